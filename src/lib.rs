@@ -1,0 +1,5 @@
+//! Sekisho enforces an organisation's published privacy policy on every request.
+#![warn(missing_docs)]
+
+pub mod catalogue;
+pub mod policy;
