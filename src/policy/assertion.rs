@@ -9,7 +9,15 @@ use super::vocabulary::BasisId;
 
 /// Mechanisms of the gate that a clause may cite; each has a socket test that fails without it.
 pub const MECHANISMS: [&str; 9] = [
-    "default-deny", "fail-closed", "authentication", "log", "minimised-log", "tls", "revision-gate", "contact", "registry",
+    "default-deny",
+    "fail-closed",
+    "authentication",
+    "log",
+    "minimised-log",
+    "tls",
+    "revision-gate",
+    "contact",
+    "registry",
 ];
 
 /// Reports every assertion that some decision could break, with one such decision, and every clause that nothing keeps.
@@ -19,7 +27,8 @@ pub(super) fn check(document: &Document, policy: &Policy, reader: &Reader) {
         let id = &clause.id;
         match (clause.enforced_by.is_empty(), &clause.organisational) {
             (true, None) => {
-                let help = "name what enforces it (`enforced-by`), or say why no request can show it (`organisational`)";
+                let help =
+                    "name what enforces it (`enforced-by`), or say why no request can show it (`organisational`)";
                 reader.fault(id.span.clone(), format!("clause `{}` is kept by nothing", id.text), Some(help.into()));
             }
             (false, Some(_)) => {
@@ -49,7 +58,10 @@ fn keeps(document: &Document, policy: &Policy, reader: &Reader, clause: &str, ke
         "condition" => document.conditions.iter().find(|c| c.id.text == name).map(|c| cites(&c.clauses)),
         "opt-out" => document.opt_outs.iter().find(|o| o.id.text == name).map(|o| cites(&o.clauses)),
         "dataset" => document.datasets.iter().find(|d| d.id.text == name).map(|d| cites(&d.clauses)),
-        _ => policy.rules().find(|(_, r)| r.name == name).map(|(_, r)| r.clauses.iter().any(|c| policy.clause(*c) == clause)),
+        _ => policy
+            .rules()
+            .find(|(_, r)| r.name == name)
+            .map(|(_, r)| r.clauses.iter().any(|c| policy.clause(*c) == clause)),
     };
     match found {
         Some(true) => {}

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
-
 use super::category::Categories;
 use super::document::{CONDITIONS, Document, Permit, View};
 use super::fault::{Faults, Source};
@@ -16,8 +15,8 @@ use super::form::{Form, Release};
 use super::moment::{Window, start};
 use super::reader::{Reader, Text};
 use super::table::{
-    Apart, Cap, Cell, ClauseId, Conditions, Family, For, Grant, OptOut, Policy, Purpose, PurposeId, Recipient, RecipientId,
-    RoleSet, Rule, RuleId, need,
+    Apart, Cap, Cell, ClauseId, Conditions, Family, For, Grant, OptOut, Policy, Purpose, PurposeId, Recipient,
+    RecipientId, RoleSet, Rule, RuleId, need,
 };
 use super::vocabulary::{Dataset, Kind, Kinds, Vocabulary, read_kinds};
 
@@ -67,7 +66,11 @@ impl<'d> Compiler<'d> {
         }
         let zone = TimeZone::get(&document.meta.time_zone.text).unwrap_or_else(|_| {
             let zone = &document.meta.time_zone;
-            reader.fault(zone.span.clone(), format!("unknown time zone `{}`", zone.text), Some("e.g. `Asia/Tokyo`".into()));
+            reader.fault(
+                zone.span.clone(),
+                format!("unknown time zone `{}`", zone.text),
+                Some("e.g. `Asia/Tokyo`".into()),
+            );
             TimeZone::UTC
         });
         let mut this = Compiler { document, vocabulary, reader, zone, clauses, views: HashMap::new() };
@@ -252,7 +255,11 @@ impl<'d> Compiler<'d> {
             self.reader.fault(id.span.clone(), format!("purpose `{}` names no subject class (`about`)", id.text), None);
         }
         for code in stated.codes.iter().filter(|code| !self.vocabulary.knows_code(&code.text)) {
-            self.reader.fault(code.span.clone(), format!("unknown code `{}`", code.text), Some("`hl7:…` or `dpv:…`".into()));
+            self.reader.fault(
+                code.span.clone(),
+                format!("unknown code `{}`", code.text),
+                Some("`hl7:…` or `dpv:…`".into()),
+            );
         }
         let text = |t: &Option<Text>| t.as_ref().map(|t| t.text.clone());
         let window = Window::read(text(&stated.from).as_deref(), text(&stated.until).as_deref(), &self.zone);
@@ -284,7 +291,8 @@ impl<'d> Compiler<'d> {
     /// The purpose's own view, or that of the nearest purpose above it.
     fn own_view(&self, id: &Text, grouping: bool) -> (Release, bool) {
         let above = self.document.purposes.iter().filter(|p| super::facts::covers(&p.id.text, &id.text));
-        let nearest = above.filter_map(|p| p.view.as_ref().map(|view| (p.id.text.len(), view))).max_by_key(|(len, _)| *len);
+        let nearest =
+            above.filter_map(|p| p.view.as_ref().map(|view| (p.id.text.len(), view))).max_by_key(|(len, _)| *len);
         match nearest {
             Some((_, view)) => self.view_named(view),
             None if grouping => (Release::NOTHING, false),
@@ -327,7 +335,11 @@ impl<'d> Compiler<'d> {
         }
         for (name, _) in &self.document.request {
             if !self.vocabulary.requests.iter().any(|r| r.name == name.text) {
-                self.reader.unknown("principal's request", name, self.vocabulary.requests.iter().map(|r| r.name.as_str()));
+                self.reader.unknown(
+                    "principal's request",
+                    name,
+                    self.vocabulary.requests.iter().map(|r| r.name.as_str()),
+                );
             }
         }
         for request in &self.vocabulary.requests {
@@ -397,7 +409,11 @@ impl<'d> Compiler<'d> {
         }
         for required in ["default", "provision", "specific", "contact"] {
             if !self.document.conditions.iter().any(|c| c.id.text == required) {
-                self.reader.fault(0..0, format!("`[condition.{required}]` is missing"), Some("it cites a clause".into()));
+                self.reader.fault(
+                    0..0,
+                    format!("`[condition.{required}]` is missing"),
+                    Some("it cites a clause".into()),
+                );
             }
         }
         let find = |name: &str| self.document.conditions.iter().find(|c| c.id.text == name);
@@ -510,6 +526,10 @@ impl<'d> Compiler<'d> {
         for word in &permit.needs {
             match (word.text.as_str(), word.text.strip_prefix("relation:")) {
                 (_, Some(kind)) => {
+                    let kinds = self.vocabulary.relations.iter().map(|(name, _)| name.as_str());
+                    if !kinds.clone().any(|known| known == kind) {
+                        self.reader.unknown("relation", word, kinds);
+                    }
                     let known = policy.relations.iter().position(|r| r == kind);
                     let index = known.unwrap_or_else(|| {
                         policy.relations.push(kind.to_owned());

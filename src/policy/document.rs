@@ -226,8 +226,20 @@ pub struct Items {
 
 /// The conditions that a policy may have; `default` `provision` `specific` `contact` it must have.
 pub const CONDITIONS: [&str; 14] = [
-    "default", "class", "role", "provision", "overseas", "restriction", "identity", "specific", "training", "block",
-    "source", "notify", "contact", "change",
+    "default",
+    "class",
+    "role",
+    "provision",
+    "overseas",
+    "restriction",
+    "identity",
+    "specific",
+    "training",
+    "block",
+    "source",
+    "notify",
+    "contact",
+    "change",
 ];
 
 /// A policy document as written.
@@ -426,12 +438,7 @@ fn forbid(t: &Table<'_>) -> Forbid {
 }
 
 fn apart(t: &Table<'_>) -> Apart {
-    Apart {
-        id: t.required("id"),
-        clauses: t.texts("clause"),
-        withhold: t.texts("withhold"),
-        beside: t.texts("beside"),
-    }
+    Apart { id: t.required("id"), clauses: t.texts("clause"), withhold: t.texts("withhold"), beside: t.texts("beside") }
 }
 
 fn assert(t: &Table<'_>) -> Assert {

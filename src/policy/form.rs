@@ -115,6 +115,18 @@ impl Release {
         capped
     }
 
+    /// Per category the less revealing of the two: what a certified dataset holds at most.
+    pub fn least(&self, other: &Release) -> Release {
+        let mut least = Release::NOTHING;
+        for form in Form::ALL {
+            for cap in Form::ALL {
+                let both = self.having(form, Categories::ALL).and(other.having(cap, Categories::ALL));
+                least = least.most(&Release::of(both, form.min(cap)));
+            }
+        }
+        least
+    }
+
     /// These categories in this form, all else withheld.
     pub const fn of(categories: Categories, form: Form) -> Release {
         match form {

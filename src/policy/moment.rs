@@ -66,10 +66,11 @@ pub fn instant(text: &str) -> Result<Moment, String> {
 }
 
 fn civil(text: &str) -> Option<Date> {
-    let dashed = text.len() == 10 && text.bytes().enumerate().all(|(i, b)| match i {
-        4 | 7 => b == b'-',
-        _ => b.is_ascii_digit(),
-    });
+    let dashed = text.len() == 10
+        && text.bytes().enumerate().all(|(i, b)| match i {
+            4 | 7 => b == b'-',
+            _ => b.is_ascii_digit(),
+        });
     dashed.then(|| text.parse().ok()).flatten()
 }
 
@@ -105,7 +106,9 @@ mod tests {
 
     #[test]
     fn what_is_no_date_is_refused() {
-        for bad in ["2026-13-01", "2026-02-30", "2026-1-1", "20261122", "2026-11-22T09:00:00", "", "x", "2026-11-22 09:00:00Z"] {
+        for bad in
+            ["2026-13-01", "2026-02-30", "2026-1-1", "20261122", "2026-11-22T09:00:00", "", "x", "2026-11-22 09:00:00Z"]
+        {
             assert!(start(bad, &tokyo()).is_err(), "{bad}");
         }
     }

@@ -38,7 +38,11 @@ fn succession(older: &Policy, newer: &Policy, faults: &mut Faults) {
     let meta = &newer.document.meta;
     let span = meta.revision.span.clone();
     if newer.in_force.from == older.in_force.from {
-        reader.fault(span.clone(), format!("two revisions begin on the same day: `{}` too", older.document.meta.revision.text), None);
+        reader.fault(
+            span.clone(),
+            format!("two revisions begin on the same day: `{}` too", older.document.meta.revision.text),
+            None,
+        );
     }
     let supersedes = meta.supersedes.as_ref().map(|s| s.text.as_str());
     if supersedes != Some(older.document.meta.revision.text.as_str()) {

@@ -223,6 +223,8 @@ pub struct Basis {
     pub review: bool,
     /// Only for a recipient in Japan.
     pub domestic: bool,
+    /// Need not be declared wherever a permit names it.
+    pub implied_by_permit: bool,
     /// Only on a route certified as this.
     pub dataset: Option<Dataset>,
     /// The kinds for whom it need not be declared.
@@ -264,6 +266,8 @@ pub struct Vocabulary {
     pub restrictions: Vec<(String, Kinds)>,
     /// The principal's requests.
     pub requests: Vec<RequestKind>,
+    /// Relations to a person, each with what in an entry has to match.
+    pub relations: Vec<(String, Vec<String>)>,
     acts: HashMap<String, ActId>,
     act_names: Vec<String>,
     codes: Vec<(String, Vec<String>, Vec<String>)>,
@@ -301,6 +305,7 @@ impl Vocabulary {
             bases: Vec::new(),
             restrictions: Vec::new(),
             requests: Vec::new(),
+            relations: Vec::new(),
             acts: HashMap::new(),
             act_names: Vec::new(),
             codes: Vec::new(),
@@ -314,6 +319,11 @@ impl Vocabulary {
         this.read_bases(root);
         this.read_restrictions(root);
         this.read_requests(root);
+        this.relations = root
+            .lists("relation")
+            .into_iter()
+            .map(|(name, keys)| (name.text, keys.into_iter().map(|k| k.text).collect()))
+            .collect();
         this.read_acts(root);
         this.read_codes(root);
         this
@@ -392,6 +402,7 @@ impl Vocabulary {
                 statutory: table.flag("statutory"),
                 review: table.flag("review"),
                 domestic: table.flag("domestic"),
+                implied_by_permit: table.flag("implied-by-permit"),
                 dataset,
                 implied_for: kinds("implied-for"),
                 only_to: kinds("only-to"),
@@ -535,6 +546,16 @@ impl Vocabulary {
     /// A basis.
     pub fn basis(&self, id: BasisId) -> Option<&Basis> {
         self.bases.get(usize::from(id.0))
+    }
+
+    /// Every basis with its id.
+    pub fn bases(&self) -> impl Iterator<Item = (BasisId, &Basis)> {
+        (0u8..).map(BasisId).zip(&self.bases)
+    }
+
+    /// What in a relation's entry has to match; anything else that is null there is any.
+    pub fn must_match(&self, relation: &str) -> &[String] {
+        self.relations.iter().find(|(name, _)| name == relation).map_or(&[], |(_, keys)| keys)
     }
 
     /// The basis that need not be declared for this kind.

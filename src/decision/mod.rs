@@ -1,0 +1,287 @@
+//! May this caller have these categories for this purpose, and in which form?
+//!
+//! [`decide`] is a pure, total function of a [`Request`] and the compiled tables: no clock, file or socket, and no error,
+//! for what is unknown is a [`Refusal`] that says so. The first "no" comes first in it, in groups; all failures of the
+//! first group that fails are given:
+//! 1. is a purpose declared, and does the policy state it? no → nothing further is judged;
+//! 2. is it in force, served by the role, meant for the class, open to the recipient, now, here, for this action?
+//! 3. is there a basis, and does it open this provision?
+//! 4. is the basis proved, and has the person nothing stopped?
+//! 5. does the purpose release the categories, and may they be searched on?
+//!
+//! Invariant: a [`Permit`] names at least one clause, and only this module can build one.
+//! Cost: a few table reads and one pass over the person's facts; no allocation.
+
+pub mod evaluation;
+pub mod json;
+mod judge;
+mod reason;
+
+use crate::policy::{
+    ActId, Action, BasisId, Categories, ClauseId, Dataset, Moment, Policy, PurposeId, RecipientId, Release, RoleSet,
+    RuleId,
+    facts::{Person, Register},
+};
+
+pub use judge::decide;
+pub use reason::{Reason, Reasons};
+
+/// Something named in a request: not at all, by a name that the policy does not know, or known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named<T> {
+    /// Not named.
+    Missing,
+    /// Named, but not known.
+    Unknown,
+    /// Known.
+    Known(T),
+}
+
+impl<T> Named<T> {
+    /// `None`: not named; `Some(None)`: named, not known.
+    pub fn from(found: Option<Option<T>>) -> Named<T> {
+        match found {
+            None => Named::Missing,
+            Some(None) => Named::Unknown,
+            Some(Some(id)) => Named::Known(id),
+        }
+    }
+
+    /// The known one.
+    pub fn known(self) -> Option<T> {
+        match self {
+            Named::Known(id) => Some(id),
+            Named::Missing | Named::Unknown => None,
+        }
+    }
+}
+
+/// Who calls, as proven.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    /// The caller's id.
+    pub id: &'a str,
+    /// The organisation that the token names; `principal` is the person.
+    pub organization: Option<&'a str>,
+    /// Roles of the organisation whose policy this is; ignored where an organisation is named.
+    pub roles: RoleSet,
+    /// Whether the identity was verified (asked of the person and the agent).
+    pub verified: bool,
+    /// First moment at which the training no longer holds.
+    pub training_until: Option<Moment>,
+}
+
+/// What is asked: everything a decision reads, and nothing else.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// Who calls.
+    pub caller: Caller<'a>,
+    /// What is to be done.
+    pub action: Action,
+    /// The id of the record.
+    pub record: &'a str,
+    /// The class of the person that the record is about.
+    pub class: Named<u8>,
+    /// The person that the record is about.
+    pub subject: Option<&'a str>,
+    /// What the catalogue certifies the route as.
+    pub dataset: Option<Dataset>,
+    /// The categories asked for.
+    pub asked: Categories,
+    /// Whether a name was asked for that is no category: it is withheld.
+    pub asked_unknown: bool,
+    /// The categories that a search filters or sorts on.
+    pub query: Categories,
+    /// Whether a search names what is no category.
+    pub query_unknown: bool,
+    /// The declared purpose.
+    pub purpose: Named<PurposeId>,
+    /// The declared basis.
+    pub basis: Named<BasisId>,
+    /// The declared recipient.
+    pub recipient: Named<RecipientId>,
+    /// The declared organisation.
+    pub organization: Option<&'a str>,
+    /// Whether a written reason is given.
+    pub reason: bool,
+    /// Whether a reference is given.
+    pub reference: bool,
+    /// The act cited.
+    pub act: Named<ActId>,
+    /// Whether the source of written data is named.
+    pub source: bool,
+    /// When.
+    pub time: Moment,
+    /// The organisations on file.
+    pub register: &'a Register,
+    /// What is on file about the person. `None`: not known yet, so that no answer depends on it; the decision is then
+    /// whether *any* person's record could be released, and never a ground to release one.
+    pub person: Option<&'a Person>,
+}
+
+/// What goes with an answer, as bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
+pub struct Obligations(u8);
+
+impl Obligations {
+    /// None.
+    pub const NONE: Obligations = Obligations(0);
+    /// Data left the organisation: a record of provision (art. 29).
+    pub const RECORD_PROVISION: Obligations = Obligations(1);
+    /// Data left the country (art. 28).
+    pub const RECORD_OVERSEAS_PROVISION: Obligations = Obligations(2);
+    /// A person looks at it afterwards.
+    pub const REVIEW: Obligations = Obligations(4);
+    /// The answer names purpose and clause.
+    pub const NOTIFY_PRINCIPAL: Obligations = Obligations(8);
+    /// The refusal names the contact point.
+    pub const NAME_CONTACT: Obligations = Obligations(16);
+
+    const NAMES: [(Obligations, &'static str); 5] = [
+        (Obligations::RECORD_PROVISION, "record-provision"),
+        (Obligations::RECORD_OVERSEAS_PROVISION, "record-overseas-provision"),
+        (Obligations::REVIEW, "review"),
+        (Obligations::NOTIFY_PRINCIPAL, "notify-principal"),
+        (Obligations::NAME_CONTACT, "name-contact"),
+    ];
+
+    /// With these too, if so.
+    #[must_use]
+    pub const fn with_if(self, so: bool, other: Obligations) -> Obligations {
+        if so { Obligations(self.0 | other.0) } else { self }
+    }
+
+    /// Whether these are among them.
+    pub const fn has(self, other: Obligations) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The names, in order.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Obligations::NAMES.into_iter().filter(move |(one, _)| self.has(*one)).map(|(_, name)| name)
+    }
+}
+
+/// A short list without allocation, in the order of adding, each item once. Past `N` items it only counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Few<T, const N: usize> {
+    items: [Option<T>; N],
+    left_out: usize,
+}
+
+impl<T: Copy + PartialEq, const N: usize> Few<T, N> {
+    const fn new() -> Few<T, N> {
+        Few { items: [None; N], left_out: 0 }
+    }
+
+    fn add(&mut self, item: T) {
+        for place in &mut self.items {
+            match place {
+                Some(there) if *there == item => return,
+                Some(_) => {}
+                None => {
+                    *place = Some(item);
+                    return;
+                }
+            }
+        }
+        self.left_out += 1;
+    }
+
+    fn add_all(&mut self, items: &[T]) {
+        for item in items {
+            self.add(*item);
+        }
+    }
+
+    /// The items.
+    pub fn iter(&self) -> impl Iterator<Item = T> {
+        self.items.iter().map_while(|item| *item)
+    }
+
+    /// How many more there were.
+    pub fn left_out(&self) -> usize {
+        self.left_out
+    }
+}
+
+/// The rules that an answer rests on.
+pub type Rules = Few<RuleId, 16>;
+/// The clauses that an answer rests on.
+pub type Clauses = Few<ClauseId, 24>;
+
+/// Proof that [`decide`] said yes. Private fields keep every other room from making one.
+#[derive(Clone, Copy, Debug)]
+pub struct Permit {
+    release: Release,
+    asked: Categories,
+    purpose: PurposeId,
+    recipient: RecipientId,
+    basis: BasisId,
+    overseas: bool,
+    rules: Rules,
+    /// INVARIANT: never empty.
+    clauses: Clauses,
+    obligations: Obligations,
+}
+
+impl Permit {
+    /// A form per asked category; on `delete` nothing.
+    pub fn release(&self) -> &Release {
+        &self.release
+    }
+    /// The categories that were asked for.
+    pub fn asked(&self) -> Categories {
+        self.asked
+    }
+    /// The purpose.
+    pub fn purpose(&self) -> PurposeId {
+        self.purpose
+    }
+    /// The recipient.
+    pub fn recipient(&self) -> RecipientId {
+        self.recipient
+    }
+    /// The basis, declared or implied.
+    pub fn basis(&self) -> BasisId {
+        self.basis
+    }
+    /// Whether the data goes abroad.
+    pub fn is_overseas(&self) -> bool {
+        self.overseas
+    }
+    /// The permits that released something.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+    /// Their clauses, and those of purpose and recipient.
+    pub fn clauses(&self) -> &Clauses {
+        &self.clauses
+    }
+    /// What goes with the answer.
+    pub fn obligations(&self) -> Obligations {
+        self.obligations
+    }
+}
+
+/// A "no", with every reason of the first group that failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal {
+    /// At least one.
+    pub reasons: Reasons,
+    /// The recipient, where it could be resolved.
+    pub recipient: Option<RecipientId>,
+    /// The basis, declared or implied.
+    pub basis: Option<BasisId>,
+    /// The clauses that refused.
+    pub clauses: Clauses,
+    /// `name-contact` where the person is refused.
+    pub obligations: Obligations,
+}
+
+/// The clauses to cite for one reason of a refusal.
+pub fn clauses_of(policy: &Policy, request: &Request<'_>, refusal: &Refusal, reason: Reason) -> Clauses {
+    let mut clauses = Clauses::new();
+    judge::cite(policy, request.purpose.known(), refusal.recipient, reason, &mut clauses);
+    clauses
+}
