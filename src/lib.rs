@@ -2,5 +2,6 @@
 #![warn(missing_docs)]
 
 pub mod catalogue;
+pub mod cli;
 pub mod decision;
 pub mod policy;

@@ -162,10 +162,17 @@ impl Evaluation {
 /// # Errors
 /// What is malformed in it, in words.
 pub fn evaluate(text: &str, revisions: &Revisions, now: Moment) -> Result<Value, String> {
+    evaluate_value(&parse(text)?, revisions, now)
+}
+
+/// The same from a parsed value.
+///
+/// # Errors
+/// What is malformed in it, in words.
+pub fn evaluate_value(value: &Value, revisions: &Revisions, now: Moment) -> Result<Value, String> {
     let newest = revisions.newest().ok_or("there is no revision")?;
-    let value = parse(text)?;
     // Dates are read in the policy's zone and categories by its vocabulary: the same in all its revisions.
-    let evaluation = Evaluation::from_value(&value, newest, now)?;
+    let evaluation = Evaluation::from_value(value, newest, now)?;
     let policy = revisions.at(evaluation.time).ok_or("there is no revision")?;
     let request = evaluation.request(policy);
     Ok(answer(policy, &request, &evaluation.categories, &decide(policy, &request)))

@@ -12,6 +12,7 @@
 //! Invariant: a [`Permit`] names at least one clause, and only this module can build one.
 //! Cost: a few table reads and one pass over the person's facts; no allocation.
 
+pub mod cases;
 pub mod evaluation;
 pub mod json;
 mod judge;
