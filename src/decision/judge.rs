@@ -541,7 +541,11 @@ impl<'a> Case<'a> {
         if let Some(dataset) = request.dataset {
             granted = granted.least(policy.items(dataset));
         }
-        let capped = self.capped(id, basis_id, granted).only(policy.vocabulary.never().not());
+        let mut capped = self.capped(id, basis_id, granted).only(policy.vocabulary.never().not());
+        if request.caller.organization == Some(PRINCIPAL) && request.subject != Some(request.caller.id) {
+            // Level `specific` goes to the person, not to an agent.
+            capped = capped.only(policy.specific().not());
+        }
         let apart = self.apart(&capped);
         let release = capped.only(apart.not());
         let reasons = self.refused_categories(&granted, &release, apart);
@@ -559,6 +563,11 @@ impl<'a> Case<'a> {
             rules.add(grant.rule);
             clauses.add_all(policy.rule(grant.rule).map_or(&[], |rule| &rule.clauses));
             review |= grant.needs & need::REVIEW != 0;
+        }
+        // A forbid that the basis lifted is part of the ground on which its data is released.
+        for cap in policy.caps(self.judge.id, id).iter().filter(|cap| cap.categories.meets(released.any())) {
+            rules.add(cap.rule);
+            clauses.add_all(policy.rule(cap.rule).map_or(&[], |rule| &rule.clauses));
         }
         clauses.add_all(&purpose.clauses);
         clauses.add_all(&recipient.clauses);
