@@ -1,5 +1,7 @@
 //! Sekisho enforces an organisation's published privacy policy on every request.
 #![warn(missing_docs)]
 
+pub mod audit;
 pub mod catalogue;
 pub mod policy;
+pub mod store;

@@ -1,0 +1,4 @@
+//! The access log as evidence: what a crash, a full disk, a failing flush or a hand on the files can do to it.
+
+mod support;
+mod writer;
