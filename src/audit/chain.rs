@@ -72,6 +72,8 @@ pub enum Fault {
     Hash,
     /// The line after it carries another hash: it is not what was written.
     Changed,
+    /// It and the last record after it do not agree, and no later record tells which of the two was changed.
+    ChangedOrLast,
     /// Its sequence number is not the next.
     Sequence {
         /// The number that should be there.
@@ -269,6 +271,10 @@ impl fmt::Display for Fault {
             Fault::Changed => {
                 out.write_str("it is not what was written: the record after it carries the hash of something else")
             }
+            Fault::ChangedOrLast => out.write_str(
+                "it, or the last record after it, is not what was written: they do not agree, and no later record \
+                 tells which",
+            ),
             Fault::Sequence { expected, found } => write!(out, "its number is `{found}` and must be `{expected}`"),
             Fault::Batch => out.write_str("its batch does not fit those around it"),
             Fault::Time => out.write_str("its time is not written as this log writes times"),

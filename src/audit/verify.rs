@@ -106,16 +106,17 @@ fn judge(chain: &mut Chain, line: &Line, opens: bool) -> Result<Kind, Fault> {
     }
 }
 
-/// A hash that does not fit accuses two lines. If the second is confirmed by the one after it, or is the last, the
-/// first was changed; otherwise the second was.
+/// A hash that does not fit accuses two lines. If the line after confirms the second, the first was changed; if it does
+/// not, the second was; with no line after, nobody knows, and the first is named.
 fn blame(chain: &Chain, before: Option<Line>, line: Line, after: Option<Line>, fault: Fault) -> BadRecord {
-    let confirmed =
-        after.is_none_or(|after| claim_of(&after.bytes).is_some_and(|claim| claim.prev == hex(&hash(&line.bytes))));
-    match before {
-        Some(before) if fault == Fault::Hash && confirmed => {
-            BadRecord::new(&before, chain.next.saturating_sub(1), Fault::Changed)
+    let Some(before) = before.filter(|_| fault == Fault::Hash) else { return BadRecord::new(&line, chain.next, fault) };
+    let first = |fault| BadRecord::new(&before, chain.next.saturating_sub(1), fault);
+    match after {
+        None => first(Fault::ChangedOrLast),
+        Some(after) if claim_of(&after.bytes).is_some_and(|claim| claim.prev == hex(&hash(&line.bytes))) => {
+            first(Fault::Changed)
         }
-        _ => BadRecord::new(&line, chain.next, fault),
+        Some(_) => BadRecord::new(&line, chain.next, fault),
     }
 }
 
