@@ -259,6 +259,21 @@ pub enum Detail<'a> {
     Number(u64),
 }
 
+impl Refusal<'_> {
+    /// Appends the members of the record as they will stand between the log's frame: for those who fill records and
+    /// want to see, test or time what they say.
+    pub fn write_members(&self, out: &mut Vec<u8>) {
+        super::write::refusal(out, self);
+    }
+}
+
+impl Begin<'_> {
+    /// As [`Refusal::write_members`].
+    pub fn write_members(&self, out: &mut Vec<u8>) {
+        super::write::begin(out, self);
+    }
+}
+
 /// A form for each category, written once and used by every record of the same permit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forms(Box<[u8]>);

@@ -207,6 +207,18 @@ mod tests {
         std::fs::remove_dir_all(&path).unwrap();
     }
 
+    /// A pipe cannot be synced, and says so: a flush that did not ask the kernel would answer `Ok`.
+    #[test]
+    fn a_flush_asks_the_kernel_and_tells_its_answer() {
+        let (_reader, writer) = std::io::pipe().unwrap();
+        let pipe = || File::from(std::os::fd::OwnedFd::from(writer.try_clone().unwrap()));
+        for why in [Flush::Batch, Flush::Rotation, Flush::Aside, Flush::Inherited] {
+            assert!(RealSegment { file: pipe(), bytes: 0 }.flush(why).is_err(), "{why:?}");
+        }
+        let disk = Directory { path: PathBuf::new(), handle: pipe() };
+        assert!(disk.sync_directory(NewName::Segment).is_err() && disk.sync_directory(NewName::Aside).is_err());
+    }
+
     #[test]
     fn a_segment_reopened_continues_at_its_end_and_can_be_cut() {
         let path = scratch("reopen");
