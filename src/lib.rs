@@ -1,7 +1,9 @@
 //! Sekisho enforces an organisation's published privacy policy on every request.
 #![warn(missing_docs)]
 
+pub mod audit;
 pub mod catalogue;
 pub mod cli;
 pub mod decision;
 pub mod policy;
+pub mod store;
