@@ -58,18 +58,18 @@ pub(super) fn caller(
         purposes,
         certificate_sha256: confirmation.certificate_sha256(),
         token_id: token_id(issuer, &payload)?,
-        auth_time_s: payload.get("auth_time").and_then(numeric_date),
+        auth_time_s: payload.get("auth_time").and_then(|value| numeric_date(value, f64::floor)),
         expires_s: window.expires_s,
         dropped_claims: dropped,
     })
 }
 
-/// A NumericDate (RFC 7519 §2), a fraction rounded down.
-pub(super) fn numeric_date(value: &Value) -> Option<i64> {
+/// A NumericDate (RFC 7519 §2) in whole seconds, a fraction taken by `rounded`.
+pub(super) fn numeric_date(value: &Value, rounded: fn(f64) -> f64) -> Option<i64> {
     let number = value.as_number()?;
     number.as_i64().or_else(|| {
         // Through text: no conversion that could wrap, and far-off numbers do not parse.
-        let seconds = number.as_f64().filter(|_| number.is_f64())?.floor();
+        let seconds = rounded(number.as_f64().filter(|_| number.is_f64())?);
         format!("{seconds:.0}").parse().ok()
     })
 }

@@ -20,6 +20,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::files;
+
 /// The largest key set that is read, in bytes.
 pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
 
@@ -97,7 +99,7 @@ fn tls_config(root: Option<&Path>) -> Result<ClientConfig, String> {
         .with_safe_default_protocol_versions()
         .map_err(|_| "TLS cannot be set up".to_owned())?;
     let Some(path) = root else { return Ok(builder.with_webpki_roots().with_no_client_auth()) };
-    let text = std::fs::read(path).map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
+    let text = files::read(path)?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&text) {
         let added = certificate.ok().map(|certificate| roots.add(certificate));

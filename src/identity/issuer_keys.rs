@@ -14,6 +14,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use arc_swap::{ArcSwapOption, Guard};
 use jsonwebtoken::Algorithm;
@@ -41,6 +42,7 @@ struct Progress {
     begun: u64,
     /// The newest refresh that succeeded, by its number; 0: none.
     succeeded: u64,
+    confirmed_at: Option<Instant>,
     /// By SHA-256 of algorithm and `kid`.
     sightings: HashMap<[u8; 32], Sighting>,
 }
@@ -68,15 +70,22 @@ impl IssuerKeys {
     /// # Errors
     /// [`KeySetFault`]; the set before stays in force.
     pub(super) fn install(&self, text: &[u8], allowed: &[Algorithm]) -> Result<bool, KeySetFault> {
-        let _progress = self.progress();
+        let mut set = KeySet::parse(text, allowed)?;
+        // Read before the lock is taken: requests take it too, for unknown keys.
+        let mut progress = self.progress();
+        progress.confirmed_at = Some(Instant::now());
         let before = self.current.load();
-        let generation = before.as_ref().map_or(1, |set| set.generation.saturating_add(1));
-        let set = KeySet::parse(text, allowed, generation)?;
         let differs = before.as_ref().is_none_or(|before| before.digest != set.digest);
         if differs {
+            set.generation = before.as_ref().map_or(1, |set| set.generation.saturating_add(1));
             self.current.store(Some(Arc::new(set)));
         }
         Ok(differs)
+    }
+
+    /// When the set in force was last found to be what the issuer publishes.
+    pub(super) fn confirmed_at(&self) -> Option<Instant> {
+        self.progress().confirmed_at
     }
 
     /// Puts a set that is not published in force.

@@ -33,7 +33,7 @@ const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
 pub(super) struct KeySet {
     /// Of the text it was read from: equal sets need no new generation.
     pub(super) digest: [u8; 32],
-    /// Grows with each set that differs from the one before.
+    /// Grows with each set that differs from the one before; given when the set comes into force.
     pub(super) generation: u64,
     keys: Vec<Key>,
     /// Published keys that were not taken up.
@@ -84,7 +84,7 @@ impl KeySet {
     ///
     /// # Errors
     /// [`KeySetFault`]. A set without a single usable key is a set: its issuer took all keys back.
-    pub(super) fn parse(text: &[u8], allowed: &[Algorithm], generation: u64) -> Result<KeySet, KeySetFault> {
+    pub(super) fn parse(text: &[u8], allowed: &[Algorithm]) -> Result<KeySet, KeySetFault> {
         let document = strict::object(text).ok_or(KeySetFault::NotAKeySet)?;
         let published = document.get("keys").and_then(Value::as_array).ok_or(KeySetFault::NotAKeySet)?;
         if published.len() > KEYS_MAX {
@@ -96,7 +96,7 @@ impl KeySet {
             keys.extend(Key::read(members, allowed));
         }
         let ignored = published.len().saturating_sub(keys.len());
-        Ok(KeySet { digest: sha256(text), generation, keys, ignored })
+        Ok(KeySet { digest: sha256(text), generation: 0, keys, ignored })
     }
 
     /// The set of the demo's one shared secret.

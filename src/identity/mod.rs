@@ -21,8 +21,10 @@ mod cache;
 mod caller;
 mod claims;
 mod cnf;
+mod draft;
 mod error;
 mod fetch;
+mod files;
 mod issuer_keys;
 mod key_set;
 mod purposes;
@@ -34,7 +36,6 @@ mod token;
 mod verify;
 
 use std::fmt;
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -47,13 +48,12 @@ use issuer_keys::IssuerKeys;
 use settings::KeySource;
 
 pub use caller::{Caller, PRINCIPAL};
+pub use draft::{Algorithm, Allowed, ClaimPointers, IssuerDraft, LEEWAY_S_MAX, MayAssert};
 pub use error::AuthError;
 pub use fetch::KEY_SET_BYTES_MAX;
 pub use refresh::{RefreshTasks, RefreshTiming};
 pub use revocation::RevocationList;
-pub use settings::{
-    Algorithm, Allowed, ClaimPointers, IssuerDraft, IssuerSettings, LEEWAY_S_MAX, MayAssert, SettingsFault,
-};
+pub use settings::{IssuerSettings, SettingsFault};
 pub use token::TOKEN_BYTES_MAX;
 
 /// How many verified tokens are remembered unless said otherwise.
@@ -106,6 +106,9 @@ pub struct KeyStatus {
     pub usable: usize,
     /// Published keys that are not taken up.
     pub ignored: usize,
+    /// Seconds since the set was last found to be what the issuer publishes. While it grows, a key that the issuer
+    /// took back still counts.
+    pub age_s: Option<u64>,
 }
 
 impl Authenticator {
@@ -244,7 +247,7 @@ impl Issuer {
     }
 
     fn load_file(&self, path: &Path) -> Result<(), String> {
-        let text = read_key_file(path).map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
+        let text = files::read(path)?;
         let differs = self
             .keys
             .install(&text, &self.settings.algorithms)
@@ -264,25 +267,16 @@ impl Issuer {
             generation: set.map_or(0, |set| set.generation),
             usable: set.map_or(0, |set| set.len()),
             ignored: set.map_or(0, |set| set.ignored),
+            age_s: self.keys.confirmed_at().map(|at| at.elapsed().as_secs()),
         }
     }
 
     fn log_new_set(&self) {
-        let KeyStatus { issuer, loaded: _, generation, usable, ignored } = self.status();
+        let KeyStatus { issuer, loaded: _, generation, usable, ignored, age_s: _ } = self.status();
         if usable == 0 {
             tracing::warn!(%issuer, generation, ignored, "the issuer's key set holds no usable key");
         } else {
             tracing::info!(%issuer, generation, usable, ignored, "new key set in force");
         }
     }
-}
-
-fn read_key_file(path: &Path) -> std::io::Result<Vec<u8>> {
-    let limit = u64::try_from(KEY_SET_BYTES_MAX).unwrap_or(u64::MAX);
-    let mut text = Vec::new();
-    std::fs::File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut text)?;
-    if text.len() > KEY_SET_BYTES_MAX {
-        return Err(std::io::Error::other(format!("larger than {KEY_SET_BYTES_MAX} bytes")));
-    }
-    Ok(text)
 }

@@ -132,12 +132,12 @@ fn check_claims(
     now_s: i64,
 ) -> Result<(Window, [u8; 32]), AuthError> {
     check_audience(issuer, claims)?;
-    let time = |name: &'static str| match claims.get(name) {
+    let time = |name: &'static str, rounded: fn(f64) -> f64| match claims.get(name) {
         None => Ok(None),
-        Some(value) => numeric_date(value).map(Some).ok_or(AuthError::ClaimMalformed(name)),
+        Some(value) => numeric_date(value, rounded).map(Some).ok_or(AuthError::ClaimMalformed(name)),
     };
-    let expires_s = time("exp")?.ok_or(AuthError::ClaimMissing("exp"))?;
-    let not_before_s = time("nbf")?;
+    let expires_s = time("exp", f64::floor)?.ok_or(AuthError::ClaimMissing("exp"))?;
+    let not_before_s = time("nbf", f64::ceil)?;
     let leeway_s = i64::from(issuer.leeway_s);
     // RFC 7519 §4.1.4: "on or after" the expiration time it must not be accepted.
     if now_s >= expires_s.saturating_add(leeway_s) {

@@ -1,5 +1,6 @@
 //! Makes keys, key sets and tokens, well-formed and otherwise. Tests choose the time: [`NOW_S`].
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -132,7 +133,13 @@ impl TempFile {
         let name = format!("sekisho-identity-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
         std::fs::write(&path, text).unwrap();
-        TempFile(path)
+        let file = TempFile(path);
+        file.set_mode(0o600);
+        file
+    }
+
+    pub(super) fn set_mode(&self, mode: u32) {
+        std::fs::set_permissions(&self.0, std::fs::Permissions::from_mode(mode)).unwrap();
     }
 
     pub(super) fn write(&self, text: impl AsRef<[u8]>) {

@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::KeySize;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use sekisho::identity::{AuthError, Authenticator, IssuerDraft, IssuerSettings, RefreshTiming, RevocationList};
+use sekisho::identity::{AuthError, IssuerDraft, IssuerSettings, RefreshTiming, RevocationList};
 use serde_json::{Value, json};
 
 use super::mint::*;
@@ -277,6 +277,9 @@ fn fractions_of_a_second_never_lengthen_a_token() {
     assert!(gate.ask_at(&token, NOW_S - 1).is_ok());
     let gate = Gate::new(&usual_keys(), |draft| draft.leeway_s = 0);
     assert_eq!(gate.refusal(&token), Some(AuthError::Expired));
+    let token = token_with(&json!({"nbf": NOW_S as f64 + 0.1}));
+    assert_eq!(gate.refusal(&token), Some(AuthError::NotYetValid));
+    assert!(gate.ask_at(&token, NOW_S + 1).is_ok());
 }
 
 /// A signed token with one member twice: another reader would take the other value.
@@ -400,7 +403,7 @@ fn the_demos_secret_verifies_hs256_and_nothing_else() {
     let secret = [9u8; 32];
     assert!(IssuerSettings::with_demo_secret(draft(""), &secret[..31]).is_err());
     let settings = IssuerSettings::with_demo_secret(draft(""), &secret).ok().unwrap();
-    let gate = Authenticator::new(vec![settings], RefreshTiming::default(), 16).ok().unwrap();
+    let gate = sekisho::identity::Authenticator::new(vec![settings], RefreshTiming::default(), 16).ok().unwrap();
     let (mut header, claims) = good();
     put(&mut header, &json!({"alg": "HS256"}));
     put(&mut header, &json!({"kid": null}));

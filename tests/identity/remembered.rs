@@ -125,3 +125,18 @@ fn a_start_without_keys_is_refused() {
     let faults = Authenticator::new(twice.to_vec(), RefreshTiming::default(), 16).err().unwrap_or_default();
     assert_eq!(faults.len(), 1, "one issuer set up twice would have two sets of keys");
 }
+
+/// Whoever may write the key set may let anyone in.
+#[test]
+fn a_key_file_that_others_may_write_is_refused() {
+    let gate = Gate::usual();
+    let token = token_with(&json!({}));
+    for mode in [0o620, 0o602, 0o666] {
+        gate.file.set_mode(mode);
+        let faults = gate.authenticator.reload_files().err().unwrap_or_default();
+        assert_eq!(faults.len(), 1, "{mode:o}");
+        gate.caller(&token);
+    }
+    gate.file.set_mode(0o644);
+    assert!(gate.authenticator.reload_files().is_ok());
+}
