@@ -5,5 +5,6 @@ pub mod audit;
 pub mod catalogue;
 pub mod cli;
 pub mod decision;
+pub mod identity;
 pub mod policy;
 pub mod store;
