@@ -3,3 +3,4 @@
 
 pub mod catalogue;
 pub mod policy;
+pub mod redact;

@@ -7,3 +7,4 @@
     clippy::cast_possible_truncation,
     reason = "tests"
 )]
+mod redact;
