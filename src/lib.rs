@@ -8,3 +8,4 @@ pub mod decision;
 pub mod identity;
 pub mod policy;
 pub mod store;
+pub mod redact;
