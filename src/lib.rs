@@ -2,4 +2,6 @@
 #![warn(missing_docs)]
 
 pub mod catalogue;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod policy;

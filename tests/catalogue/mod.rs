@@ -2,6 +2,8 @@
 
 mod documents;
 mod fhir;
+#[cfg(feature = "demo")]
+mod samples;
 mod targets;
 mod writes;
 
