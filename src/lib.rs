@@ -6,6 +6,8 @@ pub mod catalogue;
 pub mod cli;
 pub mod decision;
 pub mod identity;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod policy;
 pub mod store;
 pub mod redact;

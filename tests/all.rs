@@ -11,3 +11,4 @@
 mod audit;
 mod identity;
 mod redact;
+mod catalogue;
