@@ -4,3 +4,4 @@
 pub mod catalogue;
 pub mod decision;
 pub mod policy;
+pub mod registry;

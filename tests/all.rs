@@ -7,3 +7,5 @@
     clippy::cast_possible_truncation,
     reason = "tests"
 )]
+
+mod registry;
