@@ -34,8 +34,8 @@ use crate::policy::Moment;
 const SCHEMA: i64 = 1;
 /// `Skrg` in `application_id`: tells a registry from any other SQLite file.
 const APPLICATION: i64 = 0x536b_7267;
-/// Longest wait for another writer.
-const BUSY: Duration = Duration::from_secs(5);
+/// Longest wait for another process: to write, or to open.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 const CREATE: &str = "
 CREATE TABLE journal (
@@ -173,8 +173,8 @@ fn fill(path: &Path) -> Result<(), RegistryError> {
     connection.close().map_err(|(_, error)| error.into())
 }
 
-/// A connection to an existing registry of a known schema.
-pub(super) fn connect(path: &Path) -> Result<Connection, RegistryError> {
+/// A connection to an existing registry of a known schema; `busy`: longest wait for another process's lock.
+pub(super) fn connect(path: &Path, busy: Duration) -> Result<Connection, RegistryError> {
     let data = fs::metadata(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => RegistryError::Missing,
         _ => RegistryError::Io(error),
@@ -189,7 +189,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, RegistryError> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
+    connection.busy_timeout(busy)?;
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let application = pragma("application_id").map_err(|error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => RegistryError::NotARegistry,

@@ -21,6 +21,7 @@ mod show;
 mod view;
 mod write;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -41,20 +42,15 @@ use crate::policy::facts::Person;
 use crate::policy::{Moment, Vocabulary};
 
 /// How a registry is opened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Whether to make the file where there is none. Only for a first start: where records exist already, a registry that
     /// is gone has to be found, not begun anew.
     pub create: bool,
-    /// How long the view may be answered from after it was last confirmed while another process *locks the file against
-    /// reading* (which no Sekisho does), in milliseconds. 0: not at all. Everything else is stale at once.
+    /// How long the view may be answered from after it was last confirmed, in milliseconds, while another process locks
+    /// the file against reading: it recovers the journal after a crash, or is no Sekisho. 0: not at all. Whatever else
+    /// keeps a view from being confirmed makes it stale at once.
     pub staleness_ms_max: u32,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options { create: false, staleness_ms_max: 2000 }
-    }
 }
 
 /// The registry: one file, any number of processes.
@@ -93,8 +89,8 @@ impl Registry {
             journal::create(path)?;
         }
         let meaning = Meaning { vocabulary: vocabulary.clone(), zone: zone.clone() };
-        let writer = journal::connect(path)?;
-        let connection = journal::connect(path)?;
+        let writer = journal::connect(path, journal::BUSY)?;
+        let connection = journal::connect(path, journal::BUSY)?;
         journal::check_pages(&connection)?;
         let print = Print::of(path)?;
         let version = journal::version(&connection)?;
@@ -194,8 +190,7 @@ fn stale(error: RegistryError) -> Stale {
 /// The file changed on disk, be it by a checkpoint or by a stranger: does it still hold what was read? A connection that
 /// is open already might answer from its cache.
 fn confirm_afresh(path: &Path, shrunk: bool, head: Head) -> Result<(), RegistryError> {
-    let connection = journal::connect(path)?;
-    connection.busy_timeout(Duration::ZERO)?;
+    let connection = journal::connect(path, Duration::ZERO)?;
     if shrunk {
         journal::check_pages(&connection)?;
     }
@@ -212,7 +207,7 @@ fn read_all(connection: &Connection, meaning: &Meaning) -> Result<(Head, View), 
     let head = journal::head(&transaction)?;
     drop(transaction);
     gapless(0, &rows)?;
-    let mut groups: std::collections::HashMap<Option<String>, Vec<Row>> = std::collections::HashMap::new();
+    let mut groups: HashMap<Option<String>, Vec<Row>> = HashMap::new();
     for row in rows {
         groups.entry(row.subject.clone()).or_default().push(row);
     }
@@ -236,4 +231,43 @@ fn gapless(before: i64, rows: &[Row]) -> Result<(), RegistryError> {
         last = row.seq;
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test")]
+mod tests {
+    use super::*;
+
+    /// SQLite lets nobody lock readers out of a journal in WAL mode but while it is recovered; so the file is taken out of
+    /// that mode behind the registry's back.
+    #[test]
+    fn a_locked_file_is_answered_from_the_confirmed_view_for_a_while_only() {
+        let path = std::env::temp_dir().join(format!("sekisho-registry-locked-{}", std::process::id()));
+        let (vocabulary, zone) = (Arc::new(Vocabulary::compiled_in().unwrap()), TimeZone::UTC);
+        let options = Options { create: true, staleness_ms_max: 2000 };
+        let registry = Registry::open(&path, &vocabulary, &zone, options).unwrap();
+        let entry = Entry::parse("block", ["subject=d-1"]).unwrap();
+        registry.add(&entry, &[], "officer", 0).unwrap();
+
+        *registry.writer.lock().unwrap() = Connection::open_in_memory().unwrap();
+        registry.follower.lock().unwrap().connection = Connection::open_in_memory().unwrap();
+        let stranger = Connection::open(&path).unwrap();
+        stranger.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get::<_, String>(0)).unwrap();
+        let follower = Connection::open(&path).unwrap();
+        follower.busy_timeout(Duration::ZERO).unwrap();
+        {
+            let mut state = registry.follower.lock().unwrap();
+            state.connection = follower;
+            state.print = Print::of(&path).unwrap();
+        }
+        assert!(registry.facts(10_000).unwrap().person("d-1").blocked);
+        stranger.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        assert!(registry.facts(11_999).unwrap().person("d-1").blocked);
+        assert!(matches!(registry.facts(12_000), Err(Stale::Locked)));
+        assert!(matches!(registry.facts(9_999), Err(Stale::Locked)), "a clock set back proves nothing");
+        stranger.execute_batch("COMMIT").unwrap();
+        assert!(registry.facts(12_000).unwrap().person("d-1").blocked);
+        drop((registry, stranger));
+        std::fs::remove_file(path).unwrap();
+    }
 }

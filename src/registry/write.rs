@@ -1,5 +1,7 @@
 //! How does an entry get in, and how does it end? In one transaction, checked in it, durable when it returns.
 
+use std::sync::{Arc, MutexGuard};
+
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::Registry;
@@ -8,7 +10,7 @@ use super::error::{Mistake, Mistakes, RegistryError};
 use super::journal::{self, Head, Row, Rows, Step};
 use super::kind::Kind;
 use super::view::{self, Standing};
-use crate::policy::{Moment, Source};
+use crate::policy::{Moment, Policy, Source};
 
 /// Number of an entry; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,13 +96,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::Refused`] with every mistake; a file that cannot be written. Nothing is entered then.
-    pub fn add(
-        &self,
-        entry: &Entry,
-        policies: &[std::sync::Arc<crate::policy::Policy>],
-        by: &str,
-        at: Moment,
-    ) -> Result<Change, RegistryError> {
+    pub fn add(&self, entry: &Entry, policies: &[Arc<Policy>], by: &str, at: Moment) -> Result<Change, RegistryError> {
         entry.check(&self.lexicon(policies))?;
         self.write(by, at, |pen| {
             pen.refuse_what_withdraws_nothing(entry)?;
@@ -119,14 +115,15 @@ impl Registry {
         })
     }
 
-    /// Enters every seed of a document, or none; one that stands already as written is passed over.
+    /// Enters every seed of a document, or none. One that was ever entered as written is passed over, ended or not: seeds
+    /// are where a registry begins, and read again they bring back neither a consent nor a stop.
     ///
     /// # Errors
     /// [`RegistryError::Seeds`] with every fault and its place; [`RegistryError::Refused`] for a withdrawal of nothing.
     pub fn seed(
         &self,
         source: Source,
-        policies: &[std::sync::Arc<crate::policy::Policy>],
+        policies: &[Arc<Policy>],
         by: &str,
         at: Moment,
     ) -> Result<Vec<Change>, RegistryError> {
@@ -134,7 +131,7 @@ impl Registry {
         self.write(by, at, |pen| {
             let mut changes = Vec::new();
             for entry in &entries {
-                if !pen.stands(entry)? {
+                if !pen.was_entered(entry)? {
                     pen.refuse_what_withdraws_nothing(entry)?;
                     changes.push(pen.add(entry)?);
                 }
@@ -143,7 +140,7 @@ impl Registry {
         })
     }
 
-    fn lexicon<'a>(&'a self, policies: &'a [std::sync::Arc<crate::policy::Policy>]) -> Lexicon<'a> {
+    fn lexicon<'a>(&'a self, policies: &'a [Arc<Policy>]) -> Lexicon<'a> {
         Lexicon { vocabulary: &self.meaning.vocabulary, zone: &self.meaning.zone, policies }
     }
 
@@ -157,8 +154,7 @@ impl Registry {
         if by.is_empty() || by.len() > 256 || by.chars().any(char::is_control) {
             return Err(Mistake::new("who enters it is to be named in 1 to 256 bytes", None).into());
         }
-        let mut connection: std::sync::MutexGuard<'_, Connection> =
-            self.writer.lock().map_err(|_| RegistryError::Poisoned)?;
+        let mut connection: MutexGuard<'_, Connection> = self.writer.lock().map_err(|_| RegistryError::Poisoned)?;
         self.is_in_place()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let head = journal::head(&transaction)?;
@@ -223,10 +219,14 @@ impl Pen<'_> {
         journal::rows(self.transaction, &rows)
     }
 
-    /// Whether an entry of the very same words stands.
-    fn stands(&self, entry: &Entry) -> Result<bool, RegistryError> {
-        let rows = self.beside(entry)?;
-        Ok(view::standing(&rows)?.iter().any(|standing| standing.entry == *entry))
+    /// Whether an entry of the very same words was ever entered.
+    fn was_entered(&self, entry: &Entry) -> Result<bool, RegistryError> {
+        for row in self.beside(entry)?.iter().filter(|row| row.step == Step::Add && row.kind == entry.kind()) {
+            if view::entry_of(row)? == *entry {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A withdrawal that ends no consent on file, or leaves a broader one in force, would stop nothing and not say so.
