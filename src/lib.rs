@@ -11,3 +11,4 @@ pub mod demo;
 pub mod policy;
 pub mod store;
 pub mod redact;
+pub mod registry;

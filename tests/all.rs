@@ -12,3 +12,4 @@ mod audit;
 mod identity;
 mod redact;
 mod catalogue;
+mod registry;
