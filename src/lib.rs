@@ -8,6 +8,7 @@ pub mod decision;
 pub mod identity;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod layer;
 pub mod policy;
 pub mod store;
 pub mod redact;
