@@ -104,17 +104,18 @@ impl Surface<'_> {
     fn resource_type(&self, catalogue: &mut Catalogue, name: &Text, table: &Table<'_>) -> Vec<Route> {
         let own = table.text("category").map(|text| (self.meaning(table, &text), text.span));
         let own = own.and_then(|(meaning, _)| meaning);
-        let mut elements = self.common.clone();
+        // What servers say of themselves, or only inside others, is no record with an id of its own.
+        let (at, contained_only) = (table.text("at"), table.flag("contained-only"));
+        let mut elements = if at.is_some() || contained_only { Elements::new() } else { self.common.clone() };
         elements.extend(table.lists("elements"));
         let node = self.node(table, own, &elements);
         catalogue.types.insert(name.text.as_str().into(), node.clone());
         let categories = tree::categories(&node, Categories::NONE);
-        if let Some(path) = table.text("at") {
+        if let Some(path) = at {
             return vec![self.single(&name.text, &path, node, categories)];
         }
         let Some(subject) = table.text("subject") else {
-            // A type that only occurs inside others.
-            if !table.flag("contained-only") {
+            if !contained_only {
                 table.missing("subject");
             }
             return Vec::new();

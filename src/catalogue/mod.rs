@@ -24,7 +24,7 @@ use crate::policy::reader::{Reader, Table};
 use crate::policy::{Faults, Source, Vocabulary};
 
 pub use pointer::{Pointer, SUBJECT_BYTES_MAX, SubjectPath, is_subject_id};
-pub use resolve::{NamedSubject, PARAMETER_NAME_BYTES_MAX, Part, Resolved, SubjectAt, Unresolved};
+pub use resolve::{NamedId, PARAMETER_NAME_BYTES_MAX, Part, Resolved, SubjectAt, Unresolved};
 pub use route::{Cells, Certified, Existence, Route, Shape};
 pub use target::{BadTarget, PARAMETERS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX};
 pub use tree::{categories as categories_of, lookup};
