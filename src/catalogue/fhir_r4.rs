@@ -12,12 +12,12 @@ use std::sync::Arc;
 use crate::policy::reader::{Table, Text};
 use crate::policy::{Action, Categories, Vocabulary};
 
-use super::Catalogue;
 use super::fields::{Generaliser, Meaning, Node};
 use super::pointer::{Pointer, SubjectPath};
 use super::rest::{category, pointer};
 use super::route::{Existence, Param, Route, Shape, SubjectSpec};
 use super::tree::{self, Draft};
+use super::{Catalogue, ResourceType};
 
 /// Reads the surface into the catalogue; faults go to the table's reader.
 pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Vocabulary) {
@@ -109,30 +109,31 @@ impl Surface<'_> {
         let mut elements = if at.is_some() || contained_only { Elements::new() } else { self.common.clone() };
         elements.extend(table.lists("elements"));
         let node = self.node(table, own, &elements);
-        catalogue.types.insert(name.text.as_str().into(), node.clone());
         let categories = tree::categories(&node, Categories::NONE);
+        let subject = table.text("subject");
+        let entry =
+            subject.as_ref().filter(|place| place.text != "none").map(|place| self.subject(table, &node, place));
+        let known = ResourceType { node: node.clone(), subject: entry.clone() };
+        catalogue.types.insert(name.text.as_str().into(), known);
         if let Some(path) = at {
             return vec![self.single(&name.text, &path, node, categories)];
         }
-        let Some(subject) = table.text("subject") else {
+        if subject.is_none() {
             if !contained_only {
                 table.missing("subject");
             }
             return Vec::new();
-        };
-        let entry = (subject.text != "none").then(|| {
-            let place = pointer(table, &subject);
-            if tree::lookup(&node, &place).is_none() {
-                table.reader().fault(
-                    subject.span.clone(),
-                    format!("`{}` is no element of the type", subject.text),
-                    None,
-                );
-            }
-            SubjectPath::new(place, subject.text.ends_with("/reference"))
-        });
+        }
         let query = self.search(table, entry.as_ref(), categories);
         self.routes(&name.text, entry, node, categories, query)
+    }
+
+    fn subject(&self, table: &Table<'_>, node: &Node, text: &Text) -> SubjectPath {
+        let place = pointer(table, text);
+        if tree::lookup(node, &place).is_none() {
+            table.reader().fault(text.span.clone(), format!("`{}` is no element of the type", text.text), None);
+        }
+        SubjectPath::new(place, text.text.ends_with("/reference"))
     }
 
     /// A document at a path of its own that is about no one (`/metadata`).

@@ -169,7 +169,7 @@ fn elements_mean_what_the_policy_says() {
         ("Claim", "/item/0/productOrService/text", "insurance.claim"),
         ("MedicationRequest", "/medicationCodeableConcept/coding/0/display", "health.prescription"),
     ] {
-        let node = catalogue.types().get(kind).expect(kind);
+        let node = &catalogue.types().get(kind).expect(kind).node;
         let (_, meaning) = lookup(node, &Pointer::parse(place).expect("a pointer")).expect(place);
         assert_eq!(meaning, vocabulary.category(category).map(Meaning::Category), "{kind}{place}");
     }
@@ -182,14 +182,16 @@ fn elements_mean_what_the_policy_says() {
         ("Condition", "/implicitRules"),
         ("CapabilityStatement", "/implementation"),
     ] {
-        let node = catalogue.types().get(kind).expect(kind);
+        let node = &catalogue.types().get(kind).expect(kind).node;
         assert!(lookup(node, &Pointer::parse(place).expect("a pointer")).is_none(), "{kind}{place}");
     }
-    let patient = catalogue.types().get("Patient").expect("a type");
+    let patient = &catalogue.types().get("Patient").expect("a type").node;
     let (_, meaning) = lookup(patient, &Pointer::parse("/text").expect("a pointer")).expect("narrative");
     assert_eq!(meaning, Some(Meaning::Everything));
-    let status =
-        lookup(catalogue.types().get("Observation").expect("a type"), &Pointer::parse("/status").expect("a pointer"));
+    let status = lookup(
+        &catalogue.types().get("Observation").expect("a type").node,
+        &Pointer::parse("/status").expect("a pointer"),
+    );
     assert!(status.expect("an element").0.required);
 }
 
@@ -279,9 +281,9 @@ fn a_base_path_moves_every_route_and_its_subject() {
 fn every_element_of_every_type_is_one_of_the_standards() {
     let Ok(path) = std::env::var("SEKISHO_FHIR_SCHEMA") else { return }; // fhir.schema.json of R4, where it is to be had
     let schema: serde_json::Value = serde_json::from_slice(&std::fs::read(path).expect("the schema")).expect("json");
-    for (kind, node) in fhir().types() {
+    for (kind, known) in fhir().types() {
         let properties = schema["definitions"][kind.as_ref()]["properties"].as_object().expect(kind);
-        for name in node.members.keys() {
+        for name in known.node.members.keys() {
             assert!(properties.contains_key(name.as_ref()), "{kind}.{name}");
         }
     }
