@@ -17,6 +17,9 @@ pub(super) fn check(table: &Table<'_>, id: &Text, route: &Route) {
     if route.categories.is_empty() && (tree::has_free_text(&route.root) || route.shape == Shape::Opaque) {
         fault("free text counts as every category of the route, and it has none");
     }
+    if spec.segment.is_some() && !spec.query.is_empty() {
+        fault("the subject is named in the path and in the query: the two could differ");
+    }
     for (_, action) in &route.actions {
         let before = spec.segment.is_some() || !spec.query.is_empty() || spec.caller || spec.none;
         match action {

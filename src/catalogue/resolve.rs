@@ -253,9 +253,7 @@ impl Route {
         let spec = &self.subject;
         if let Some(segment) = spec.segment.and_then(|number| segments.get(number)) {
             let id = self.check_id(target::subject(&segment.decoded)?)?.to_owned();
-            let named = NamedId { id, part: Part::Path, raw: segment.raw.clone() };
-            // A second name beside it could be another person's.
-            return if in_query.is_some() { Err(BadTarget::Doubled) } else { Ok(SubjectAt::Target(named)) };
+            return Ok(SubjectAt::Target(NamedId { id, part: Part::Path, raw: segment.raw.clone() }));
         }
         if let Some(named) = in_query {
             return Ok(SubjectAt::Target(named));

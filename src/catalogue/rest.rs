@@ -1,8 +1,15 @@
 //! How is a `rest` document read? `[record.NAME]` names the members of a record once; `[[route]]` says where it is found.
 //!
-//! Keys of a record: `fields` (pointer → category, or `free-text` `open` `count` `link` `never`), `generalise` (pointer →
-//! `year` `decade` `prefecture` `postal-3`), `references` (pointers to ids), `as-string` (integer ids that may leave as
-//! strings). A route has the same keys for its own document, and those read in [`read`]'s functions below.
+//! Of a record: `fields` (pointer → a category, or `free-text` `open` `count` `link` `never`), `generalise` (pointer → `year`
+//! `decade` `prefecture` `postal-3`), `references` (pointers to ids), `as-string` (integer ids that may leave as strings).
+//!
+//! Of a route: the same for its own document, and `id`, `path`, `methods`, `shape`, `entries`, `record` (laid at the
+//! entries), `subject-class`, `subject`, `query` (parameter → categories, `free-text`, `free`, `page`, `field-name`), `body` or
+//! `body-record` (where a request body differs from the record), `existence`, `opaque`, and of a certified dataset `dataset`,
+//! `items`, `publication`, `cell-count`, `cell-count-min`. One path may have several routes, each with methods of its own.
+//!
+//! What cannot be judged does not load: a write whose subject is not known before it is forwarded, free text beside no
+//! category, an entry's subject at a place that is no field, a dataset with a field that was not published.
 
 use std::collections::HashMap;
 

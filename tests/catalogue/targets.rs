@@ -81,6 +81,15 @@ fn where_the_subject_comes_from_is_told_for_every_kind_of_route() {
 }
 
 #[test]
+fn a_request_that_has_to_name_its_subject_and_does_not_is_refused() {
+    let catalogue = small();
+    for method in ["GET", "HEAD", "DELETE"] {
+        assert_eq!(refused(&catalogue, method, "/by-number", ""), Unresolved::BadTarget(BadTarget::SubjectMissing));
+        assert!(matches!(resolved(&catalogue, method, "/by-number", "number=7").subject, SubjectAt::Target(_)));
+    }
+}
+
+#[test]
 fn a_search_is_charged_with_all_that_it_filters_and_sorts_on() {
     let catalogue = small();
     let asked = |query: &str| resolved(&catalogue, "GET", "/donors", query).query_categories;
