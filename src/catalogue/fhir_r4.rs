@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::policy::reader::{Table, Text};
 use crate::policy::{Action, Categories, Vocabulary};
 
+use super::check::NOTHING_TO_COUNT_AS;
 use super::fields::{Generaliser, Meaning, Node};
 use super::pointer::{Pointer, SubjectPath};
 use super::rest::{category, pointer};
@@ -102,14 +103,16 @@ struct Words {
 impl Surface<'_> {
     /// One type's node, entered in the table of types, and its routes.
     fn resource_type(&self, catalogue: &mut Catalogue, name: &Text, table: &Table<'_>) -> Vec<Route> {
-        let own = table.text("category").map(|text| (self.meaning(table, &text), text.span));
-        let own = own.and_then(|(meaning, _)| meaning);
+        let own = table.text("category").and_then(|text| self.meaning(table, &text));
         // What servers say of themselves, or only inside others, is no record with an id of its own.
         let (at, contained_only) = (table.text("at"), table.flag("contained-only"));
         let mut elements = if at.is_some() || contained_only { Elements::new() } else { self.common.clone() };
         elements.extend(table.lists("elements"));
         let node = self.node(table, own, &elements);
         let categories = tree::categories(&node, Categories::NONE);
+        if categories.is_empty() && tree::has_free_text(&node) {
+            table.reader().fault(name.span.clone(), NOTHING_TO_COUNT_AS, None);
+        }
         let subject = table.text("subject");
         let entry =
             subject.as_ref().filter(|place| place.text != "none").map(|place| self.subject(table, &node, place));
@@ -140,7 +143,7 @@ impl Surface<'_> {
     fn single(&self, name: &str, path: &Text, node: Arc<Node>, categories: Categories) -> Route {
         let spec = SubjectSpec { none: true, ..SubjectSpec::default() };
         let id = format!("fhir.{name}");
-        let query = HashMap::from([("_format".into(), Param::Only(FORMATS.map(Into::into).into()))]);
+        let query = HashMap::from([("_format".into(), Param::Only(formats()))]);
         Route { query, ..self.route(id, path.text.clone(), Action::Read, spec, node, categories) }
     }
 
@@ -164,7 +167,7 @@ impl Surface<'_> {
             node,
             categories,
         );
-        read.query.insert("_format".into(), Param::Only(FORMATS.map(Into::into).into()));
+        read.query.insert("_format".into(), Param::Only(formats()));
         let inside = entry.map(|entry| entry.inside("resource"));
         let mut subject_names: Vec<Box<str>> =
             query.iter().filter(|(_, param)| **param == Param::Subject).map(|(name, _)| name.clone()).collect();
@@ -248,7 +251,7 @@ impl Surface<'_> {
             query.insert(name.text.into(), param);
         }
         query.insert("_sort".into(), Param::Sort(sort));
-        query.insert("_format".into(), Param::Only(FORMATS.map(Into::into).into()));
+        query.insert("_format".into(), Param::Only(formats()));
         for name in &self.pages {
             query.insert(name.clone(), Param::Page);
         }
@@ -345,7 +348,11 @@ fn place(path: &str, many: impl Fn(&str) -> bool) -> Option<Pointer> {
     Some(place)
 }
 
+fn formats() -> Vec<Box<str>> {
+    FORMATS.map(Into::into).into()
+}
+
 /// How deep datatypes may lie in one another.
 const DEPTH_MAX: usize = 6;
-/// The only formats that the gate can read inside.
-const FORMATS: [&str; 3] = ["json", "application/json", "application/fhir+json"];
+/// The only formats that the gate can read inside; the last is how an unescaped `+` decodes.
+const FORMATS: [&str; 4] = ["json", "application/json", "application/fhir+json", "application/fhir json"];

@@ -67,6 +67,19 @@ fn the_subject_is_found_in_every_spelling_and_its_raw_id_told() {
 }
 
 #[test]
+fn json_may_be_asked_for_in_every_spelling() {
+    let catalogue = fhir();
+    for query in ["_format=json", "_format=application/fhir+json", "_format=application%2Ffhir%2Bjson"] {
+        assert!(catalogue.resolve("GET", "/Patient/p-1", Some(query)).is_ok(), "{query}");
+    }
+    for format in ["xml", "html/json", "ttl", "", "text/html", "JSON"] {
+        let query = format!("_format={format}");
+        let why = Unresolved::BadTarget(BadTarget::Value);
+        assert_eq!(catalogue.resolve("GET", "/Patient", Some(&query)).err(), Some(why), "{query}");
+    }
+}
+
+#[test]
 fn what_could_name_another_patient_is_refused() {
     let catalogue = fhir();
     for (query, why) in [
@@ -253,6 +266,12 @@ fn mistakes_in_a_fhir_document_are_told_at_their_place() {
         ("search.code = ", "search.\"code:in\" = ", "\"code:in\"", "no modifiers"),
         ("subject-class = \"patient\"", "subject-class = \"patent\"", "\"patent\"", "did you mean `patient`"),
         ("surface = \"fhir-r4\"", "surface = \"fhir-r4\"\nbase = \"fhir/\"", "\"fhir/\"", "a path such as"),
+        (
+            "elements.resourceType = []\nelements.issue",
+            "elements.text = [\"free-text\"]\nelements.issue",
+            "OperationOutcome",
+            "here is none",
+        ),
         ("[bundle]", "[bundles]", "[bundles]", "unknown key"),
         ("subject = \"/id\"", "subjekt = \"/id\"", "subjekt", "did you mean `subject`"),
     ] {
