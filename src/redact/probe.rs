@@ -36,7 +36,7 @@ pub(super) fn probe(spec: &Spec, entry: &[u8]) -> Probe {
             id: None,
             type_unknown: false,
         },
-        Shape::FhirResource => resource(spec, Some(entry)),
+        Shape::FhirResource | Shape::FhirLines => resource(spec, Some(entry)),
         Shape::FhirBundle => resource(spec, slice::member(entry, "resource")),
     }
 }

@@ -446,7 +446,7 @@ impl<J: Judge> Core<J> {
     /// Readies the entry's walker and writes what comes before the entry.
     fn begin_entry(&mut self, go: &Go) {
         let (place, root_type) = match self.spec.shape {
-            Shape::FhirResource => {
+            Shape::FhirResource | Shape::FhirLines => {
                 let name = go.disclosure.resource_type.as_deref();
                 (None, name.and_then(|name| go.plan.resource(name).cloned()))
             }
@@ -467,12 +467,14 @@ impl<J: Judge> Core<J> {
         self.trusted.reset();
         let ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
         let mut sink = Through { walker: &mut self.entry, ctx };
-        self.trusted.feed(held, &mut sink)?;
-        self.trusted.finish(&mut sink)?;
-        go.disclosure.occurred = self.tally.take_occurred();
-        go.disclosure.exact = true;
+        let walked = self.trusted.feed(held, &mut sink).and_then(|()| self.trusted.finish(&mut sink));
+        if walked.is_ok() {
+            go.disclosure.occurred = self.tally.take_occurred();
+            go.disclosure.exact = true;
+        }
+        // Also of an entry that a fault cut off: some of its bytes may be in `out`.
         self.disclose(go.disclosure, start);
-        Ok(())
+        walked
     }
 
     /// An entry past its bound: it streams if that can be answered for, else it is dropped.
@@ -504,6 +506,7 @@ impl<J: Judge> Core<J> {
         let beginning = std::mem::take(&mut self.held);
         let mut scanner = Scanner::trusted(self.spec.limits);
         scanner.feed(&beginning, self)?;
+        scanner.token_ends(self)?;
         drop(beginning);
         self.token(token)
     }

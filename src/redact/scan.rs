@@ -149,10 +149,15 @@ impl Scanner {
         Ok(())
     }
 
+    /// What was fed ends between two tokens: a number at its end is whole.
+    pub(super) fn token_ends<S: Sink>(&mut self, sink: &mut S) -> Result<(), Fault> {
+        if self.state == State::InNumber { self.number_ends(sink) } else { Ok(()) }
+    }
+
     /// The body has ended: is it whole?
     pub(super) fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), Fault> {
-        if self.state == State::InNumber && self.kinds.is_empty() {
-            self.number_ends(sink)?;
+        if self.kinds.is_empty() {
+            self.token_ends(sink)?;
         }
         match self.state {
             State::Done => Ok(()),

@@ -635,18 +635,19 @@ impl Walker {
         self.scalar_seen();
         let slot = self.slot_now();
         let (act, meaning, required) = self.act(slot);
+        let label = std::mem::take(&mut self.role).is_label();
         match act {
-            Act::Clear if !self.role.is_label() => {
+            Act::Clear if !label => {
                 self.note(meaning, Form::Clear, ctx.tally);
                 self.keep(ctx.out);
                 ctx.out.extend_from_slice(raw);
             }
-            Act::Mask if !self.role.is_label() => {
+            Act::Mask if !label => {
                 self.note(meaning, Form::Masked, ctx.tally);
                 self.keep(ctx.out);
                 ctx.out.extend_from_slice(b"null");
             }
-            Act::Pseudonymise if self.carries_id(slot) && forms::is_digits(raw) => {
+            Act::Pseudonymise if !label && self.carries_id(slot) && forms::is_digits(raw) => {
                 let (made, form) = std::str::from_utf8(raw).map_or((None, Form::Withheld), |raw| self.treat(raw));
                 self.finish_treated(made, form, ctx);
             }
@@ -655,7 +656,6 @@ impl Walker {
                 self.withhold(required, None, ctx);
             }
         }
-        self.role = fhir::Role::None;
     }
 
     /// A required array of primitives is withheld: its shadow takes its place.

@@ -3,5 +3,7 @@
 mod chunking;
 mod hazards;
 mod lists;
+mod memory;
+mod reference;
 mod resources;
 mod support;

@@ -198,3 +198,15 @@ fn a_large_resource_streams_only_if_its_subject_is_settled_and_its_type_at_hand(
     let late = format!(r#"{{"gender":"{filler}","resourceType":"Patient"}}"#);
     assert_eq!(single(limits, true).text(&late), "");
 }
+
+#[test]
+fn lines_of_resources_are_each_judged_by_their_type() {
+    let root = Arc::new(Node::default());
+    let setup = Setup::new(Shape::FhirLines, root, Some(types()), false);
+    let body = "{\"id\":\"p\",\"resourceType\":\"Patient\"}\n{\"resourceType\":\"Nope\"}\n[]\n{\"resourceType\":\"Device\"}\n{\"resourceType\":\"OperationOutcome\"}\n";
+    let expected = format!(
+        "{{\"id\":\"P(1)\",\"resourceType\":\"Patient\",{}}}\n{{\"resourceType\":\"OperationOutcome\"}}\n",
+        meta()
+    );
+    assert_eq!(String::from_utf8(setup.run(&[body.as_bytes()]).0).unwrap(), expected);
+}
