@@ -178,9 +178,7 @@ impl Scanner {
                 sink.colon()?;
                 self.state = State::Value;
             }
-            (b'"', State::FirstKey | State::Key) => {
-                self.state = State::InKey { escaped: false, plain: true };
-            }
+            (b'"', State::FirstKey | State::Key) => return self.key(rest, sink),
             (b'}', State::FirstKey | State::After) => self.close(Kind::Object, sink)?,
             (b']', State::FirstElement | State::After) => self.close(Kind::Array, sink)?,
             (_, State::Value | State::FirstElement) => return self.value(first, rest, sink),
@@ -307,6 +305,23 @@ impl Scanner {
         self.token.clear();
         self.value_ends();
         Ok(())
+    }
+
+    /// A name begins; most are whole, short and plain.
+    fn key<S: Sink>(&mut self, rest: &[u8], sink: &mut S) -> Result<usize, Fault> {
+        let after = rest.get(1..).unwrap_or_default();
+        let (run, beyond_ascii) = text::plain_run(after);
+        if beyond_ascii || run > self.limits.key_bytes_max || after.get(run) != Some(&b'"') {
+            self.state = State::InKey { escaped: false, plain: true };
+            return Ok(1);
+        }
+        let name = after.get(..run).unwrap_or_default();
+        if !self.trusted {
+            self.keys.add(name)?;
+        }
+        sink.key(rest.get(..run + 2).unwrap_or_default(), name)?;
+        self.state = State::Colon;
+        Ok(run + 2)
     }
 
     /// Inside a name, after its opening quote. `escaped`: the byte before was an escaping backslash.

@@ -399,8 +399,7 @@ proptest! {
     fn a_list_is_its_entries_each_judged_alone(seed in any::<u64>()) {
         let mut dice = Dice(seed);
         let entry = Arc::new(some_node(&mut dice, 3));
-        let mut items = Node::default();
-        items.any = Some(Arc::clone(&entry));
+        let items = Node { any: Some(Arc::clone(&entry)), ..Node::default() };
         let mut root = Node::default();
         root.members.insert("items".into(), Arc::new(items));
         let mut serial = 0;
