@@ -78,7 +78,7 @@ enum Deep {
 enum Text {
     Copy,
     Skip,
-    Remove,
+    Remove { required: bool },
     Treat,
 }
 
@@ -589,7 +589,10 @@ impl Walker {
         let opened = self.top_opened();
         let Some(frame) = self.frames.pop() else { return };
         self.path.truncate(frame.path_length);
-        let required = self.tree().is_some_and(|tree| tree.place(frame.place).required);
+        let (required, clear) = self.tree().map_or((false, false), |tree| {
+            let place = tree.place(frame.place);
+            (place.required, place.act == Act::Clear)
+        });
         if frame.resource {
             self.trees.pop();
         }
@@ -605,7 +608,9 @@ impl Walker {
         } else {
             self.key_at = frame.key_at;
             self.pending.truncate(start.saturating_sub(1));
-            if required && frame.scalars && kind == Kind::Array && self.fhir() {
+            let in_object = self.frames.last().is_some_and(|above| above.kind == Kind::Object);
+            // The shadow of a clear array stays, so that a second one must not stand beside it.
+            if required && frame.scalars && kind == Kind::Array && in_object && !clear && self.fhir() {
                 self.write_absent_shadow(true, ctx.out);
             } else {
                 self.withhold(required, Some(kind), ctx);
@@ -653,7 +658,7 @@ impl Walker {
             }
             _ => {
                 self.note(meaning, Form::Withheld, ctx.tally);
-                self.withhold(required, None, ctx);
+                self.withhold(required && !label, None, ctx);
             }
         }
     }
@@ -685,9 +690,8 @@ impl Walker {
         match self.text {
             Text::Copy => ctx.out.extend_from_slice(raw),
             Text::Skip => {}
-            Text::Remove => {
+            Text::Remove { required } => {
                 if last {
-                    let (_, _, required) = self.act(self.slot_now());
                     self.withhold(required, None, ctx);
                 }
             }
@@ -705,7 +709,7 @@ impl Walker {
     }
 
     fn string_begins(&mut self, ctx: &mut Ctx<'_>) -> Text {
-        let (act, meaning, _) = self.act(self.slot_now());
+        let (act, meaning, required) = self.act(self.slot_now());
         let label = std::mem::take(&mut self.role).is_label();
         match act {
             Act::Clear if !label => {
@@ -726,7 +730,8 @@ impl Walker {
             }
             _ => {
                 self.note(meaning, Form::Withheld, ctx.tally);
-                Text::Remove
+                // A label's place is filled by the label.
+                Text::Remove { required: required && !label }
             }
         }
     }

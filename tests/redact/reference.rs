@@ -57,7 +57,7 @@ impl Json {
     }
 
     /// Reads valid JSON.
-    fn parse(text: &str) -> Json {
+    pub(super) fn parse(text: &str) -> Json {
         let (value, rest) = Json::value(text.trim_start());
         assert!(rest.trim().is_empty(), "trailing `{rest}`");
         value
@@ -123,21 +123,21 @@ impl Json {
 
 /// What holds at a place: its node, and what was handed down to it.
 #[derive(Clone, Copy)]
-struct At<'a> {
-    node: Option<&'a Node>,
-    above: Option<Held>,
+pub(super) struct At<'a> {
+    pub(super) node: Option<&'a Node>,
+    pub(super) above: Option<Held>,
 }
 
 #[derive(Clone, Copy)]
-struct Held {
+pub(super) struct Held {
     meaning: Meaning,
     generaliser: Option<Generaliser>,
     reference: bool,
-    as_string: bool,
+    pub(super) as_string: bool,
 }
 
 /// 0 walked, 1 withheld, 2 masked, 3 coarse, 4 pseudonym, 5 link, 6 clear.
-fn act(held: Option<Held>, release: &Release) -> u8 {
+pub(super) fn act(held: Option<Held>, release: &Release) -> u8 {
     let Some(held) = held else { return 0 };
     match held.meaning {
         Meaning::Category(category) => match release.form(category) {
@@ -161,7 +161,7 @@ fn act(held: Option<Held>, release: &Release) -> u8 {
 }
 
 impl<'a> At<'a> {
-    fn held(&self) -> Option<Held> {
+    pub(super) fn held(&self) -> Option<Held> {
         let Some(node) = self.node else { return self.above };
         let own = |meaning| Held {
             meaning,
@@ -181,7 +181,7 @@ impl<'a> At<'a> {
         }
     }
 
-    fn child(&self, name: Option<&str>) -> Option<At<'a>> {
+    pub(super) fn child(&self, name: Option<&str>) -> Option<At<'a>> {
         let found = self.node.and_then(|node| name.and_then(|n| node.members.get(n)).or(node.any.as_ref()));
         match found {
             Some(node) => Some(At { node: Some(node), above: self.held() }),
@@ -189,14 +189,14 @@ impl<'a> At<'a> {
         }
     }
 
-    fn most_below(&self, release: &Release) -> u8 {
+    pub(super) fn most_below(&self, release: &Release) -> u8 {
         let Some(node) = self.node else { return 0 };
         let children = node.members.values().chain(&node.any);
         let at = children.map(|child| At { node: Some(child), above: self.held() });
         at.map(|child| act(child.held(), release).max(child.most_below(release))).max().unwrap_or(0)
     }
 
-    fn foresees(&self, name: &str) -> bool {
+    pub(super) fn foresees(&self, name: &str) -> bool {
         self.node.is_some_and(|node| node.any.is_some() || node.members.contains_key(name))
     }
 }
@@ -239,7 +239,7 @@ fn redact(value: &Json, at: At<'_>, release: &Release) -> Option<Json> {
     }
 }
 
-fn treated(text: &str, act: u8, held: Held) -> Option<Json> {
+pub(super) fn treated(text: &str, act: u8, held: Held) -> Option<Json> {
     match act {
         3 => match held.generaliser? {
             Generaliser::Year if text.starts_with("1987-05") => Some(Json::Text("1987".into())),
@@ -261,10 +261,10 @@ fn treated(text: &str, act: u8, held: Held) -> Option<Json> {
 }
 
 /// A small generator of numbers from a seed, so that a failure is one number to repeat.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(super) fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -275,7 +275,7 @@ impl Dice {
 
 const NAMES: [&str; 8] = ["a", "b", "id", "name", "k1", "日", "_a", "x\"y"];
 
-fn some_node(dice: &mut Dice, depth: usize) -> Node {
+pub(super) fn some_node(dice: &mut Dice, depth: usize) -> Node {
     let meaning = match dice.roll(14) {
         0..=4 => None,
         5 => Some(Meaning::Everything),
@@ -325,13 +325,13 @@ fn some_json(dice: &mut Dice, depth: usize, serial: &mut usize) -> Json {
     }
 }
 
-fn spaced(json: &Json, dice: &mut Dice) -> String {
+pub(super) fn spaced(json: &Json, dice: &mut Dice) -> String {
     let mut out = String::new();
     json.print(&mut || ["", "", " ", "\n  ", "\t\r\n"][dice.roll(5)], &mut out);
     out
 }
 
-fn cuts<'a>(body: &'a [u8], dice: &mut Dice) -> Vec<&'a [u8]> {
+pub(super) fn cuts<'a>(body: &'a [u8], dice: &mut Dice) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     let mut rest = body;
     while !rest.is_empty() {
@@ -342,7 +342,7 @@ fn cuts<'a>(body: &'a [u8], dice: &mut Dice) -> Vec<&'a [u8]> {
     pieces
 }
 
-fn no_canary(json: &Json, kept: &str, out: &str) {
+pub(super) fn no_canary(json: &Json, kept: &str, out: &str) {
     match json {
         Json::Word(_) => {}
         Json::Text(text) => {
