@@ -159,7 +159,8 @@ pub enum Shape {
 /// An entry is held until it is whole, so that it is judged before its first byte leaves. One larger than
 /// `entry_bytes_max` is dropped to its end, unless `settled`: then the judge is asked with what is at hand
 /// ([`Entry::whole`](super::Entry) is false) and the entry leaves as it streams, its nested resources still held one
-/// by one. For FHIR its `resourceType` must be at hand by then.
+/// by one. For FHIR its `resourceType` must be at hand by then. What the entry says of its subject further on is not
+/// compared with what was settled: a judge that wants it compared drops what names no subject and is not whole.
 #[derive(Clone, Debug)]
 pub struct Spec {
     pub(super) shape: Shape,
