@@ -98,10 +98,23 @@ impl Registry {
     /// [`RegistryError::Refused`] with every mistake; a file that cannot be written. Nothing is entered then.
     pub fn add(&self, entry: &Entry, policies: &[Arc<Policy>], by: &str, at: Moment) -> Result<Change, RegistryError> {
         entry.check(&self.lexicon(policies))?;
-        self.write(by, at, |pen| {
-            pen.refuse_what_withdraws_nothing(entry)?;
-            pen.add(entry)
-        })
+        self.write(by, at, |pen| pen.add_checked(entry))
+    }
+
+    /// The same for several entries, all or none, in one transaction.
+    ///
+    /// # Errors
+    /// As of [`add`](Registry::add), for the first that is refused.
+    pub fn add_all(
+        &self,
+        entries: &[Entry],
+        policies: &[Arc<Policy>],
+        by: &str,
+        at: Moment,
+    ) -> Result<Vec<Change>, RegistryError> {
+        let lexicon = self.lexicon(policies);
+        entries.iter().try_for_each(|entry| entry.check(&lexicon))?;
+        self.write(by, at, |pen| entries.iter().map(|entry| pen.add_checked(entry)).collect())
     }
 
     /// Ends entries; they are gone from the next [`facts`](Registry::facts) on and stay in the history.
@@ -132,8 +145,7 @@ impl Registry {
             let mut changes = Vec::new();
             for entry in &entries {
                 if !pen.was_entered(entry)? {
-                    pen.refuse_what_withdraws_nothing(entry)?;
-                    changes.push(pen.add(entry)?);
+                    changes.push(pen.add_checked(entry)?);
                 }
             }
             Ok(changes)
@@ -198,6 +210,11 @@ impl Pen<'_> {
             by: row.by.clone(),
             at: row.at,
         })
+    }
+
+    fn add_checked(&mut self, entry: &Entry) -> Result<Change, RegistryError> {
+        self.refuse_what_withdraws_nothing(entry)?;
+        self.add(entry)
     }
 
     fn add(&mut self, entry: &Entry) -> Result<Change, RegistryError> {
