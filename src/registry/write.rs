@@ -173,14 +173,16 @@ impl Registry {
         let mut pen = Pen { transaction: &transaction, head, by, at };
         let done = work(&mut pen)?;
         transaction.commit()?;
+        self.is_in_place()?;
         Ok(done)
     }
 
-    /// A row written to a file that was removed or replaced is lost: refused, like a call of `facts`.
+    /// A row written to a file that was removed or replaced is lost: an error, like a call of `facts`. Asked before a
+    /// row is written and again after.
     pub(super) fn is_in_place(&self) -> Result<(), RegistryError> {
         let known = self.follower.lock().map_err(|_| RegistryError::Poisoned)?.print;
-        match journal::Print::of(&self.path) {
-            Ok(print) if print.is_same_file(&known) => Ok(()),
+        match self.place.print() {
+            Ok(print) if print.are_same_files(&known) => Ok(()),
             Ok(_) => Err(RegistryError::Damaged(0, "another file stands in its place")),
             Err(_) => Err(RegistryError::Missing),
         }
