@@ -12,6 +12,7 @@ use super::time::Clock;
 use super::{AuditError, chain, write};
 use crate::store::{Disk, Lock};
 use std::cell::RefCell;
+use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -415,6 +416,18 @@ impl Ticket {
                 write::end(out, begin, &self.id, windows, &End { code, counts: &[], unclassified: &[], ..*record });
             }
         })
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Ticket").field("begin", &self.begin).field("windows", &self.windows).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Log").field("ready", &self.ready()).finish_non_exhaustive()
     }
 }
 

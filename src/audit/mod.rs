@@ -27,7 +27,8 @@
 //!
 //! # Files
 //! `audit-<seq of its first line, 20 digits>.jsonl`: a segment. Its first line has kind `segment` and lists the
-//! beginnings still `open` and the `newest` time, so that a start reads one segment and old ones can be removed.
+//! beginnings still `open` and the `newest` time, so that a start reads one segment and old ones can be removed (never the newest two: a newest that a
+//! crash left without its first line is made anew from the one before).
 //! `audit-<seq, 20 digits>.torn`: bytes that a start cut off before the record with that number. `lock`: held by the
 //! writer.
 

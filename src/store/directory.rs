@@ -143,6 +143,19 @@ impl Segment for RealSegment {
         Ok(rustix::fs::fdatasync(&self.file)?)
     }
 
+    fn rewrite(&mut self, from: u64) -> io::Result<()> {
+        let mut chunk = vec![0; 1 << 16];
+        let mut at = from;
+        while at < self.bytes {
+            let left = usize::try_from(self.bytes - at).unwrap_or(usize::MAX).min(chunk.len());
+            let Some(piece) = chunk.get_mut(..left) else { break };
+            self.file.read_exact_at(piece, at)?;
+            self.file.write_all_at(piece, at)?;
+            at += left as u64;
+        }
+        Ok(())
+    }
+
     fn truncate(&mut self, bytes: u64) -> io::Result<()> {
         if bytes > self.bytes {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a cut past the end of a segment"));
@@ -226,7 +239,9 @@ mod tests {
         disk.create("a", 4096).unwrap().append(b"one\n").unwrap();
         let mut again = disk.open("a", 4096).unwrap();
         again.append(b"two\n").unwrap();
+        again.rewrite(1).unwrap();
         again.flush(Flush::Batch).unwrap();
+        assert_eq!(again.bytes(), 8, "written again is not written twice");
         again.truncate(6).unwrap();
         again.trim();
         assert!(again.truncate(7).is_err());
