@@ -10,7 +10,8 @@
 
 use super::chain::{Chain, hash};
 use super::json;
-use super::log::{Item, Options, Shared, What};
+use super::log::Options;
+use super::queue::{Item, Shared, What};
 use super::read::{PREFIX, segment_name};
 use super::{AuditError, time, write};
 use crate::store::{Disk, Flush, NewName, Segment, is_full};

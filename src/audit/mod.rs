@@ -37,19 +37,22 @@ mod commit;
 mod error;
 mod json;
 mod log;
+mod queue;
 mod read;
 mod record;
 mod recover;
 mod seal;
 mod strangers;
 mod tail;
+mod ticket;
 mod time;
 mod verify;
 mod write;
 
 pub use chain::{Fault, Kind};
 pub use error::AuditError;
-pub use log::{Log, Options, Pending, Ticket};
+pub use log::{Log, Options};
+pub use queue::Pending;
 pub use read::{Line, Reader};
 pub use record::{
     Administrative, BODY_BYTES_MAX, Begin, Caller, Count, Decision, Detail, Disclosure, End, Entries, Forms, Latency,
@@ -58,5 +61,6 @@ pub use record::{
 pub use recover::{Recovery, Torn};
 pub use seal::{Note, Seal, Sealed};
 pub use tail::{Tail, pretty, tail};
+pub use ticket::Ticket;
 pub use time::Clock;
 pub use verify::{BadRecord, Report, verify};

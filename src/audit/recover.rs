@@ -13,7 +13,8 @@
 
 use super::chain::{Chain, Fault, claim_of};
 use super::commit::{Committer, behind, new_segment, used_bytes};
-use super::log::{Options, Shared};
+use super::log::Options;
+use super::queue::Shared;
 use super::read::{Line, Reader, aside_name, first_of, segments};
 use super::record::{Administrative, Detail};
 use super::verify::BadRecord;
