@@ -227,8 +227,19 @@ fn start(
     let used_bytes = used_bytes(&*disk)?;
     let is_empty = segment.bytes() == 0;
     let (out, frame) = (Vec::new(), Vec::new());
-    let mut committer =
-        Committer { disk, shared, options, chain, segment, segment_first, used_bytes, out, frame, no_room: false };
+    let mut committer = Committer {
+        disk,
+        shared,
+        options,
+        chain,
+        segment,
+        segment_first,
+        used_bytes,
+        out,
+        frame,
+        no_room: false,
+        recounted: false,
+    };
     committer.start_batch(now_ms);
     if is_empty {
         committer.open_segment(now_ms);

@@ -23,11 +23,12 @@ impl Directory {
     /// # Errors
     /// If it cannot be made, is no directory, or cannot be narrowed (it belongs to someone else).
     pub fn open(path: &Path) -> io::Result<Directory> {
-        if !path.try_exists()? {
-            DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-            if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                File::open(parent)?.sync_all()?;
-            }
+        let missing: Vec<_> =
+            path.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).collect();
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        for made in missing {
+            let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
+            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
         }
         let directory = Directory::open_to_read(path)?;
         let mode = directory.handle.metadata()?.mode();
