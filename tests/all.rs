@@ -9,7 +9,7 @@
 )]
 
 mod audit;
+mod catalogue;
 mod identity;
 mod redact;
-mod catalogue;
 mod registry;

@@ -260,7 +260,8 @@ impl Pump {
             Filter::Json(redactor) => redactor.take_windows(),
             Filter::Opaque => Vec::new(),
         };
-        for window in windows.iter().filter(|window| !window.disclosures.is_empty() && !self.on_record) {
+        let on_record = self.on_record;
+        for window in windows.iter().filter(|window| !window.disclosures.is_empty() && !on_record) {
             self.continuation(window).await?;
         }
         if !out.is_empty() {

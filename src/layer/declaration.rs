@@ -55,14 +55,18 @@ impl Declaration {
         if fields.next().is_some() {
             return fault("`Purpose-Of-Use` stands more than once");
         }
-        let text = field.to_str().map_err(|_| DeclarationFault("`Purpose-Of-Use` is not ASCII; other letters go in a Display String, `%\"…\"`".into()))?;
+        let text = field.to_str().map_err(|_| {
+            DeclarationFault("`Purpose-Of-Use` is not ASCII; other letters go in a Display String, `%\"…\"`".into())
+        })?;
         if text.len() > FIELD_BYTES_MAX {
             return fault(&format!("`Purpose-Of-Use` is longer than {FIELD_BYTES_MAX} bytes"));
         }
         doubled(text)?;
-        let item: Item = Parser::new(text)
-            .parse()
-            .map_err(|_| DeclarationFault("`Purpose-Of-Use` is no structured field item (RFC 9651), e.g. `coordination;basis=\"consent\"`".into()))?;
+        let item: Item = Parser::new(text).parse().map_err(|_| {
+            DeclarationFault(
+                "`Purpose-Of-Use` is no structured field item (RFC 9651), e.g. `coordination;basis=\"consent\"`".into(),
+            )
+        })?;
         let purpose = match &item.bare_item {
             BareItem::Token(token) => token.as_str().to_owned(),
             BareItem::String(text) => text.as_str().to_owned(),
@@ -108,7 +112,7 @@ impl Declaration {
 ///
 /// # Errors
 /// If the field is there and is not one Boolean item.
-pub fn dry_run(headers: &HeaderMap) -> Result<bool, DeclarationFault> {
+pub(super) fn dry_run(headers: &HeaderMap) -> Result<bool, DeclarationFault> {
     let mut fields = headers.get_all(&DRY_RUN).iter();
     match (fields.next().map(http::HeaderValue::as_bytes), fields.next()) {
         (None, _) => Ok(false),

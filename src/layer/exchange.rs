@@ -16,9 +16,9 @@ use http_body_util::{BodyExt, Full, Limited};
 use super::body::{BoxError, First, GateBody, Pump, Start, micros};
 use super::declaration::{Declaration, DeclarationFault, dry_run};
 use super::entry::{EntryJudge, Links, Notes, Settled, plan};
-use super::gate::{Gate, Generation};
+use super::gate::Gate;
 use super::headers;
-use super::judgement::{Judgement, RouteRef, Whose, settled, training_until};
+use super::judgement::{Judgement, RouteRef, Whose, training_until};
 use super::layout::Side;
 use super::record::{self, Words};
 use super::refusal::{Problem, insert};
@@ -102,7 +102,11 @@ impl Exchange {
         B::Error: Into<BoxError>,
     {
         if headers::connection_names_what_is_checked(&head.headers) {
-            return Err(self.strange(Problem::new(StatusCode::BAD_REQUEST, "connection-field", "`Connection` names a field that the gate checks")));
+            return Err(self.strange(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "connection-field",
+                "`Connection` names a field that the gate checks",
+            )));
         }
         let mut judgement = self.identify(head)?;
         self.declare(head, &mut judgement).await?;
@@ -115,7 +119,13 @@ impl Exchange {
             Err(unresolved) => return Err(self.refuse(&judgement, unresolved_problem(&unresolved), None, &[]).await),
         };
         self.fhir = resolved.route.is_fhir();
-        judgement.route = Some(RouteRef::new(&generation, resolved.route, resolved.action, resolved.asked, resolved.query_categories));
+        judgement.route = Some(RouteRef::new(
+            &generation,
+            resolved.route,
+            resolved.action,
+            resolved.asked,
+            resolved.query_categories,
+        ));
         if resolved.route.is_open() && resolved.action.releases() {
             return Ok(self.open_route(judgement, head));
         }
@@ -180,13 +190,21 @@ impl Exchange {
             None => Named::Missing,
             Some(Ok(id)) => Named::from(Some(id)),
             Some(Err(meant)) => {
-                let mut problem = Problem::new(StatusCode::BAD_REQUEST, "purpose-ambiguous", "the code means several purposes; declare one of them");
+                let mut problem = Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    "purpose-ambiguous",
+                    "the code means several purposes; declare one of them",
+                );
                 problem.names.push(("purposes", meant.into_iter().map(str::to_owned).collect()));
                 return Err(self.refuse(judgement, problem, None, &[]).await);
             }
         };
         if !judgement.token_grants() {
-            let problem = Problem::new(StatusCode::FORBIDDEN, "purpose-not-granted", "the token does not grant this purpose; a declaration may only narrow it");
+            let problem = Problem::new(
+                StatusCode::FORBIDDEN,
+                "purpose-not-granted",
+                "the token does not grant this purpose; a declaration may only narrow it",
+            );
             return Err(self.refuse(judgement, problem, None, &[]).await);
         }
         Ok(())
@@ -205,9 +223,11 @@ impl Exchange {
             let read = Limited::new(body, self.gate.limits.request_body_bytes_max).collect();
             match Box::pin(read).await {
                 Ok(collected) => return Ok(collected.to_bytes()),
-                Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-                    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "the body is larger than this gate reads")
-                }
+                Err(error) if error.is::<http_body_util::LengthLimitError>() => Problem::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "body-too-large",
+                    "the body is larger than this gate reads",
+                ),
                 Err(_) => Problem::new(StatusCode::BAD_REQUEST, "body-broken", "the body did not arrive whole"),
             }
         };
@@ -223,31 +243,45 @@ impl Exchange {
         body: Bytes,
     ) -> Result<Ready, Box<Out>> {
         let Ok(view) = self.gate.registry.facts(self.now) else {
-            let problem = Problem::unavailable("registry-unreadable", "what is on file cannot be read; nothing is released");
+            let problem =
+                Problem::unavailable("registry-unreadable", "what is on file cannot be read; nothing is released");
             return Err(self.refuse(&judgement, problem, None, &[]).await);
         };
         let named_in_body = self.read_write(&mut judgement, resolved.route, resolved.action, &body).await?;
-        let (general, whose) = match judgement.decide(Whose::Anybodys, &view, self.now) {
-            Ok(permit) => (permit, settled(&resolved.subject, &judgement.caller.id)),
+        let general = match judgement.decide(Whose::Anybodys, &view, self.now) {
+            Ok(permit) => permit,
             Err(refusal) => return Err(self.refuse_decision(&judgement, &refusal, &[]).await),
         };
-        let named = match (&resolved.subject, whose, &named_in_body) {
-            (SubjectAt::Target(named), ..) => Some(named.id.as_str()),
-            (SubjectAt::Caller, Some(Whose::Of(caller)), _) => Some(caller),
-            (SubjectAt::Body, _, Some(subject)) => Some(subject.as_str()),
-            _ => None,
+        let named = match (&resolved.subject, &named_in_body) {
+            (SubjectAt::Target(named), _) => Some(named.id.clone()),
+            (SubjectAt::Caller, _) => Some(judgement.caller.id.clone()),
+            (SubjectAt::Body, Some(subject)) => Some(subject.clone()),
+            (SubjectAt::Body, None) => {
+                let problem =
+                    Problem::new(StatusCode::BAD_REQUEST, "subject-missing", "the body does not say whom it is about");
+                return Err(self.refuse(&judgement, problem, None, &[]).await);
+            }
+            (SubjectAt::Entries | SubjectAt::NoOne, _) => None,
         };
+        let cells = resolved.route.certified().and_then(|certified| certified.cells.as_ref());
         let mut ready = Ready {
             target: target(head),
-            settled: self.settle(resolved, named.is_some()),
+            settled: match resolved.subject {
+                SubjectAt::NoOne => Settled::NoOne { count_min: cells.map(|cells| cells.count_min) },
+                _ => Settled::Each, // a person, once the name was resolved
+            },
             permit: Some(general),
             subjects: Vec::new(),
             judgement: Arc::new(judgement),
             body,
         };
+        let mut replaced = self.other_ids(&ready, resolved, &general).await?;
         if let Some(named) = named {
-            self.judge_named(&mut ready, resolved, named, named_in_body.as_deref(), &general, &view).await?;
+            replaced.extend(
+                self.judge_named(&mut ready, resolved, &named, named_in_body.as_deref(), &general, &view).await?,
+            );
         }
+        ready.target = put_back(&ready.target, replaced);
         if resolved.action == Action::Update {
             self.refuse_redacted_view(&ready, resolved.route, &view).await?;
         }
@@ -257,13 +291,22 @@ impl Exchange {
         Ok(ready)
     }
 
-    fn settle(&self, resolved: &Resolved<'_>, person: bool) -> Settled {
-        let cells = resolved.route.certified().and_then(|certified| certified.cells.as_ref());
-        match resolved.subject {
-            _ if person => Settled::Each, // replaced once the name was resolved
-            SubjectAt::NoOne => Settled::NoOne { count_min: cells.map(|cells| cells.count_min) },
-            _ => Settled::Each,
+    /// Ids of other records in the path: pseudonyms, where ids are not shown.
+    async fn other_ids(
+        &self,
+        ready: &Ready,
+        resolved: &Resolved<'_>,
+        general: &Permit,
+    ) -> Result<Vec<(Part, Range<usize>, String)>, Box<Out>> {
+        let mut replaced = Vec::new();
+        for named in &resolved.ids {
+            match ready.judgement.original(&named.id, general) {
+                Some(original) if *original == *named.id => {}
+                Some(original) => replaced.push((named.part, named.raw.clone(), original.into_owned())),
+                None => return Err(self.refuse(&ready.judgement, Problem::not_available(), None, &[]).await),
+            }
         }
+        Ok(replaced)
     }
 
     /// A subject named by path, query, body or token: resolved from a pseudonym where ids are not shown, then judged.
@@ -275,7 +318,7 @@ impl Exchange {
         in_body: Option<&str>,
         general: &Permit,
         view: &crate::registry::View,
-    ) -> Result<(), Box<Out>> {
+    ) -> Result<Option<(Part, Range<usize>, String)>, Box<Out>> {
         let judgement = Arc::clone(&ready.judgement);
         let original = match &resolved.subject {
             SubjectAt::Caller => Some(Cow::Borrowed(named)),
@@ -287,7 +330,11 @@ impl Exchange {
             return Err(self.refuse(&judgement, Problem::not_available(), None, &[]).await);
         };
         if in_body.is_some_and(|other| other != named) {
-            let problem = Problem::new(StatusCode::BAD_REQUEST, "subject-mismatch", "the body is about another person than the path");
+            let problem = Problem::new(
+                StatusCode::BAD_REQUEST,
+                "subject-mismatch",
+                "the body is about another person than the path",
+            );
             return Err(self.refuse(&judgement, problem, None, &[]).await);
         }
         let sealed = self.gate.seal.subject(&original);
@@ -299,13 +346,13 @@ impl Exchange {
             Ok(permit) => ready.permit = Some(permit),
             Err(refusal) => return Err(self.refuse_decision(&judgement, &refusal, &ready.subjects).await),
         }
-        if let SubjectAt::Target(place) = &resolved.subject
-            && original != place.id
-        {
-            ready.target = put_back(&ready.target, place.part, &place.raw, &original);
-        }
-        ready.settled = Settled::Person(original.into_owned());
-        Ok(())
+        let original = original.into_owned();
+        let replaced = match &resolved.subject {
+            SubjectAt::Target(place) if original != place.id => Some((place.part, place.raw.clone(), original.clone())),
+            SubjectAt::Target(_) | SubjectAt::Body | SubjectAt::Entries | SubjectAt::Caller | SubjectAt::NoOne => None,
+        };
+        ready.settled = Settled::Person(original);
+        Ok(replaced)
     }
 
     /// A write's body: read strictly, its categories asked for, its subject found.
@@ -323,14 +370,22 @@ impl Exchange {
         let value = match parsed {
             Ok(value) => value,
             Err(why) => {
-                let problem = Problem::new(StatusCode::BAD_REQUEST, "body-malformed", format!("the body is no strict JSON: {why}"));
+                let problem = Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    "body-malformed",
+                    format!("the body is no strict JSON: {why}"),
+                );
                 return Err(self.refuse(judgement, problem, None, &[]).await);
             }
         };
         let types = judgement.generation.catalogue.types();
         let found = carried(route.body(), types, route.everything(), &value);
         if found.unclassified_count > 0 {
-            let mut problem = Problem::new(StatusCode::FORBIDDEN, "unclassified-fields", "the body has members that the catalogue does not name; nothing was written");
+            let mut problem = Problem::new(
+                StatusCode::FORBIDDEN,
+                "unclassified-fields",
+                "the body has members that the catalogue does not name; nothing was written",
+            );
             problem.names.push(("fields", found.unclassified));
             return Err(self.refuse(judgement, problem, None, &[]).await);
         }
@@ -341,7 +396,12 @@ impl Exchange {
     }
 
     /// A PUT replaces what the caller may not have seen: it needs a view in which nothing was cut.
-    async fn refuse_redacted_view(&self, ready: &Ready, route: &Route, view: &crate::registry::View) -> Result<(), Box<Out>> {
+    async fn refuse_redacted_view(
+        &self,
+        ready: &Ready,
+        route: &Route,
+        view: &crate::registry::View,
+    ) -> Result<(), Box<Out>> {
         let whose = match &ready.settled {
             Settled::Person(person) => Whose::Of(person),
             Settled::Each | Settled::NoOne { .. } | Settled::Open => Whose::Anybodys,
@@ -352,7 +412,11 @@ impl Exchange {
         if whole {
             return Ok(());
         }
-        let problem = Problem::new(StatusCode::FORBIDDEN, "write-from-redacted-view", "this caller sees only part of the record, and a whole write would erase the rest");
+        let problem = Problem::new(
+            StatusCode::FORBIDDEN,
+            "write-from-redacted-view",
+            "this caller sees only part of the record, and a whole write would erase the rest",
+        );
         Err(self.refuse(&ready.judgement, problem, None, &ready.subjects).await)
     }
 
@@ -403,7 +467,11 @@ impl Exchange {
             Ok(response) => self.release(head, ready, response, ticket, backend_us).await,
             Err(error) => {
                 let problem = match error.is::<Timeout>() {
-                    true => Problem::new(StatusCode::GATEWAY_TIMEOUT, "backend-timeout", "the backend did not answer in time"),
+                    true => Problem::new(
+                        StatusCode::GATEWAY_TIMEOUT,
+                        "backend-timeout",
+                        "the backend did not answer in time",
+                    ),
                     false => Problem::bad_gateway("backend-unreachable", "the backend could not be asked"),
                 };
                 self.end_refused(ticket, Outcome::Failed, &problem, backend_us)
@@ -425,9 +493,13 @@ impl Exchange {
             id: &self.id,
             trace: self.trace.as_deref(),
             method: match self.method {
-                Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
-                    self.method.as_str()
-                }
+                Method::GET
+                | Method::HEAD
+                | Method::POST
+                | Method::PUT
+                | Method::PATCH
+                | Method::DELETE
+                | Method::OPTIONS => self.method.as_str(),
                 _ => "_OTHER",
             },
             address: self.address.map(|address| address.to_string()),
@@ -456,7 +528,14 @@ impl Exchange {
         Some(request)
     }
 
-    async fn release<RB>(&self, head: &Parts, ready: Ready, response: Response<RB>, ticket: Ticket, backend_us: u64) -> Out
+    async fn release<RB>(
+        &self,
+        head: &Parts,
+        ready: Ready,
+        response: Response<RB>,
+        ticket: Ticket,
+        backend_us: u64,
+    ) -> Out
     where
         RB: http_body::Body<Data = Bytes> + Send + 'static,
         RB::Error: Into<BoxError>,
@@ -514,7 +593,9 @@ impl Exchange {
             First::Ready => {
                 return self.released(&ready, status, Some(&media), location.as_deref(), GateBody::stream(pump));
             }
-            First::Fault(code) => Problem::bad_gateway(code, "the backend's answer cannot be judged; nothing of it is released"),
+            First::Fault(code) => {
+                Problem::bad_gateway(code, "the backend's answer cannot be judged; nothing of it is released")
+            }
             First::Blind(code) => Problem::unavailable(code, "the gate cannot know or record; nothing is released"),
             First::Dropped => match pump.notes() {
                 Notes { refusal: Some(refusal), .. } => self.decision_problem(&ready.judgement, &refusal),
@@ -532,17 +613,24 @@ impl Exchange {
             return Err(Unread::Problem(Problem::bad_gateway("route", "the route is gone")));
         };
         if parts.headers.contains_key(header::CONTENT_ENCODING) {
-            return Err(Unread::Problem(Problem::bad_gateway("content-coding", "the backend's answer is coded in a way that cannot be read")));
+            return Err(Unread::Problem(Problem::bad_gateway(
+                "content-coding",
+                "the backend's answer is coded in a way that cannot be read",
+            )));
         }
         let media = headers::media_type(&parts.headers);
         let lines = route.shape() == Shape::Lines && action.releases();
-        let readable = media.as_deref().is_some_and(|media| if lines { headers::is_lines(media) } else { headers::is_json(media) });
+        let readable = media
+            .as_deref()
+            .is_some_and(|media| if lines { headers::is_lines(media) } else { headers::is_json(media) });
         let side = if action.releases() { Side::Answer } else { Side::Written };
         let known = !matches!(ready.settled, Settled::Each);
         let spec = judgement.generation.layouts.spec(route, side, known).filter(|_| readable);
         let Some(spec) = spec else { return self.opaque(ready, route, media) };
         let asked = match action {
-            Action::Read | Action::Search => judgement.route.as_ref().map_or((action, Categories::NONE), |r| (action, r.asked)),
+            Action::Read | Action::Search => {
+                judgement.route.as_ref().map_or((action, Categories::NONE), |r| (action, r.asked))
+            }
             Action::Create | Action::Update | Action::Delete => (Action::Read, route.everything()),
         };
         if !action.releases() && !self.may_read_back(ready, asked) {
@@ -583,7 +671,8 @@ impl Exchange {
     /// Contents that cannot be read inside count as every category of the route: all clear, or not released.
     fn opaque(&self, ready: &Ready, route: &Route, media: Option<String>) -> Result<Filter, Unread> {
         let all = route.everything();
-        let whole = ready.permit.as_ref().is_some_and(|permit| permit.release().having(crate::policy::Form::Clear, all) == all);
+        let whole =
+            ready.permit.as_ref().is_some_and(|permit| permit.release().having(crate::policy::Form::Clear, all) == all);
         let of_one = !matches!(ready.settled, Settled::Each);
         let declared = route.shape() == Shape::Opaque;
         if !(whole && of_one && declared) {
@@ -614,7 +703,14 @@ impl Exchange {
         location.filter(|_| shows).and_then(|url| links.rewrite(url))
     }
 
-    fn released(&self, ready: &Ready, status: StatusCode, media: Option<&str>, location: Option<&str>, body: GateBody) -> Out {
+    fn released(
+        &self,
+        ready: &Ready,
+        status: StatusCode,
+        media: Option<&str>,
+        location: Option<&str>,
+        body: GateBody,
+    ) -> Out {
         let mut response = Response::new(body);
         *response.status_mut() = status;
         let fields = response.headers_mut();
@@ -671,7 +767,9 @@ impl Exchange {
             problem.names.push(("purposes", super::help::purposes(judgement)));
         }
         let action = judgement.route.as_ref().map_or(Action::Read, |r| r.action);
-        if action.writes() && (refusal.reasons.has(Reason::CategoryNotPermitted) || refusal.reasons.has(Reason::Prohibited)) {
+        if action.writes()
+            && (refusal.reasons.has(Reason::CategoryNotPermitted) || refusal.reasons.has(Reason::Prohibited))
+        {
             problem.names.push(("categories", super::help::refused_categories(judgement)));
         }
         if refusal.obligations.has(Obligations::NAME_CONTACT) {
@@ -681,16 +779,25 @@ impl Exchange {
     }
 
     /// A refusal of a known caller: on record before it is told.
-    async fn refuse(&self, judgement: &Judgement, problem: Problem, refusal: Option<&Refusal>, subjects: &[Sealed]) -> Box<Out> {
+    async fn refuse(
+        &self,
+        judgement: &Judgement,
+        problem: Problem,
+        refusal: Option<&Refusal>,
+        subjects: &[Sealed],
+    ) -> Box<Out> {
         if !self.gate.may_be_refused(&judgement.caller, self.now) {
             self.gate.stranger(self.address, "rate-limited");
-            let mut limited = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "too many refusals; slow down");
+            let mut limited =
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "too many refusals; slow down");
             limited.retry_after_s = Some(1);
             return Box::new(self.problem(&limited));
         }
         let told = refusal.map(|refusal| record::reasons(judgement, refusal));
         let reasons: Vec<audit::Reason<'_>> = match &told {
-            Some(told) => told.iter().map(|(code, clause, _)| audit::Reason { code, clause: clause.as_deref() }).collect(),
+            Some(told) => {
+                told.iter().map(|(code, clause, _)| audit::Reason { code, clause: clause.as_deref() }).collect()
+            }
             None => vec![audit::Reason { code: problem.kind, clause: None }],
         };
         let status = problem.status.as_u16();
@@ -706,7 +813,8 @@ impl Exchange {
     }
 
     fn ending<'e>(&self, outcome: Outcome, code: Option<&'e str>, status: u16, backend_us: u64) -> audit::End<'e> {
-        let latency = audit::Latency { backend_us: Some(backend_us), total_us: Some(micros(self.started)), ..Default::default() };
+        let latency =
+            audit::Latency { backend_us: Some(backend_us), total_us: Some(micros(self.started)), ..Default::default() };
         audit::End { outcome, code, status: Some(status), latency, ..audit::End::default() }
     }
 
@@ -738,7 +846,8 @@ impl Exchange {
     /// What would be answered: on record, and never a permit.
     async fn dry_run(&self, ready: &Ready) -> Box<Out> {
         let text = super::help::dry_run(&ready.judgement, ready.permit.as_ref(), &self.id);
-        let told = self.told_about(&ready.judgement, StatusCode::OK, "dry-run", text, &ready.subjects, ready.permit.as_ref());
+        let told =
+            self.told_about(&ready.judgement, StatusCode::OK, "dry-run", text, &ready.subjects, ready.permit.as_ref());
         Box::new(told.await)
     }
 
@@ -756,7 +865,8 @@ impl Exchange {
         permit: Option<&Permit>,
     ) -> Out {
         if !self.gate.may_be_refused(&judgement.caller, self.now) {
-            let mut limited = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "too many questions; slow down");
+            let mut limited =
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "too many questions; slow down");
             limited.retry_after_s = Some(1);
             self.gate.stranger(self.address, "rate-limited");
             return self.problem(&limited);
@@ -801,7 +911,9 @@ fn unresolved_problem(unresolved: &Unresolved) -> Problem {
             problem
         }
         Unresolved::BadTarget(_) => Problem::new(StatusCode::BAD_REQUEST, "bad-target", unresolved.to_string()),
-        Unresolved::UnknownParameter { .. } => Problem::new(StatusCode::BAD_REQUEST, "unknown-parameter", unresolved.to_string()),
+        Unresolved::UnknownParameter { .. } => {
+            Problem::new(StatusCode::BAD_REQUEST, "unknown-parameter", unresolved.to_string())
+        }
     }
 }
 
@@ -823,16 +935,20 @@ fn target(head: &Parts) -> String {
     head.uri.path_and_query().map_or_else(|| "/".to_owned(), |pq| pq.as_str().to_owned())
 }
 
-/// The target with the original id in the place of its pseudonym, as one percent-encoded segment or value.
-fn put_back(target: &str, part: Part, raw: &Range<usize>, original: &str) -> String {
-    let offset = match part {
-        Part::Path => 0,
-        Part::Query => target.find('?').map_or(0, |at| at + 1),
-    };
-    let encoded = percent_encoding::utf8_percent_encode(original, percent_encoding::NON_ALPHANUMERIC);
-    let encoded = encoded.to_string().replace("%2D", "-").replace("%2E", ".").replace("%5F", "_").replace("%7E", "~");
-    let (start, end) = (raw.start + offset, raw.end + offset);
-    format!("{}{encoded}{}", target.get(..start).unwrap_or(""), target.get(end..).unwrap_or(""))
+/// The target with original ids in the places of their pseudonyms, each as one percent-encoded segment or value.
+fn put_back(target: &str, mut replaced: Vec<(Part, Range<usize>, String)>) -> String {
+    let query = target.find('?').map_or(0, |at| at + 1);
+    let offset = |part| if part == Part::Path { 0 } else { query };
+    replaced.sort_by_key(|(part, raw, _)| std::cmp::Reverse(raw.start + offset(*part)));
+    let mut target = target.to_owned();
+    for (part, raw, original) in replaced {
+        let encoded = percent_encoding::utf8_percent_encode(&original, percent_encoding::NON_ALPHANUMERIC);
+        let encoded =
+            encoded.to_string().replace("%2D", "-").replace("%2E", ".").replace("%5F", "_").replace("%7E", "~");
+        let (start, end) = (raw.start + offset(part), raw.end + offset(part));
+        target = format!("{}{encoded}{}", target.get(..start).unwrap_or(""), target.get(end..).unwrap_or(""));
+    }
+    target
 }
 
 /// The peer's address, for those who build requests by hand.

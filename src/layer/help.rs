@@ -31,12 +31,14 @@ fn declarable(judgement: &Judgement) -> impl Iterator<Item = (PurposeId, &str)> 
         (Some(_), None) | (None, _) => Vec::new(),
     };
     let staff = judgement.is_staff();
-    policy.purposes().filter(move |(id, purpose)| {
-        let open = recipients.iter().any(|recipient| !policy.grants(*id, *recipient).is_empty());
-        let served = staff && purpose.served_by & judgement.roles != 0;
-        !purpose.grouping && purpose.window.holds(now) && (served || (!staff && open))
-    })
-    .map(|(id, purpose)| (id, purpose.name.as_str()))
+    policy
+        .purposes()
+        .filter(move |(id, purpose)| {
+            let open = recipients.iter().any(|recipient| !policy.grants(*id, *recipient).is_empty());
+            let served = staff && purpose.served_by & judgement.roles != 0;
+            !purpose.grouping && purpose.window.holds(now) && (served || (!staff && open))
+        })
+        .map(|(id, purpose)| (id, purpose.name.as_str()))
 }
 
 /// The categories of a refused write that are not this caller's to write.
@@ -58,7 +60,8 @@ pub(super) fn page(judgement: &Judgement, now: i64) -> String {
         for route in generation.catalogue.routes() {
             for (method, action) in route.methods() {
                 let asked = if action.releases() { route.categories() } else { route.body_categories() };
-                let trial = trial(judgement, route, id, RouteRef::new(generation, route, action, asked, Categories::NONE));
+                let trial =
+                    trial(judgement, route, id, RouteRef::new(generation, route, action, asked, Categories::NONE));
                 if trial.decide(Whose::Anybodys, &view, now).is_ok() {
                     routes.push(json!({"method": method, "route": route.template()}));
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::declaration::Declaration;
 use super::gate::{Gate, Generation};
-use crate::catalogue::{Route, SubjectAt};
+use crate::catalogue::Route;
 use crate::decision::{Caller, Named, Permit, Refusal, Request, decide};
 use crate::identity;
 use crate::policy::facts::Person;
@@ -39,7 +39,13 @@ pub(super) struct RouteRef {
 }
 
 impl RouteRef {
-    pub(super) fn new(generation: &Generation, route: &Route, action: Action, asked: Categories, query: Categories) -> RouteRef {
+    pub(super) fn new(
+        generation: &Generation,
+        route: &Route,
+        action: Action,
+        asked: Categories,
+        query: Categories,
+    ) -> RouteRef {
         let same = |other: &Route| std::ptr::eq(other, route);
         let index = generation.catalogue.routes().iter().position(same).unwrap_or(usize::MAX);
         RouteRef { index, action, asked, query }
@@ -102,7 +108,11 @@ impl Judgement {
         let (caller, declared, vocabulary) = (&self.caller, &self.declaration, &self.policy.vocabulary);
         let route = self.route();
         let written = |text: &Option<String>| text.as_deref().is_some_and(|t| !t.trim().is_empty());
-        let query = if action.releases() { self.route.as_ref().map_or(Categories::NONE, |r| r.query) } else { Categories::NONE };
+        let query = if action.releases() {
+            self.route.as_ref().map_or(Categories::NONE, |r| r.query)
+        } else {
+            Categories::NONE
+        };
         Request {
             caller: Caller {
                 id: &caller.id,
@@ -201,14 +211,4 @@ impl Judgement {
 /// The first moment at which a training no longer holds; what cannot be read has expired.
 pub(super) fn training_until(text: Option<&str>, policy: &Policy) -> Option<Moment> {
     text.map(|text| Window::read(None, Some(text), &policy.zone).map_or(Moment::MIN, |window| window.until))
-}
-
-/// Whether the subject is settled before the backend is asked, and who it then is.
-pub(super) fn settled<'a>(subject: &'a SubjectAt, caller: &'a str) -> Option<Whose<'a>> {
-    match subject {
-        SubjectAt::Target(named) => Some(Whose::Of(&named.id)),
-        SubjectAt::Caller => Some(Whose::Of(caller)),
-        SubjectAt::NoOne => Some(Whose::NoOnes),
-        SubjectAt::Body | SubjectAt::Entries => None,
-    }
 }

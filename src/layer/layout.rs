@@ -68,13 +68,7 @@ impl Layouts {
     }
 
     /// The plan of a release, joined at its first use.
-    pub(super) fn plan(
-        &self,
-        key: PlanKey,
-        spec: &Spec,
-        all: Categories,
-        means: impl FnOnce() -> Means,
-    ) -> Arc<Plan> {
+    pub(super) fn plan(&self, key: PlanKey, spec: &Spec, all: Categories, means: impl FnOnce() -> Means) -> Arc<Plan> {
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(plan) = plans.get(&key) {
             return Arc::clone(plan);
@@ -133,36 +127,37 @@ fn dataset(route: &Route) -> Result<Shape, String> {
 
 fn subjects(path: Option<&SubjectPath>, route: &Route, settled: bool) -> Result<Subjects, String> {
     match path {
-        Some(path) => Ok(Subjects::At(vec![SubjectAt {
-            pointer: pointer(path.pointer())?,
-            reference_to: path.is_reference().then(|| "Patient".into()),
-        }])),
+        Some(path) => at(path),
         None if route.is_of_no_one() || settled => Ok(Subjects::NoOne),
         // Nothing says whom an entry is about: each is dropped.
         None => Ok(Subjects::At(Vec::new())),
     }
 }
 
+fn at(path: &SubjectPath) -> Result<Subjects, String> {
+    let reference_to = path.is_reference().then(|| "Patient".into());
+    Ok(Subjects::At(vec![SubjectAt { pointer: pointer(path.pointer())?, reference_to }]))
+}
+
 /// The resource types of a FHIR surface, each with the place where it names its subject.
 fn types(catalogue: &Catalogue) -> Types {
     let mut types = HashMap::new();
-    for (name, node) in catalogue.types() {
+    for (name, known) in catalogue.types() {
         let of_type = |route: &&Route| route.resource_type() == Some(name) && route.shape() == catalogue::Shape::Object;
-        let route = catalogue.routes().iter().find(of_type);
-        let subjects = match route {
-            Some(route) if route.is_of_no_one() => Subjects::NoOne,
-            Some(route) => subjects(route.entry_subject(), route, false).unwrap_or(Subjects::At(Vec::new())),
+        let entry = catalogue.routes().iter().any(|route| of_type(&route));
+        let subjects = match &known.subject {
+            Some(path) => at(path).unwrap_or(Subjects::At(Vec::new())),
+            None if entry => Subjects::NoOne,
             // A type that only occurs inside others is never an entry of its own.
             None => Subjects::At(Vec::new()),
         };
-        types.insert(name.clone(), ResourceType { node: Arc::clone(node), subjects });
+        types.insert(name.clone(), ResourceType { node: Arc::clone(&known.node), subjects });
     }
     Types(types)
 }
 
 /// The redactor's pointer of a catalogue's.
 fn pointer(pointer: &catalogue::Pointer) -> Result<Pointer, String> {
-    let escaped = |step: &str| format!("/{}", if step == "*" { step.to_owned() } else { step.replace('~', "~0").replace('/', "~1") });
-    let text: String = pointer.steps().map(escaped).collect();
+    let text = pointer.to_string();
     Pointer::parse(&text).ok_or_else(|| format!("`{text}` is no pointer"))
 }

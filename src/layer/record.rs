@@ -91,7 +91,8 @@ impl Words<'_> {
         let purpose = judgement.purpose.known().and_then(|id| policy.purpose(id)).map(|p| p.name.as_str());
         let revision = &policy.document.meta.revision.text;
         let epoch = judgement.generation.pseudonyms.epoch.to_string();
-        let pseudonymised = matches!(outcome, Ok(p) if !p.release().having(Form::Pseudonymised, Categories::ALL).is_empty());
+        let pseudonymised =
+            matches!(outcome, Ok(p) if !p.release().having(Form::Pseudonymised, Categories::ALL).is_empty());
         Ok(write(audit::Decision {
             id: self.id,
             trace_id: self.trace,
@@ -102,7 +103,10 @@ impl Words<'_> {
                 organization: caller.organization.as_deref(),
                 recipient: caller.organization.as_ref().and(recipient),
                 roles: &roles,
-                authenticated_ms: caller.auth_time_s.and_then(|s| u64::try_from(s).ok()).map(|s| s.saturating_mul(1000)),
+                authenticated_ms: caller
+                    .auth_time_s
+                    .and_then(|s| u64::try_from(s).ok())
+                    .map(|s| s.saturating_mul(1000)),
                 address: self.address.as_deref(),
             },
             purpose: purpose.or(declared.purpose.as_deref()),

@@ -106,7 +106,9 @@ impl Problem {
                    "details": {"coding": [{"system": TYPES.trim_end_matches(':'), "code": coding}]}})
         };
         let mut issues = vec![issue(&format!("{} (decision {id})", self.detail), self.kind)];
-        issues.extend(self.reasons.iter().filter(|(code, ..)| *code != self.kind).map(|(code, _, detail)| issue(detail, code)));
+        issues.extend(
+            self.reasons.iter().filter(|(code, ..)| *code != self.kind).map(|(code, _, detail)| issue(detail, code)),
+        );
         json!({"resourceType": "OperationOutcome", "issue": issues})
     }
 
