@@ -128,7 +128,7 @@ impl Findings {
             snippet::write(terminal.stream(), fault, *severity, paint)?;
         }
         for detail in &self.unreadable {
-            terminal.wrapped("", &format!("error: cannot read {detail}"))?;
+            terminal.wrapped("error: ", &format!("cannot read {detail}"))?;
         }
         let (faults, warnings) = (self.number(Severity::Fault), self.number(Severity::Warning));
         let verdict = match self.exit() {
@@ -147,7 +147,10 @@ impl Findings {
             parts.push(count(warnings, "warning"));
         }
         let told = parts.join("; ");
-        terminal.line(format!("{}: {verdict}{}{told}", name(folder), if told.is_empty() { "" } else { " - " }))?;
+        terminal.line(format!("{}: {verdict}", name(folder)))?;
+        if !told.is_empty() {
+            terminal.wrapped("  ", &told)?;
+        }
         Ok(())
     }
 

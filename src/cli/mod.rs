@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use clap::{ColorChoice, Parser, Subcommand};
 
 use self::documents::LoadError;
-use self::terminal::{Paint, Terminal};
+use self::terminal::{COLUMNS, Paint, Terminal, wrap};
 use crate::policy::Faults;
 
 const EXIT_CODES: &str = "\
@@ -131,15 +131,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn report(failure: &Failure, to: &mut dyn io::Write, paint: Paint) -> io::Result<()> {
-    let error = paint.red("error:");
+    let mut error = |detail: &str| {
+        let head = paint.red("error:");
+        wrap(detail, COLUMNS - 7).iter().enumerate().try_for_each(|(index, part)| match index {
+            0 => writeln!(to, "{head} {part}"),
+            _ => writeln!(to, "       {part}"),
+        })
+    };
     match failure {
-        Failure::Usage(detail) => writeln!(to, "{error} {detail}"),
-        Failure::Output(detail) => writeln!(to, "{error} cannot write the answer: {detail}"),
+        Failure::Usage(detail) => error(detail),
+        Failure::Output(detail) => error(&format!("cannot write the answer: {detail}")),
         Failure::Faults(faults) => {
             for fault in &faults.0 {
                 snippet::write(to, fault, snippet::Severity::Fault, paint)?;
             }
-            writeln!(to, "{error} the documents have faults; `sekisho check` lists them with warnings")
+            writeln!(to, "{} the documents have faults; `sekisho check` shows all of them", paint.red("error:"))
         }
     }
 }

@@ -30,7 +30,7 @@ fn every_fault_of_every_file_is_shown_at_once_with_line_caret_and_help() {
     assert!(ran.out.contains("did you mean `my-number-stays`?"), "{}", ran.out);
     assert!(ran.out.contains("unknown mechanism `lgo`"), "{}", ran.out);
     assert!(ran.out.contains("cases.toml:15:1"), "{}", ran.out);
-    assert!(ran.out.contains("faulty - 4 faults"), "{}", ran.out);
+    assert!(ran.out.contains("faulty\n  4 faults"), "{}", ran.out);
     let order: Vec<_> = ["lgo", "caer", "`reason`"].iter().map(|word| ran.out.find(word).unwrap()).collect();
     assert!(order.is_sorted(), "faults come in the order of the files");
 }
@@ -62,7 +62,11 @@ fn what_is_hardly_meant_is_a_warning_and_does_not_fail() {
     let folder = Folder::of("check-warnings", "jmdp");
     folder.change("policy.toml", "[role.coordination-staff]", "[role.nobody]\nserves = []\n[role.coordination-staff]");
     folder.change("policy.toml", "[view.care]", "[view.unused]\nclear = [\"health\"]\n[view.care]");
-    folder.change("policy.toml", "serves = [\"campaign\"]", "serves = [\"website.session\"]");
+    let unreachable = "[purpose.\"unreachable\"]\nclause = \"II.3.13\"\nabout = [\"donor\"]\nview = \"care\"\n[purpose.\"website\"]";
+    folder.change("policy.toml", "[purpose.\"website\"]", unreachable);
+    for _ in 0..2 {
+        folder.change("policy.toml", "except = [\"other-article-4\"]", "except = [ \"other-article-4\", \"unreachable\"]");
+    }
     folder.change(
         "policy.toml",
         "[recipient.coordinator]",
@@ -75,7 +79,7 @@ fn what_is_hardly_meant_is_a_warning_and_does_not_fail() {
     for warning in [
         "role `nobody` serves no purpose",
         "nobody uses view `unused`",
-        "nobody can reach purpose `campaign`",
+        "nobody can reach purpose `unreachable`",
         "no permit names recipient `stranger`",
         "code `hl7:DONAT` is shared with `coordination`",
         "names clause `II.3.99`",
