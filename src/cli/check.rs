@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::documents::{LoadError, name, organisations, revisions, source};
+use super::documents::{LoadError, catalogue, name, organisations, revisions, source};
 use super::snippet::{self, Severity};
 use super::terminal::{Terminal, count};
 use super::warnings::{of_cases, of_policy};
@@ -15,10 +15,11 @@ use crate::policy::{Fault, Revisions};
 /// Check policies and their cases: every fault at once, with its place
 #[derive(clap::Args)]
 #[command(
-    long_about = "Check an organisation's documents: the policy, its older revisions and its\n\
-        conformance cases. Every fault of every file is shown at once, with its line and\n\
-        what was probably meant. Then come warnings: what is allowed but hardly meant,\n\
-        such as a purpose that nobody can reach. Warnings do not fail.",
+    long_about = "Check an organisation's documents: the policy, its older revisions, its\n\
+        conformance cases and its catalogue of API fields. Every fault of every file is\n\
+        shown at once, with its line and what was probably meant. Warnings tell what is\n\
+        allowed but hardly meant, such as a purpose that nobody can reach; they do not\n\
+        fail.",
     after_long_help = "Examples:\n  \
         sekisho check                  every folder under ./policy\n  \
         sekisho check policy/jmdp      one organisation\n  \
@@ -76,8 +77,13 @@ impl Findings {
             }
         }
         let path = folder.join("cases.toml");
-        if folder.is_dir() && path.exists() {
+        if path.exists() {
             found.cases(&path, revisions.as_ref());
+        }
+        if folder.join("catalogue.toml").exists() {
+            if let Some(catalogue) = found.keep(catalogue(folder)) {
+                found.told.push_str(&format!(", {}", count(catalogue.routes().len(), "route")));
+            }
         }
         // Stable: files stay in the order of reading, faults come in the order of the file.
         let files: Vec<_> = found.findings.iter().map(|(_, fault)| fault.source.name.clone()).collect();

@@ -1,9 +1,11 @@
-//! Where are the documents of an organisation? In its folder: `policy.toml`, `revisions/*.toml`, `cases.toml`.
+//! Where are the documents of an organisation? In its folder: `policy.toml`, `revisions/*.toml`,
+//! `catalogue.toml`, `cases.toml`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::catalogue::Catalogue;
 use crate::decision::cases::Case;
 use crate::policy::{Faults, Revisions, Source, Vocabulary, load};
 
@@ -62,6 +64,15 @@ pub fn source(path: &Path) -> Result<Source, LoadError> {
 /// The file that cannot be read, or every fault of it.
 pub fn cases(folder: &Path) -> Result<Vec<Case>, LoadError> {
     crate::decision::cases::read(source(&folder.join("cases.toml"))?).map_err(LoadError::Faults)
+}
+
+/// What an organisation's APIs answer: `catalogue.toml` in its folder.
+///
+/// # Errors
+/// The file that cannot be read, or every fault of it.
+pub fn catalogue(folder: &Path) -> Result<Catalogue, LoadError> {
+    let vocabulary = Vocabulary::compiled_in().map_err(LoadError::Faults)?;
+    Catalogue::read([source(&folder.join("catalogue.toml"))?], &vocabulary).map_err(LoadError::Faults)
 }
 
 /// The folders that a command works on: those named, else every folder under `policy` that holds a `policy.toml`.

@@ -568,6 +568,16 @@ impl Vocabulary {
         self.restrictions.iter().find(|(known, _)| known == name).map(|(_, kinds)| *kinds)
     }
 
+    /// Every restriction's name.
+    pub fn restrictions(&self) -> impl Iterator<Item = &str> {
+        self.restrictions.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Every relation's name.
+    pub fn relations(&self) -> impl Iterator<Item = &str> {
+        self.relations.iter().map(|(name, _)| name.as_str())
+    }
+
     /// The act that is meant, by any of its names, after NFKC and case folding.
     pub fn act(&self, name: &str) -> Option<ActId> {
         self.acts.get(&folded(name)).copied()

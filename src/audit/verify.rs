@@ -1,0 +1,179 @@
+//! Is the log what was written? Every line of every segment, and the first that is not.
+//!
+//! What it finds: a byte changed in any record but the last, a record or segment removed from the middle, put in,
+//! exchanged or repeated, a beginning ended twice, an ending of nothing. What no walk over the files can find: whole
+//! lines cut off at the very end, a last line changed into another well-formed one, or a log rewritten from some
+//! point on by someone who holds the disk. Only a checkpoint kept elsewhere shows those, and the report says so.
+
+use super::chain::{Chain, Fault, Kind, claim_of, hash, hex};
+use super::read::{Line, PREFIX, Reader, first_of, segments};
+use super::time;
+use crate::store::Disk;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Write};
+
+/// What a walk over the log found.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// Segments that were read.
+    pub segments: u64,
+    /// Records that are in order, up to the first bad one.
+    pub records: u64,
+    /// The same by kind.
+    pub kinds: BTreeMap<Kind, u64>,
+    /// The number of the first record that is here: above 1 where older segments were removed.
+    pub first_sequence: u64,
+    /// The number of the last record in order.
+    pub last_sequence: u64,
+    /// Its hash, 64 hexadecimal digits: compare it with a copy kept elsewhere.
+    pub last_hash: String,
+    /// The newest time on any record.
+    pub newest_ms: u64,
+    /// Beginnings without an ending: running now, or to be ended as interrupted by the next start.
+    pub open: u64,
+    /// Files that hold what recovery once cut off.
+    pub torn_files: Vec<String>,
+    /// The first bad record.
+    pub bad: Option<BadRecord>,
+}
+
+/// A record that is not what was written, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRecord {
+    /// The file.
+    pub segment: String,
+    /// The line in it, from 1.
+    pub line: u64,
+    /// Where it begins in the file, in bytes.
+    pub offset: u64,
+    /// The number that the record there must have.
+    pub sequence: u64,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// Walks the whole log. Takes no lock: on a log in use, a last line under way counts as [`Fault::Unfinished`].
+///
+/// # Errors
+/// Only if the disk cannot be read; a bad record is no error but in the report.
+pub fn verify(disk: &dyn Disk) -> io::Result<Report> {
+    let mut report = Report::default();
+    report.torn_files = disk.list()?.into_iter().map(|entry| entry.name).filter(|name| is_torn(name)).collect();
+    let Some(first) = segments(disk)?.first().and_then(|entry| first_of(&entry.name)) else { return Ok(report) };
+    report.first_sequence = first;
+    let mut chain = if first == 1 { Chain::new() } else { Chain::joining(first) };
+    let mut reader = Reader::new(disk);
+    let mut before: Option<Line> = None;
+    while let Some(line) = reader.next_line()? {
+        let opens = line.line == 1;
+        report.segments += u64::from(opens);
+        match judge(&mut chain, &line, opens) {
+            Ok(kind) => {
+                report.records += 1;
+                *report.kinds.entry(kind).or_default() += 1;
+            }
+            Err(fault) => {
+                let after = reader.next_line()?;
+                report.bad = Some(blame(&chain, before, line, after, fault));
+                break;
+            }
+        }
+        before = Some(line);
+    }
+    if report.bad.is_none() {
+        report.bad = reader.unfinished().map(|line| BadRecord::new(&line, chain.next, Fault::Unfinished));
+    }
+    report.last_sequence = chain.next.saturating_sub(1);
+    report.last_hash = chain.prev.map(|last| hex(&last)).unwrap_or_default();
+    report.newest_ms = chain.newest_ms;
+    report.open = chain.open.len() as u64;
+    Ok(report)
+}
+
+fn judge(chain: &mut Chain, line: &Line, opens: bool) -> Result<Kind, Fault> {
+    if opens && first_of(&line.segment) != Some(chain.next) {
+        // A removed segment shows here: the next one's name tells a later number.
+        return Err(match first_of(&line.segment) {
+            Some(found) => Fault::Sequence { expected: chain.next, found },
+            None => Fault::Name,
+        });
+    }
+    match line.finished {
+        true => chain.accept(&line.bytes, opens),
+        false => Err(Fault::Unfinished),
+    }
+}
+
+/// A hash that does not fit accuses two lines. If the line after confirms the second, the first was changed; if it does
+/// not, the second was; with no line after, nobody knows, and the first is named.
+fn blame(chain: &Chain, before: Option<Line>, line: Line, after: Option<Line>, fault: Fault) -> BadRecord {
+    let Some(before) = before.filter(|_| fault == Fault::Hash) else { return BadRecord::new(&line, chain.next, fault) };
+    let first = |fault| BadRecord::new(&before, chain.next.saturating_sub(1), fault);
+    match after {
+        None => first(Fault::ChangedOrLast),
+        Some(after) if claim_of(&after.bytes).is_some_and(|claim| claim.prev == hex(&hash(&line.bytes))) => {
+            first(Fault::Changed)
+        }
+        Some(_) => BadRecord::new(&line, chain.next, fault),
+    }
+}
+
+fn is_torn(name: &str) -> bool {
+    name.starts_with(PREFIX) && name.ends_with(".torn")
+}
+
+impl BadRecord {
+    pub(super) fn new(line: &Line, sequence: u64, fault: Fault) -> BadRecord {
+        BadRecord { segment: line.segment.clone(), line: line.line, offset: line.offset, sequence, fault }
+    }
+}
+
+impl fmt::Display for BadRecord {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BadRecord { segment, line, offset, sequence, fault } = self;
+        write!(out, "record {sequence} in `{segment}`, line {line}, byte {offset}: {fault}")
+    }
+}
+
+impl Report {
+    /// Whether every line is in order.
+    pub fn is_intact(&self) -> bool {
+        self.bad.is_none()
+    }
+
+    /// Writes the report in plain words.
+    ///
+    /// # Errors
+    /// Whatever the writer answers.
+    pub fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.segments == 0 {
+            return writeln!(out, "There is no log here: no segment, no record.");
+        }
+        match &self.bad {
+            None => writeln!(out, "In order: every record carries the hash of the one before it.")?,
+            Some(bad) => writeln!(out, "NOT IN ORDER. First bad: {bad}.")?,
+        }
+        let (first, last) = (self.first_sequence, self.last_sequence);
+        writeln!(out, "{} records in order in {} segments, numbers {first} to {last}.", self.records, self.segments)?;
+        for (kind, count) in &self.kinds {
+            writeln!(out, "  {count:>12} {}", kind.name())?;
+        }
+        writeln!(out, "Newest time: {}. Last hash: {}.", time::text(self.newest_ms), self.last_hash)?;
+        if first > 1 {
+            writeln!(out, "Records before {first} are not here; the first one here is believed where it names them.")?;
+        }
+        if self.open > 0 {
+            writeln!(out, "{} beginnings have no ending: running now, or ended by the next start.", self.open)?;
+        }
+        for name in &self.torn_files {
+            writeln!(out, "`{name}` holds what a start cut off; a record of kind `administrative` says why.")?;
+        }
+        writeln!(
+            out,
+            "Not shown by this: whole records cut off at the very end, a last record changed into another, or a log\n\
+             rewritten by someone who holds the disk. Compare number and hash above with a copy kept elsewhere."
+        )
+    }
+}

@@ -1,0 +1,132 @@
+//! What does a request's body carry? Judged before anything is forwarded: a write is taken whole or not at all.
+//!
+//! The caller has parsed the body strictly (duplicate keys, depth and encoding are already refused).
+//! A member that the catalogue does not name is *unclassified*, and so is one that no client has to send (a total, a
+//! page link, what is never released): the layer refuses the write and names the places.
+
+use serde_json::Value;
+
+use crate::policy::Categories;
+
+use super::Types;
+use super::fields::{Meaning, Node};
+use super::pointer::Pointer;
+use super::tree;
+
+/// What a body carries.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// The categories of the members present, also of those that are `null` or empty (they erase what was there).
+    pub categories: Categories,
+    /// Places that no category can be given to, as JSON Pointers without values: at most [`UNCLASSIFIED_MAX`], each of
+    /// at most [`PLACE_BYTES_MAX`] bytes and free of controls.
+    pub unclassified: Vec<String>,
+    /// How many such places there are in all.
+    pub unclassified_count: usize,
+}
+
+/// The most places that are named.
+pub const UNCLASSIFIED_MAX: usize = 16;
+/// The longest name of a place.
+pub const PLACE_BYTES_MAX: usize = 128;
+
+/// Which categories does this body carry? `everything` is what free text counts as: all that the route can carry.
+/// `types` is the surface's table of resource types, for places that hold a resource of its own.
+pub fn carried(root: &Node, types: &Types, everything: Categories, body: &Value) -> Carried {
+    let mut walk = Walk { types, everything, found: Carried::default(), path: String::new() };
+    walk.value(Some(root), None, body);
+    walk.found
+}
+
+/// Which categories lie at and beneath a place (a JSON Patch `path`, `from` or `test`)? `None`: not named, refuse.
+pub fn categories_at(root: &Node, everything: Categories, place: &Pointer) -> Option<Categories> {
+    let (node, inherited) = tree::lookup(root, place)?;
+    if node.resource {
+        return None;
+    }
+    let own = match inherited? {
+        Meaning::Category(category) => category.only(),
+        Meaning::Everything => everything,
+        Meaning::Open => Categories::NONE,
+        Meaning::Count | Meaning::Link | Meaning::Never => return None,
+    };
+    Some(own.or(tree::categories(node, everything)))
+}
+
+struct Walk<'t> {
+    types: &'t Types,
+    everything: Categories,
+    found: Carried,
+    path: String,
+}
+
+impl Walk<'_> {
+    fn value(&mut self, node: Option<&Node>, inherited: Option<Meaning>, value: &Value) {
+        if node.is_some_and(|node| node.resource) {
+            return self.resource(value);
+        }
+        let meaning = node.and_then(|node| node.meaning).or(inherited);
+        match value {
+            Value::Object(members) if !members.is_empty() => {
+                for (name, inner) in members {
+                    self.step(name, |walk| walk.value(node.and_then(|n| tree::child(n, name)), meaning, inner));
+                }
+            }
+            Value::Array(items) if !items.is_empty() => {
+                let element = node.and_then(|node| node.any.as_deref());
+                for inner in items {
+                    self.step("*", |walk| walk.value(element, meaning, inner));
+                }
+            }
+            Value::Object(_) | Value::Array(_) | Value::Null => self.emptied(node, meaning),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => self.leaf(meaning),
+        }
+    }
+
+    /// A resource inside the body is judged by its own type; one of an unknown type cannot be judged.
+    fn resource(&mut self, value: &Value) {
+        let known = value.get("resourceType").and_then(Value::as_str).and_then(|name| self.types.get(name));
+        match known {
+            Some(node) => self.value(Some(&node.clone()), None, value),
+            None => self.unclassified(),
+        }
+    }
+
+    /// `null`, `{}` and `[]` take away whatever lay beneath.
+    fn emptied(&mut self, node: Option<&Node>, meaning: Option<Meaning>) {
+        let beneath = node.map_or(Categories::NONE, |node| tree::categories(node, self.everything));
+        self.found.categories = self.found.categories.or(beneath);
+        if meaning.is_some() || beneath.is_empty() {
+            self.leaf(meaning);
+        }
+    }
+
+    fn leaf(&mut self, meaning: Option<Meaning>) {
+        let added = match meaning {
+            Some(Meaning::Category(category)) => category.only(),
+            Some(Meaning::Everything) => self.everything,
+            Some(Meaning::Open) => Categories::NONE,
+            Some(Meaning::Count | Meaning::Link | Meaning::Never) | None => return self.unclassified(),
+        };
+        self.found.categories = self.found.categories.or(added);
+    }
+
+    fn unclassified(&mut self) {
+        self.found.unclassified_count = self.found.unclassified_count.saturating_add(1);
+        if self.found.unclassified.len() < UNCLASSIFIED_MAX {
+            let mut place: String = self.path.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+            place.truncate(place.floor_char_boundary(PLACE_BYTES_MAX));
+            if !self.found.unclassified.contains(&place) {
+                self.found.unclassified.push(place);
+            }
+        }
+    }
+
+    fn step(&mut self, name: &str, inner: impl FnOnce(&mut Self)) {
+        let length = self.path.len();
+        self.path.push('/');
+        self.path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        inner(self);
+        self.path.truncate(length);
+    }
+}

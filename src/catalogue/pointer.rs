@@ -1,0 +1,173 @@
+//! Where in a JSON document? JSON Pointers (RFC 6901), with `*` for any element or any member not named otherwise.
+
+use serde_json::Value;
+
+/// A parsed pointer; the empty one is the whole document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Pointer(Vec<Box<str>>);
+
+impl Pointer {
+    /// Parses `/items/*/name`. `None` where it is neither empty nor begins with `/`, has an empty step, or a `~` that
+    /// is neither `~0` nor `~1`.
+    pub fn parse(text: &str) -> Option<Pointer> {
+        if text.is_empty() {
+            return Some(Pointer::default());
+        }
+        let steps = text.strip_prefix('/')?.split('/').map(unescape).collect::<Option<Vec<_>>>()?;
+        Some(Pointer(steps))
+    }
+
+    /// The steps, unescaped.
+    pub fn steps(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(AsRef::as_ref)
+    }
+
+    /// Whether it is the whole document.
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a step is `*`.
+    pub fn is_wild(&self) -> bool {
+        self.steps().any(|step| step == ANY)
+    }
+
+    /// This pointer, then the steps of `inner`.
+    #[must_use]
+    pub fn join(&self, inner: &Pointer) -> Pointer {
+        Pointer(self.0.iter().chain(&inner.0).cloned().collect())
+    }
+
+    /// Any element of an array.
+    pub(super) fn element() -> Pointer {
+        Pointer(vec![ANY.into()])
+    }
+
+    /// The value there. Only for a pointer without `*`; steps into arrays are element numbers.
+    pub fn find<'v>(&self, document: &'v Value) -> Option<&'v Value> {
+        self.steps().try_fold(document, |value, step| match value {
+            Value::Object(members) => members.get(step),
+            Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+        })
+    }
+}
+
+/// The step that stands for every element.
+pub(super) const ANY: &str = "*";
+
+fn unescape(step: &str) -> Option<Box<str>> {
+    if step.is_empty() {
+        return None;
+    }
+    let mut parts = step.split('~');
+    let mut plain = parts.next()?.to_owned();
+    for part in parts {
+        let (escaped, rest) = match (part.strip_prefix('0'), part.strip_prefix('1')) {
+            (Some(rest), _) => ('~', rest),
+            (None, Some(rest)) => ('/', rest),
+            (None, None) => return None,
+        };
+        plain.push(escaped);
+        plain.push_str(rest);
+    }
+    Some(plain.into())
+}
+
+/// How a place of a document names the person that the data is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectPath {
+    pointer: Pointer,
+    reference: bool,
+}
+
+impl SubjectPath {
+    /// The id itself stands there; with `reference`, `Type/id`.
+    pub(super) fn new(pointer: Pointer, reference: bool) -> SubjectPath {
+        SubjectPath { pointer, reference }
+    }
+
+    /// The place, from the entry's (or body's) root. Has no `*`.
+    pub fn pointer(&self) -> &Pointer {
+        &self.pointer
+    }
+
+    /// Whether a reference `Type/id` stands there, not the id alone.
+    pub fn is_reference(&self) -> bool {
+        self.reference
+    }
+
+    /// The same place, seen from one member further out.
+    pub(super) fn inside(&self, member: &str) -> SubjectPath {
+        SubjectPath { pointer: Pointer(vec![member.into()]).join(&self.pointer), reference: self.reference }
+    }
+
+    /// The subject's id in the text that stands there. `None`: no person of this surface (a `Group/…`, a foreign URL,
+    /// an empty text), so that the object has no subject and is withheld.
+    pub fn id<'v>(&self, text: &'v str) -> Option<&'v str> {
+        let id = if self.reference { text.strip_prefix(PERSON)? } else { text };
+        is_subject_id(id).then_some(id)
+    }
+
+    /// The subject in a document; a whole number counts as its digits.
+    pub fn find(&self, document: &Value) -> Option<String> {
+        match self.pointer.find(document)? {
+            Value::String(text) => self.id(text).map(str::to_owned),
+            Value::Number(number) if !self.reference && (number.is_u64() || number.is_i64()) => {
+                Some(number.to_string())
+            }
+            Value::Number(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+}
+
+/// The only type of reference that names a subject.
+pub(super) const PERSON: &str = "Patient/";
+
+/// Whether a text can be the id of a subject: 1 to [`SUBJECT_BYTES_MAX`] bytes, and nothing in it that could change
+/// which record a path or a query means (`/ ? # % \ ; , &`, blanks at an end, controls, dot segments).
+pub fn is_subject_id(id: &str) -> bool {
+    let hostile = |c: char| c.is_control() || matches!(c, '/' | '?' | '#' | '%' | '\\' | ';' | ',' | '&');
+    !id.is_empty()
+        && id.len() <= SUBJECT_BYTES_MAX
+        && id != "."
+        && id != ".."
+        && id.trim() == id
+        && !id.contains(hostile)
+}
+
+/// The longest subject id. Longer ones name nobody.
+pub const SUBJECT_BYTES_MAX: usize = 256;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test")]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_member_with_a_slash_in_its_name_is_reached_by_its_escape() {
+        let pointer = Pointer::parse("/a~1b/c~0d/1").unwrap();
+        assert_eq!(pointer.find(&json!({"a/b": {"c~d": [1, 2]}})), Some(&json!(2)));
+        for bad in ["a", "/a//b", "/a~2", "/a~", "/"] {
+            assert!(Pointer::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_a_patient_is_a_subject_of_a_reference() {
+        let path = SubjectPath::new(Pointer::parse("/subject/reference").unwrap(), true);
+        assert_eq!(path.find(&json!({"subject": {"reference": "Patient/p-1"}})), Some("p-1".to_owned()));
+        for other in ["Group/p-1", "p-1", "https://x/Patient/p-1", "Patient/", "Patient/a/_history/1", "Patient/.."] {
+            assert_eq!(path.find(&json!({"subject": {"reference": other}})), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_a_subject_and_a_fraction_is_none() {
+        let path = SubjectPath::new(Pointer::parse("/id").unwrap(), false);
+        assert_eq!(path.find(&json!({"id": 17})), Some("17".to_owned()));
+        assert_eq!(path.find(&json!({"id": 1.5})), None);
+        assert_eq!(path.find(&json!({"id": null})), None);
+    }
+}

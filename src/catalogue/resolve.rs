@@ -1,0 +1,286 @@
+//! Which route does this request mean, who is it about, and what does it ask and search for?
+//!
+//! In this order, each with its own answer: the path's bytes mean one thing ([`Unresolved::BadTarget`]), a route has the
+//! path ([`Unresolved::NotFound`]), it takes the method ([`Unresolved::MethodNotAllowed`]), every parameter is known
+//! ([`Unresolved::UnknownParameter`]) and takes its value, and the subject is named once. Nothing is dropped or mended:
+//! the bytes that were judged are the bytes that go on.
+
+use std::ops::Range;
+
+use crate::policy::{Action, Categories};
+
+use super::Catalogue;
+use super::pointer::PERSON;
+use super::route::{Param, Route};
+use super::target::{self, BadTarget, Parameter, Segment};
+
+/// A request that the catalogue knows. No `Debug`: the subject is in it.
+pub struct Resolved<'c> {
+    /// The route.
+    pub route: &'c Route,
+    /// What is done.
+    pub action: Action,
+    /// Where the subject comes from, with its id if the request line names it.
+    pub subject: SubjectAt,
+    /// The categories asked for: on `read` and `search` all that the answer can carry (of a certified dataset: its
+    /// published items); on `create` and `update` all that the body can carry (those present are told by
+    /// [`carried`](super::body::carried)); on `delete` none.
+    pub asked: Categories,
+    /// What the request filters and sorts on. An id that names the subject is none of them.
+    pub query_categories: Categories,
+    /// Where page numbers, sizes and cursors stand in the raw query.
+    pub pages: Vec<Range<usize>>,
+}
+
+/// Where the subject of a request is found.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SubjectAt {
+    /// In the path or query: judged before anything is forwarded.
+    Target(NamedSubject),
+    /// In the request body, at [`Route::body_subject`].
+    Body,
+    /// In each entry of the answer, at [`Route::entry_subject`]; on one record, the record is the entry.
+    Entries,
+    /// The caller himself.
+    Caller,
+    /// Nobody: practitioners, medications, certified datasets.
+    NoOne,
+}
+
+/// A subject's id in the request line, and where it stands there, so that a pseudonym can be replaced.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NamedSubject {
+    /// The id, decoded. Satisfies [`is_subject_id`](super::is_subject_id).
+    pub id: String,
+    /// In the path or in the query.
+    pub part: Part,
+    /// The bytes of the raw path or raw query that hold it.
+    pub raw: Range<usize>,
+}
+
+/// A part of the request line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The path.
+    Path,
+    /// The query, without its `?`.
+    Query,
+}
+
+/// Why a request is not taken up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unresolved {
+    /// No route has this path: 404.
+    NotFound,
+    /// The path is known and the method is not: 405.
+    MethodNotAllowed {
+        /// The value of `Allow`.
+        allow: String,
+    },
+    /// The target could mean two things, or a value does not fit: 400.
+    BadTarget(BadTarget),
+    /// A query parameter that the catalogue does not name: 400, never dropped.
+    UnknownParameter {
+        /// Its name for the caller: at most [`PARAMETER_NAME_BYTES_MAX`] bytes.
+        name: String,
+    },
+}
+
+/// The longest name of an unknown parameter that is told back.
+pub const PARAMETER_NAME_BYTES_MAX: usize = 64;
+
+impl From<BadTarget> for Unresolved {
+    fn from(why: BadTarget) -> Unresolved {
+        Unresolved::BadTarget(why)
+    }
+}
+
+impl std::fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unresolved::NotFound => f.write_str("no route has this path"),
+            Unresolved::MethodNotAllowed { allow } => write!(f, "the route takes only {allow}"),
+            Unresolved::BadTarget(why) => why.fmt(f),
+            Unresolved::UnknownParameter { name } => write!(f, "unknown query parameter `{name}`"),
+        }
+    }
+}
+
+impl std::error::Error for Unresolved {}
+
+impl Catalogue {
+    /// The route of a request, from the raw path and the raw query (without its `?`) as they will be forwarded.
+    ///
+    /// # Errors
+    /// See [`Unresolved`]; the first that fails in the order of the module.
+    pub fn resolve(&self, method: &str, path: &str, query: Option<&str>) -> Result<Resolved<'_>, Unresolved> {
+        let segments = target::segments(path)?;
+        let routes = self.routes_at(path).ok_or(Unresolved::NotFound)?;
+        let judged_as = if method == "HEAD" { "GET" } else { method };
+        let found = routes.iter().find_map(|route| {
+            let (_, action) = route.actions.iter().find(|(name, _)| name.as_ref() == judged_as)?;
+            Some((*route, *action))
+        });
+        let Some((route, action)) = found else { return Err(not_allowed(&routes)) };
+        let parameters = target::parameters(query.unwrap_or(""))?;
+        let asked_of = Query::read(route, &parameters)?;
+        let subject = route.locate_subject(action, &segments, asked_of.subject)?;
+        Ok(Resolved {
+            route,
+            action,
+            subject,
+            asked: route.asked(action),
+            query_categories: asked_of.categories,
+            pages: asked_of.pages,
+        })
+    }
+}
+
+fn not_allowed(routes: &[&Route]) -> Unresolved {
+    let mut methods: Vec<&str> = Vec::new();
+    for (method, _) in routes.iter().flat_map(|route| route.methods()) {
+        methods.push(method);
+        if method == "GET" {
+            methods.push("HEAD");
+        }
+    }
+    methods.sort_unstable();
+    Unresolved::MethodNotAllowed { allow: methods.join(", ") }
+}
+
+/// What the query asks of a route.
+struct Query {
+    categories: Categories,
+    pages: Vec<Range<usize>>,
+    subject: Option<NamedSubject>,
+}
+
+impl Query {
+    fn read(route: &Route, parameters: &[Parameter<'_>]) -> Result<Query, Unresolved> {
+        let mut query = Query { categories: Categories::NONE, pages: Vec::new(), subject: None };
+        let mut seen: Vec<&str> = Vec::new();
+        for parameter in parameters {
+            let name = parameter.name.as_ref();
+            let param = route.query.get(name).ok_or_else(|| unknown(name))?;
+            if seen.contains(&name) && !matches!(param, Param::Filter(_)) {
+                return Err(BadTarget::Doubled.into());
+            }
+            seen.push(name);
+            query.take(route, param, parameter)?;
+        }
+        Ok(query)
+    }
+
+    fn take(&mut self, route: &Route, param: &Param, parameter: &Parameter<'_>) -> Result<(), BadTarget> {
+        match param {
+            Param::Filter(categories) => self.categories = self.categories.or(*categories),
+            Param::Free => {}
+            Param::Page => {
+                target::page(&parameter.value)?;
+                self.pages.push(parameter.raw.clone());
+            }
+            Param::Sort(fields) => {
+                for field in parameter.value.split(',') {
+                    let name = field.strip_prefix(['-', '+', ' ']).unwrap_or(field);
+                    let categories = fields.get(name).ok_or(BadTarget::SortField)?;
+                    self.categories = self.categories.or(*categories);
+                }
+            }
+            Param::Only(values) => {
+                if !values.iter().any(|value| **value == *parameter.value) {
+                    return Err(BadTarget::Value);
+                }
+            }
+            Param::Subject => {
+                if self.subject.is_some() {
+                    return Err(BadTarget::Doubled);
+                }
+                self.subject = Some(route.subject_in_query(parameter)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unknown(name: &str) -> Unresolved {
+    let end = name.floor_char_boundary(PARAMETER_NAME_BYTES_MAX);
+    Unresolved::UnknownParameter { name: name.get(..end).unwrap_or("").to_owned() }
+}
+
+impl Route {
+    fn asked(&self, action: Action) -> Categories {
+        match action {
+            Action::Read | Action::Search => match &self.certified {
+                Some(certified) => self.categories.and(certified.items),
+                None => self.categories,
+            },
+            Action::Create | Action::Update => self.body_categories,
+            Action::Delete => Categories::NONE,
+        }
+    }
+
+    fn subject_in_query(&self, parameter: &Parameter<'_>) -> Result<NamedSubject, BadTarget> {
+        if parameter.raw_value.contains('+') {
+            return Err(BadTarget::SubjectId); // a blank to some, a plus to others
+        }
+        let value = parameter.value.as_ref();
+        let id = if self.subject.reference { value.strip_prefix(PERSON).unwrap_or(value) } else { value };
+        let id = self.check_id(target::subject(id)?)?;
+        // Where only the end of the value is the id, it has to stand there unescaped, so that its place is known.
+        let raw = match id.len() == value.len() {
+            true => parameter.raw.clone(),
+            false if parameter.raw_value.ends_with(id) => parameter.raw.end.saturating_sub(id.len())..parameter.raw.end,
+            false => return Err(BadTarget::NeedlessEncoding),
+        };
+        Ok(NamedSubject { id: id.to_owned(), part: Part::Query, raw })
+    }
+
+    fn check_id<'v>(&self, id: &'v str) -> Result<&'v str, BadTarget> {
+        if !self.fhir || is_fhir_id(id) { Ok(id) } else { Err(BadTarget::SubjectId) }
+    }
+
+    fn locate_subject(
+        &self,
+        action: Action,
+        segments: &[Segment<'_>],
+        in_query: Option<NamedSubject>,
+    ) -> Result<SubjectAt, BadTarget> {
+        let spec = &self.subject;
+        if let Some(segment) = spec.segment.and_then(|number| segments.get(number)) {
+            let id = self.check_id(target::subject(&segment.decoded)?)?.to_owned();
+            let named = NamedSubject { id, part: Part::Path, raw: segment.raw.clone() };
+            // A second name beside it could be another person's.
+            return if in_query.is_some() { Err(BadTarget::Doubled) } else { Ok(SubjectAt::Target(named)) };
+        }
+        if self.fhir && segments.get(self.fhir_id_segment()).is_some_and(|segment| !is_fhir_id(&segment.decoded)) {
+            return Err(BadTarget::SubjectId);
+        }
+        if let Some(named) = in_query {
+            return Ok(SubjectAt::Target(named));
+        }
+        if spec.caller {
+            return Ok(SubjectAt::Caller);
+        }
+        if spec.none {
+            return Ok(SubjectAt::NoOne);
+        }
+        let optional = spec.query.is_empty() || spec.query_optional;
+        match action {
+            Action::Create | Action::Update if spec.body.is_some() => Ok(SubjectAt::Body),
+            Action::Read | Action::Search if spec.entry.is_some() && optional => Ok(SubjectAt::Entries),
+            Action::Read | Action::Search | Action::Create | Action::Update | Action::Delete => {
+                Err(BadTarget::SubjectMissing)
+            }
+        }
+    }
+
+    /// The number of the segment that holds a resource's id, on FHIR routes that have one.
+    fn fhir_id_segment(&self) -> usize {
+        self.template.split('/').skip(1).position(|step| step.starts_with('{')).unwrap_or(usize::MAX)
+    }
+}
+
+/// FHIR R4 datatype `id`: 1 to 64 letters, digits, hyphens and dots.
+pub(super) fn is_fhir_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+}

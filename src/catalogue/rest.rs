@@ -1,0 +1,505 @@
+//! How is a `rest` document read? `[record.NAME]` names the members of a record once; `[[route]]` says where it is found.
+//!
+//! Keys of a record: `fields` (pointer → category, or `free-text` `open` `count` `link` `never`), `generalise` (pointer →
+//! `year` `decade` `prefecture` `postal-3`), `references` (pointers to ids), `as-string` (integer ids that may leave as
+//! strings). A route has the same keys for its own document, and those read in [`read`]'s functions below.
+
+use std::collections::HashMap;
+
+use crate::policy::reader::{Table, Text};
+use crate::policy::{Action, Categories, Dataset, Vocabulary};
+
+use super::Catalogue;
+use super::fields::{Generaliser, Meaning, Node};
+use super::pointer::{Pointer, SubjectPath};
+use super::route::{Cells, Certified, Existence, Param, Route, Shape, SubjectSpec};
+use super::tree::{self, Draft};
+
+/// Reads every route of the document into the catalogue; faults go to the table's reader.
+pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Vocabulary) {
+    let mut document = Document { vocabulary, records: HashMap::new(), class: class(root, vocabulary) };
+    for (name, table) in root.named("record") {
+        let mut draft = Draft::default();
+        document.members(&table, &mut draft);
+        table.finish();
+        document.records.insert(name.text, draft);
+    }
+    let routes = root.tables("route");
+    if routes.is_empty() && !root.has("route") {
+        root.missing("route");
+    }
+    for table in routes {
+        let route = document.route(&table);
+        table.finish();
+        if let Err(why) = catalogue.add(route) {
+            root.reader().fault(table.text("id").map_or(table.span(), |id| id.span), why, None);
+        }
+    }
+}
+
+/// A subject class with its index.
+type Class = Option<(u8, Box<str>)>;
+
+fn class(table: &Table<'_>, vocabulary: &Vocabulary) -> Class {
+    let name = table.text("subject-class")?;
+    let index = vocabulary.class(&name.text);
+    if index.is_none() {
+        table.reader().unknown("subject class", &name, vocabulary.classes());
+    }
+    index.map(|index| (index, name.text.into()))
+}
+
+/// A category by its leaf name; anything else is a fault.
+pub(super) fn category(table: &Table<'_>, vocabulary: &Vocabulary, name: &Text) -> Categories {
+    match vocabulary.category(&name.text) {
+        Some(category) => category.only(),
+        None => {
+            table.reader().unknown("category", name, vocabulary.names());
+            Categories::NONE
+        }
+    }
+}
+
+/// A pointer; a fault where it is none.
+pub(super) fn pointer(table: &Table<'_>, text: &Text) -> Pointer {
+    Pointer::parse(&text.text).unwrap_or_else(|| {
+        let message = format!("`{}` is no json pointer", text.text);
+        table.reader().fault(text.span.clone(), message, Some("write `/member/*/member`".to_owned()));
+        Pointer::default()
+    })
+}
+
+struct Document<'v> {
+    vocabulary: &'v Vocabulary,
+    records: HashMap<String, Draft>,
+    class: Class,
+}
+
+impl Document<'_> {
+    /// `fields`, `generalise`, `references`, `as-string` of a record or a route.
+    fn members(&self, table: &Table<'_>, draft: &mut Draft) {
+        self.fields(table, "fields", draft);
+        for (place, names) in table.lists("generalise") {
+            let generaliser = names.first().and_then(|name| Generaliser::from_name(&name.text));
+            if let (None, Some(name)) = (generaliser, names.first()) {
+                table.reader().unknown("generaliser", name, Generaliser::ALL.map(Generaliser::name));
+            }
+            self.mark(table, &place, draft, |node| node.generaliser = generaliser);
+        }
+        for place in table.texts("references") {
+            self.mark(table, &place, draft, |node| node.reference = true);
+        }
+        for place in table.texts("as-string") {
+            self.mark(table, &place, draft, |node| node.as_string = true);
+        }
+    }
+
+    fn fields(&self, table: &Table<'_>, key: &'static str, draft: &mut Draft) {
+        for (place, names) in table.lists(key) {
+            let [name] = names.as_slice() else {
+                table.reader().fault(place.span.clone(), "a field is one category".to_owned(), None);
+                continue;
+            };
+            let meaning = tree::meaning(&name.text, self.vocabulary);
+            if meaning.is_none() {
+                table.reader().unknown("category", name, self.vocabulary.names().chain(tree::WORDS));
+            }
+            draft.at(&pointer(table, &place)).node.meaning = meaning;
+        }
+    }
+
+    /// Sets something on a place that `fields` names with a category.
+    fn mark(&self, table: &Table<'_>, place: &Text, draft: &mut Draft, set: impl FnOnce(&mut Node)) {
+        match draft.existing(&pointer(table, place)) {
+            Some(named) if matches!(named.node.meaning, Some(Meaning::Category(_))) => set(&mut named.node),
+            Some(_) | None => {
+                table.reader().fault(
+                    place.span.clone(),
+                    format!("`{}` is no field with a category here", place.text),
+                    None,
+                );
+            }
+        }
+    }
+
+    fn record(&self, table: &Table<'_>, key: &'static str) -> Option<&Draft> {
+        let name = table.text(key)?;
+        let record = self.records.get(&name.text);
+        if record.is_none() {
+            table.reader().unknown("record", &name, self.records.keys().map(String::as_str));
+        }
+        record
+    }
+
+    fn route(&self, table: &Table<'_>) -> Route {
+        let id = table.required("id");
+        let actions = actions(table);
+        let shape = shape(table);
+        let entries = entries(table, shape);
+        let record = self.record(table, "record");
+        let mut answer = Draft::default();
+        self.members(table, &mut answer);
+        if let Some(record) = record {
+            for clash in answer.graft(&entries, record) {
+                table.reader().fault(
+                    id.span.clone(),
+                    format!("`{clash}` of the record is named by the route too"),
+                    None,
+                );
+            }
+        }
+        let body = self.body(table, &actions, shape, record, &answer);
+        let certified = self.certified(table, shape);
+        let template = template(table);
+        let subject = self.subject(table, &template, certified.is_some());
+        let class = class(table, self.vocabulary).or_else(|| self.class.clone()).filter(|_| !subject.none);
+        let root = answer.freeze();
+        let categories = tree::categories(&root, Categories::NONE).or(self.opaque(table, shape));
+        let mut route = Route {
+            id: id.text.clone().into(),
+            template: template.text.into(),
+            actions,
+            class: class.as_ref().map(|(index, _)| *index),
+            class_name: class.map(|(_, name)| name),
+            shape,
+            query: HashMap::new(),
+            subject,
+            body_categories: tree::categories(&body, Categories::NONE),
+            entries,
+            root,
+            body,
+            categories,
+            certified,
+            existence: existence(table),
+            fhir: false,
+            resource_type: None,
+        };
+        route.query = self.query(table, &route);
+        check(table, &id, &route);
+        route
+    }
+
+    /// The body's members: `body-record`, or `body`, else the record, else (one record) the answer's own.
+    fn body(
+        &self,
+        table: &Table<'_>,
+        actions: &[(Box<str>, Action)],
+        shape: Shape,
+        record: Option<&Draft>,
+        answer: &Draft,
+    ) -> std::sync::Arc<Node> {
+        let named = self.record(table, "body-record");
+        let mut own = Draft::default();
+        self.fields(table, "body", &mut own);
+        let writes = actions.iter().any(|(_, action)| action.writes());
+        if !writes {
+            if table.has("body") || table.has("body-record") {
+                table.reader().fault(table.span(), "a body is described, but no method writes", None);
+            }
+            return Draft::default().freeze();
+        }
+        match (named, table.has("body"), record, shape) {
+            (Some(named), false, _, _) => named.freeze(),
+            (None, true, _, _) => own.freeze(),
+            (None, false, Some(record), _) => record.freeze(),
+            (None, false, None, Shape::Object) => answer.freeze(),
+            (Some(_), true, _, _) => {
+                table.reader().fault(table.span(), "`body` and `body-record` both describe the body", None);
+                own.freeze()
+            }
+            (None, false, None, Shape::List | Shape::Lines | Shape::Dataset | Shape::Opaque) => {
+                table.missing("body");
+                own.freeze()
+            }
+        }
+    }
+
+    fn opaque(&self, table: &Table<'_>, shape: Shape) -> Categories {
+        let names = table.texts("opaque");
+        if (shape == Shape::Opaque) == names.is_empty() {
+            let message = "`opaque` lists what an `opaque` route can carry, and only there";
+            table.reader().fault(table.span(), message, None);
+        }
+        names.iter().fold(Categories::NONE, |set, name| set.or(category(table, self.vocabulary, name)))
+    }
+
+    /// `dataset`, `items`, `publication`, `cell-count`, `cell-count-min`.
+    fn certified(&self, table: &Table<'_>, shape: Shape) -> Option<Certified> {
+        let name = table.text("dataset");
+        let items = table.texts("items");
+        let publication = table.text("publication");
+        let count = table.text("cell-count").map(|text| pointer(table, &text));
+        let count_min = table.integer("cell-count-min").and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
+        let stray = !items.is_empty() || publication.is_some() || count.is_some() || count_min.is_some();
+        let Some(name) = name else {
+            if shape == Shape::Dataset || stray {
+                table.missing("dataset");
+            }
+            return None;
+        };
+        let Some(dataset) = Dataset::from_name(&name.text) else {
+            table.reader().unknown("dataset", &name, ["anonymised", "statistical"]);
+            return None;
+        };
+        for (key, there) in [("items", !items.is_empty()), ("publication", publication.is_some())] {
+            if !there {
+                table.missing(key);
+            }
+        }
+        let cells = count.zip(count_min).map(|(count, count_min)| Cells { count, count_min });
+        if dataset == Dataset::Statistical && cells.is_none() {
+            table.missing("cell-count` and `cell-count-min");
+        }
+        let items = items.iter().fold(Categories::NONE, |set, item| set.or(category(table, self.vocabulary, item)));
+        Some(Certified { dataset, items, publication: publication.map(|text| text.text).unwrap_or_default(), cells })
+    }
+
+    /// `subject = "caller" | "none"` or `{ path, query, body, entry }`.
+    fn subject(&self, table: &Table<'_>, template: &Text, certified: bool) -> SubjectSpec {
+        let mut spec = SubjectSpec::default();
+        match table.json("subject") {
+            None if certified => spec.none = true,
+            None => table.missing("subject"),
+            Some(serde_json::Value::String(_)) => {
+                let word = table.required("subject");
+                match word.text.as_str() {
+                    "caller" => spec.caller = true,
+                    "none" => spec.none = true,
+                    _ => table.reader().unknown("subject", &word, ["caller", "none"]),
+                }
+            }
+            Some(_) => {
+                if let Some(places) = table.table("subject") {
+                    subject_places(&places, template, &mut spec);
+                    places.finish();
+                }
+            }
+        }
+        spec
+    }
+
+    fn query(&self, table: &Table<'_>, route: &Route) -> HashMap<Box<str>, Param> {
+        let mut query: HashMap<Box<str>, Param> = HashMap::new();
+        for (name, words) in table.lists("query") {
+            let param = match words.first().map(|word| word.text.as_str()) {
+                Some("free") => Param::Free,
+                Some("page") => Param::Page,
+                Some("field-name") => Param::Sort(sort_fields(route)),
+                Some("free-text") => Param::Filter(route.categories),
+                _ => Param::Filter(
+                    words.iter().fold(Categories::NONE, |set, word| set.or(category(table, self.vocabulary, word))),
+                ),
+            };
+            if matches!(param, Param::Filter(set) if set.is_empty()) {
+                table.reader().fault(name.span.clone(), format!("`{}` filters on nothing", name.text), None);
+            }
+            query.insert(name.text.into(), param);
+        }
+        for name in &route.subject.query {
+            if query.insert(name.clone(), Param::Subject).is_some() {
+                table.reader().fault(table.span(), format!("`{name}` names the subject and is in `query` too"), None);
+            }
+        }
+        query
+    }
+}
+
+fn subject_places(places: &Table<'_>, template: &Text, spec: &mut SubjectSpec) {
+    let mut steps = template.text.split('/').skip(1);
+    if let Some(name) = places.text("path") {
+        spec.segment = steps.position(|step| step == format!("{{{}}}", name.text));
+        if spec.segment.is_none() {
+            places.reader().fault(name.span.clone(), format!("the path has no `{{{}}}`", name.text), None);
+        }
+    }
+    spec.query = places.texts("query").into_iter().map(|name| name.text.into()).collect();
+    let place = |key| {
+        let text = places.text(key)?;
+        let pointer = pointer(places, &text);
+        if pointer.is_wild() || pointer.is_root() {
+            places.reader().fault(text.span.clone(), "a subject stands in one place: no `*` here", None);
+        }
+        Some(SubjectPath::new(pointer, false))
+    };
+    spec.body = place("body");
+    spec.entry = place("entry");
+    spec.query_optional = spec.entry.is_some();
+    if spec.segment.is_none() && spec.query.is_empty() && spec.body.is_none() && spec.entry.is_none() {
+        places.reader().fault(places.span(), "the subject is named nowhere", None);
+    }
+}
+
+fn actions(table: &Table<'_>) -> Vec<(Box<str>, Action)> {
+    let mut actions = Vec::new();
+    let methods = table.lists("methods");
+    if methods.is_empty() {
+        table.missing("methods");
+    }
+    for (method, names) in methods {
+        let allowed: &[Action] = match method.text.as_str() {
+            "GET" => &[Action::Read, Action::Search],
+            "POST" => &[Action::Create, Action::Update],
+            "PUT" => &[Action::Update, Action::Create],
+            "PATCH" => &[Action::Update],
+            "DELETE" => &[Action::Delete],
+            _ => {
+                table.reader().unknown("method", &method, ["GET", "POST", "PUT", "PATCH", "DELETE"]);
+                continue;
+            }
+        };
+        let Some(name) = names.first() else { continue };
+        match Action::from_name(&name.text).filter(|action| allowed.contains(action)) {
+            Some(action) => actions.push((method.text.into(), action)),
+            None => table.reader().unknown("action of this method", name, allowed.iter().map(|a| a.name())),
+        }
+    }
+    actions
+}
+
+fn shape(table: &Table<'_>) -> Shape {
+    let name = table.required("shape");
+    let shape = Shape::ALL.into_iter().find(|shape| shape.name() == name.text);
+    if shape.is_none() && !name.text.is_empty() {
+        table.reader().unknown("shape", &name, Shape::ALL.map(Shape::name));
+    }
+    shape.unwrap_or(Shape::Opaque)
+}
+
+fn entries(table: &Table<'_>, shape: Shape) -> Pointer {
+    let text = table.text("entries");
+    let pointer = text.as_ref().map(|text| (pointer(table, text), text.span.clone()));
+    match (shape, pointer) {
+        (Shape::List, None) => table.missing("entries"),
+        (Shape::List | Shape::Dataset, Some((pointer, span))) => {
+            if pointer.steps().last() != Some("*") || pointer.steps().filter(|step| *step == "*").count() != 1 {
+                table.reader().fault(span, "entries are the elements of one array: end in `/*`", None);
+            }
+            return pointer;
+        }
+        (Shape::Object | Shape::Lines | Shape::Opaque, Some((_, span))) => {
+            table.reader().fault(span, "only a list or a dataset has `entries`", None);
+        }
+        (Shape::Object | Shape::Lines | Shape::Opaque | Shape::Dataset, None) => {}
+    }
+    Pointer::default()
+}
+
+fn existence(table: &Table<'_>) -> Existence {
+    let Some(name) = table.text("existence") else { return Existence::default() };
+    match name.text.as_str() {
+        "hidden" => Existence::Hidden,
+        "open" => Existence::Open,
+        _ => {
+            table.reader().unknown("existence", &name, ["hidden", "open"]);
+            Existence::Hidden
+        }
+    }
+}
+
+/// `path`: literal segments of letters, digits and `-._~`, or whole `{name}` segments.
+fn template(table: &Table<'_>) -> Text {
+    let path = table.required("path");
+    let literal =
+        |step: &str| !step.is_empty() && step.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
+    let fits = |step: &str| match step.strip_prefix('{') {
+        Some(name) => name.strip_suffix('}').is_some_and(literal),
+        None => literal(step) && step != "." && step != "..",
+    };
+    let good = path.text == "/" || path.text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(fits));
+    if !good && !path.text.is_empty() {
+        let message = format!("`{}` is no path template", path.text);
+        table.reader().fault(path.span.clone(), message, Some("write `/donors/{id}`".to_owned()));
+    }
+    path
+}
+
+/// The names by which entries can be sorted: `born`, `address.city`, each with all categories at and beneath it.
+fn sort_fields(route: &Route) -> HashMap<Box<str>, Categories> {
+    let mut fields = HashMap::new();
+    if let Some((entry, inherited)) = tree::lookup(&route.root, &route.entries) {
+        sort_beneath(entry, inherited, &mut String::new(), route.categories, &mut fields);
+    }
+    fields
+}
+
+fn sort_beneath(
+    node: &Node,
+    inherited: Option<Meaning>,
+    path: &mut String,
+    everything: Categories,
+    fields: &mut HashMap<Box<str>, Categories>,
+) {
+    for (name, child) in &node.members {
+        let length = path.len();
+        if length > 0 {
+            path.push('.');
+        }
+        path.push_str(name);
+        let meaning = child.meaning.or(inherited);
+        match meaning {
+            Some(Meaning::Category(category)) => {
+                fields.insert(path.as_str().into(), category.only().or(tree::categories(child, everything)));
+            }
+            Some(Meaning::Open) => {
+                fields.insert(path.as_str().into(), tree::categories(child, everything));
+            }
+            Some(Meaning::Everything) => {
+                fields.insert(path.as_str().into(), everything);
+            }
+            Some(Meaning::Count | Meaning::Link | Meaning::Never) | None => {}
+        }
+        sort_beneath(child, meaning, path, everything, fields);
+        path.truncate(length);
+    }
+}
+
+/// What no single key can show.
+fn check(table: &Table<'_>, id: &Text, route: &Route) {
+    let fault = |message: &str| table.reader().fault(id.span.clone(), format!("route `{}`: {message}", id.text), None);
+    let writes_or_deletes = route.actions.iter().any(|(_, action)| !action.releases());
+    let spec = &route.subject;
+    if route.class.is_none() && !spec.none {
+        fault("`subject-class` is missing");
+    }
+    if route.categories.is_empty() && (tree::has_free_text(&route.root) || route.shape == Shape::Opaque) {
+        fault("free text counts as every category of the route, and it has none");
+    }
+    for (_, action) in &route.actions {
+        let before = spec.segment.is_some() || !spec.query.is_empty() || spec.caller || spec.none;
+        match action {
+            Action::Create if !before && spec.body.is_none() => {
+                fault("a `create` has to name its subject before it is forwarded")
+            }
+            Action::Update | Action::Delete if !before => {
+                fault(
+                    "the subject of an `update` or `delete` has to be in path or query, or the caller: a body could name another",
+                );
+            }
+            Action::Read | Action::Search | Action::Create | Action::Update | Action::Delete => {}
+        }
+    }
+    if let (Some(entry), true) = (&spec.entry, route.shape != Shape::Opaque) {
+        let place = route.entries.join(entry.pointer());
+        if tree::lookup(&route.root, &place).is_none() {
+            fault("the subject's place in an entry is no field");
+        }
+    }
+    if let Some(body) = &spec.body
+        && tree::lookup(&route.body, body.pointer()).is_none()
+    {
+        fault("the subject's place in the body is no field");
+    }
+    if let Some(certified) = &route.certified {
+        if writes_or_deletes {
+            fault("a certified dataset is only read");
+        }
+        if !certified.items.covers(route.categories) {
+            fault("a certified dataset names a field that is not among its published `items`");
+        }
+        if let Some(cells) = &certified.cells
+            && tree::lookup(&route.root, &route.entries.join(&cells.count)).is_none()
+        {
+            fault("`cell-count` is no field of an entry");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What is a route, once its catalogue is read? All that the gate has to know of it before and after the backend.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::policy::{Action, Categories, Dataset};
+
+use super::fields::Node;
+use super::pointer::{Pointer, SubjectPath};
+
+/// How a released body is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// One record.
+    Object,
+    /// Records at [`Route::entries`].
+    List,
+    /// One record a line (NDJSON).
+    Lines,
+    /// A certified dataset: no entry has a subject.
+    Dataset,
+    /// A body that cannot be read inside: all of [`Route::categories`] clear, or refused.
+    Opaque,
+}
+
+impl Shape {
+    /// Every shape.
+    pub const ALL: [Shape; 5] = [Shape::Object, Shape::List, Shape::Lines, Shape::Dataset, Shape::Opaque];
+
+    /// Its name in a catalogue.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Shape::Object => "object",
+            Shape::List => "list",
+            Shape::Lines => "lines",
+            Shape::Dataset => "dataset",
+            Shape::Opaque => "opaque",
+        }
+    }
+}
+
+/// What a refusal that depends on the person may say to callers from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Existence {
+    /// The same as for an id that nobody has.
+    #[default]
+    Hidden,
+    /// That it was refused.
+    Open,
+}
+
+/// A route's certificate as a dataset of nobody's data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certified {
+    /// What it is.
+    pub dataset: Dataset,
+    /// The published items: nothing beyond them is released.
+    pub items: Categories,
+    /// Where and when the items were published.
+    pub publication: String,
+    /// Statistics: which cells are too small to show.
+    pub cells: Option<Cells>,
+}
+
+/// Cells under the minimum count are withheld whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cells {
+    /// The number of persons in an entry, from the entry's root. An entry without it is withheld.
+    pub count: Pointer,
+    /// The least number that may be shown.
+    pub count_min: u64,
+}
+
+/// Where the subject of a route's records is named. More than one place may be: they have to agree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct SubjectSpec {
+    /// The path segment's number.
+    pub(super) segment: Option<usize>,
+    /// Parameters of the query, any of which names the subject.
+    pub(super) query: Vec<Box<str>>,
+    /// A search without such a parameter is allowed; the entries then tell.
+    pub(super) query_optional: bool,
+    pub(super) body: Option<SubjectPath>,
+    pub(super) entry: Option<SubjectPath>,
+    /// The caller himself.
+    pub(super) caller: bool,
+    /// Records of no one.
+    pub(super) none: bool,
+    /// Path and query may say `Patient/id` for `id`.
+    pub(super) reference: bool,
+}
+
+/// What a query parameter does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Param {
+    /// Filters on these categories. May be given more than once.
+    Filter(Categories),
+    /// Neither filters nor sorts.
+    Free,
+    /// Which page, or how many entries.
+    Page,
+    /// Sorts by one or more fields: name → categories.
+    Sort(HashMap<Box<str>, Categories>),
+    /// Takes one of these values only.
+    Only(Vec<Box<str>>),
+    /// Names the subject.
+    Subject,
+}
+
+/// One route: path template, methods, and what goes out and in.
+pub struct Route {
+    pub(super) id: Box<str>,
+    pub(super) template: Box<str>,
+    pub(super) actions: Vec<(Box<str>, Action)>,
+    pub(super) class: Option<u8>,
+    pub(super) class_name: Option<Box<str>>,
+    pub(super) shape: Shape,
+    pub(super) entries: Pointer,
+    pub(super) subject: SubjectSpec,
+    pub(super) query: HashMap<Box<str>, Param>,
+    pub(super) root: Arc<Node>,
+    pub(super) body: Arc<Node>,
+    pub(super) categories: Categories,
+    pub(super) body_categories: Categories,
+    pub(super) certified: Option<Certified>,
+    pub(super) existence: Existence,
+    pub(super) fhir: bool,
+    pub(super) resource_type: Option<Box<str>>,
+}
+
+impl Route {
+    /// Its name in logs and metrics.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+    /// Its path with names for the variable segments; holds no one's data.
+    pub fn template(&self) -> &str {
+        &self.template
+    }
+    /// The class of the subjects; `None` on records of no one.
+    pub fn subject_class(&self) -> Option<&str> {
+        self.class_name.as_deref()
+    }
+    /// The same as the vocabulary's index.
+    pub fn subject_class_index(&self) -> Option<u8> {
+        self.class
+    }
+    /// How the answer is laid out.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+    /// Where the entries are, from the document's root: empty on one record and on lines; ends in `*` on a list.
+    pub fn entries(&self) -> &Pointer {
+        &self.entries
+    }
+    /// Where an entry names its subject, from the entry's root.
+    pub fn entry_subject(&self) -> Option<&SubjectPath> {
+        self.subject.entry.as_ref()
+    }
+    /// Where a request body names its subject.
+    pub fn body_subject(&self) -> Option<&SubjectPath> {
+        self.subject.body.as_ref()
+    }
+    /// The answer's members, from the document's root (per line on [`Shape::Lines`]).
+    pub fn root(&self) -> &Arc<Node> {
+        &self.root
+    }
+    /// The request body's members.
+    pub fn body(&self) -> &Arc<Node> {
+        &self.body
+    }
+    /// All categories that an answer can carry; free text counts as all of them.
+    pub fn categories(&self) -> Categories {
+        self.categories
+    }
+    /// All categories that a request body can carry; free text counts as all of them.
+    pub fn body_categories(&self) -> Categories {
+        self.body_categories
+    }
+    /// The certificate, on a dataset route.
+    pub fn certified(&self) -> Option<&Certified> {
+        self.certified.as_ref()
+    }
+    /// What a refusal that depends on the person may say outside.
+    pub fn existence(&self) -> Existence {
+        self.existence
+    }
+    /// Speaks FHIR: refusals are OperationOutcomes, releases carry security labels.
+    pub fn is_fhir(&self) -> bool {
+        self.fhir
+    }
+    /// FHIR: the only type that its answer or its entries may be.
+    pub fn resource_type(&self) -> Option<&str> {
+        self.resource_type.as_deref()
+    }
+    /// Carries no one's data at all (`/metadata`): there is nothing to decide, only who calls.
+    pub fn is_open(&self) -> bool {
+        self.subject.none && self.certified.is_none() && self.everything().is_empty()
+    }
+    /// The methods it takes, HEAD and GET both where it takes GET.
+    pub fn methods(&self) -> impl Iterator<Item = (&str, Action)> {
+        self.actions.iter().map(|(method, action)| (method.as_ref(), *action))
+    }
+    /// The records are of no one (practitioners, medications): judged without a subject.
+    pub fn is_of_no_one(&self) -> bool {
+        self.subject.none
+    }
+    /// What the query parameters can do, by name; what a help page shows.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.query.keys().map(AsRef::as_ref)
+    }
+
+    /// What free text in a request body counts as: all that answers or bodies of this route can carry.
+    pub fn everything(&self) -> Categories {
+        self.categories.or(self.body_categories)
+    }
+}

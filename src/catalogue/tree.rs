@@ -1,0 +1,119 @@
+//! How does a list of pointers become the tree of [`Node`]s? And which categories lie beneath a place of it?
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::policy::{Categories, Vocabulary};
+
+use super::fields::{Meaning, Node};
+use super::pointer::{ANY, Pointer};
+
+/// A tree being built; [`Draft::freeze`] makes the shared, unchanging one.
+#[derive(Clone, Default)]
+pub(super) struct Draft {
+    pub(super) node: Node,
+    members: BTreeMap<Box<str>, Draft>,
+    any: Option<Box<Draft>>,
+}
+
+impl Draft {
+    /// The place at this pointer, made where it is not there yet.
+    pub(super) fn at(&mut self, pointer: &Pointer) -> &mut Draft {
+        pointer.steps().fold(self, |draft, step| match step {
+            ANY => draft.any.get_or_insert_default(),
+            name => draft.members.entry(name.into()).or_default(),
+        })
+    }
+
+    /// The place at this pointer, if some other pointer made it: a `*` covers the members that are not named.
+    pub(super) fn existing(&mut self, pointer: &Pointer) -> Option<&mut Draft> {
+        pointer.steps().try_fold(self, |draft, step| match draft.members.contains_key(step) {
+            true => draft.members.get_mut(step),
+            false => draft.any.as_deref_mut(),
+        })
+    }
+
+    /// Puts a whole tree at this pointer. Answers the places that both name.
+    pub(super) fn graft(&mut self, pointer: &Pointer, tree: &Draft) -> Vec<String> {
+        let mut clashes = Vec::new();
+        self.at(pointer).merge(tree, &mut String::new(), &mut clashes);
+        clashes
+    }
+
+    fn merge(&mut self, tree: &Draft, path: &mut String, clashes: &mut Vec<String>) {
+        if self.node.meaning.is_some() && tree.node.meaning.is_some() {
+            clashes.push(path.clone());
+        }
+        if self.node.meaning.is_none() {
+            self.node = tree.node.clone();
+        }
+        let inner = tree.members.iter().map(|(name, draft)| (name.as_ref(), draft));
+        for (name, draft) in inner.chain(tree.any.as_deref().map(|draft| (ANY, draft))) {
+            let length = path.len();
+            path.push('/');
+            path.push_str(name);
+            let mine = if name == ANY {
+                self.any.get_or_insert_default()
+            } else {
+                self.members.entry(name.into()).or_default()
+            };
+            mine.merge(draft, path, clashes);
+            path.truncate(length);
+        }
+    }
+
+    /// The finished tree.
+    pub(super) fn freeze(&self) -> Arc<Node> {
+        let members: HashMap<Box<str>, Arc<Node>> =
+            self.members.iter().map(|(name, draft)| (name.clone(), draft.freeze())).collect();
+        Arc::new(Node { members, any: self.any.as_ref().map(|any| any.freeze()), ..self.node.clone() })
+    }
+}
+
+/// What a name in a catalogue means: a leaf category, or one of the words for what is not a category.
+pub(super) fn meaning(name: &str, vocabulary: &Vocabulary) -> Option<Meaning> {
+    match name {
+        "free-text" => Some(Meaning::Everything),
+        "open" => Some(Meaning::Open),
+        "count" => Some(Meaning::Count),
+        "link" => Some(Meaning::Link),
+        "never" => Some(Meaning::Never),
+        category => vocabulary.category(category).map(Meaning::Category),
+    }
+}
+
+/// The words beside categories.
+pub(super) const WORDS: [&str; 5] = ["free-text", "open", "count", "link", "never"];
+
+/// Every category at this node and beneath it; `everything` is what free text counts as.
+pub fn categories(node: &Node, everything: Categories) -> Categories {
+    let own = match node.meaning {
+        Some(Meaning::Category(category)) => category.only(),
+        Some(Meaning::Everything) => everything,
+        Some(Meaning::Open | Meaning::Count | Meaning::Link | Meaning::Never) | None => Categories::NONE,
+    };
+    let inner = node.members.values().chain(&node.any);
+    inner.fold(own, |set, child| set.or(categories(child, everything)))
+}
+
+/// Whether free text lies at this node or beneath it.
+pub(super) fn has_free_text(node: &Node) -> bool {
+    node.meaning == Some(Meaning::Everything)
+        || node.members.values().chain(&node.any).any(|child| has_free_text(child))
+}
+
+/// The node of a place, and what it inherits from the nodes above it. `None`: the tree does not name the place.
+pub fn lookup<'n>(root: &'n Node, pointer: &Pointer) -> Option<(&'n Node, Option<Meaning>)> {
+    let mut inherited = root.meaning;
+    let mut node = root;
+    for step in pointer.steps() {
+        node = child(node, step)?;
+        inherited = node.meaning.or(inherited);
+    }
+    Some((node, inherited))
+}
+
+/// The node of a member or element.
+pub(super) fn child<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+    node.members.get(name).or(node.any.as_ref()).map(AsRef::as_ref)
+}

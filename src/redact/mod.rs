@@ -1,0 +1,52 @@
+//! What of this body may the caller have? Bytes in, bytes out, in one pass and bounded memory.
+//!
+//! A [`Redactor`] reads a JSON body in whatever pieces it comes and writes what may leave. Order of work:
+//! 1. `scan`: is it JSON, strictly? Names, brackets, UTF-8, doubles, bounds. What is not ends in a [`Fault`].
+//! 2. `redactor`: where is an entry? It is held until whole; outside entries the envelope's plan holds.
+//! 3. `probe`: whom is it about, of what type? None or two: it goes. Else the [`Judge`] is asked: a [`Plan`] or nothing.
+//! 4. `walk`: each place's act, from the plan: copied, made coarser, renamed, masked, removed.
+//! 5. `tally`: what left, as a [`Window`] to be recorded before its bytes go, and a [`Tally`] at the end.
+//!
+//! Promises:
+//! * No byte of an entry leaves before the judge has spoken on it, and none after a fault.
+//! * Output does not depend on how the body was cut into pieces.
+//! * What no plan names is removed and counted. What is kept is the same bytes: spacing, number text, order.
+//! * What leaves is JSON. A container that removals emptied goes too; the root becomes `{}`, `[]` or `null`. If the one
+//!   entry of a [`Shape::Object`] or [`Shape::FhirResource`] is dropped, nothing at all is written, not even that: the
+//!   caller answers with a refusal in its place ([`Tally::released`] is 0).
+//! * Memory: the held entry (at most `entry_bytes_max`), what waits for its value (`pending_bytes_max`), and a little
+//!   per open container and name. `out` belongs to the caller: feed it pieces of 16 KiB and take it after each.
+//!
+//! The lists' `count` members (totals, positions) are removed wherever entries are judged. A `link` is what the
+//! [`LinkRewriter`] makes of it, or removed. Free text is clear only where every category of the route is.
+//!
+//! In a pseudonymised or generalised object strings are treated one by one and all else is withheld; so are members
+//! whose name nobody foresaw and that has more in it than letters, for such a name may be data (a map keyed by ids).
+//!
+//! FHIR: a resource is walked by its own type, also inside others; one of an unknown type goes. If the plan of a type
+//! withholds anything, or the resource can contain others, the resource says so in `meta.security` and `meta.tag`,
+//! whether or not anything was there to withhold. Contained resources carry no label (dom-5).
+
+mod fault;
+mod fhir;
+mod forms;
+mod keys;
+mod plan;
+mod prefecture;
+mod probe;
+mod pseudonym;
+mod redactor;
+mod scan;
+mod slice;
+mod spec;
+mod tally;
+mod text;
+mod walk;
+
+pub use fault::Fault;
+pub use keys::KeySeed;
+pub use plan::{LinkRewriter, Plan, Terms};
+pub use pseudonym::{MasterKey, Pseudonymiser, Pseudonyms, Receiver};
+pub use redactor::{Entry, Judge, Redactor, Verdict};
+pub use spec::{Limits, Pointer, ResourceType, Shape, Spec, SpecFault, SubjectAt, Subjects, Types};
+pub use tally::{Disclosure, FormCounts, Occurred, Tally, UNCLASSIFIED_PLACES_MAX, Window};

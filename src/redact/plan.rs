@@ -1,0 +1,335 @@
+//! What happens at each place of the document, for this release? A field tree joined with a decision.
+//!
+//! [`Plan::join`] turns each [`Node`] into a place with an act. Meanings are handed down to what a node does not name;
+//! where nothing is handed down, what is not named is unclassified. Joined once per layout and release and shared.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use crate::catalogue::fields::{Generaliser, Meaning, Node};
+use crate::policy::{Categories, Form, Release};
+
+use super::pseudonym::Pseudonymiser;
+use super::spec::{Spec, Step, Types};
+use super::tally::Occurred;
+
+/// Rewrites URLs into the API so that they lead through the gate.
+pub trait LinkRewriter: Send + Sync {
+    /// The URL to release in place of `url`; `None`: it is withheld.
+    fn rewrite(&self, url: &str) -> Option<String>;
+}
+
+/// What a decision grants, for [`Plan::join`].
+#[derive(Clone)]
+pub struct Terms {
+    /// The form of each category.
+    pub release: Release,
+    /// Every category that the route can carry: what "everything" means.
+    pub all: Categories,
+    /// Makes pseudonyms; `None`: what would be pseudonymised is withheld.
+    pub pseudonymiser: Option<Arc<dyn Pseudonymiser>>,
+    /// Rewrites links; `None`: links are withheld.
+    pub links: Option<Arc<dyn LinkRewriter>>,
+}
+
+/// What happens to a value. Later in this order reveals more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Act {
+    /// Nothing says what this is: a container is walked, a scalar is unclassified.
+    Walk,
+    Withhold,
+    Mask,
+    Generalise,
+    Pseudonymise,
+    Link,
+    Clear,
+}
+
+/// A place of the document.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) meaning: Option<Meaning>,
+    pub(super) act: Act,
+    pub(super) generaliser: Option<Generaliser>,
+    pub(super) reference: bool,
+    pub(super) as_string: bool,
+    pub(super) required: bool,
+    pub(super) resource: bool,
+    /// An object or array here is treated in one piece: nothing inside it is treated otherwise, or nothing that is
+    /// would be released.
+    pub(super) whole: bool,
+    /// By length, then by bytes.
+    members: Vec<(Box<[u8]>, u32)>,
+    any: Option<u32>,
+    /// What holds for a member that is not named.
+    inherit: Option<u32>,
+}
+
+/// The places of one document or resource type.
+pub(super) struct Tree {
+    places: Vec<Place>,
+    pub(super) root: u32,
+    /// Names that begin with `_` are shadows of primitive elements.
+    pub(super) fhir: bool,
+    /// A resource of this type is labelled as cut.
+    pub(super) label: bool,
+}
+
+/// A place of no meaning that names nothing.
+static EMPTY: Place = Place {
+    meaning: None,
+    act: Act::Walk,
+    generaliser: None,
+    reference: false,
+    as_string: false,
+    required: false,
+    resource: false,
+    whole: false,
+    members: Vec::new(),
+    any: None,
+    inherit: None,
+};
+
+impl Place {
+    fn named(&self, name: &[u8]) -> Option<u32> {
+        let found = self.members.binary_search_by(|(n, _)| n.len().cmp(&name.len()).then_with(|| (**n).cmp(name)));
+        found.ok().and_then(|index| self.members.get(index)).map(|(_, id)| *id)
+    }
+
+    /// What holds for the member of this name.
+    pub(super) fn member(&self, name: &[u8]) -> Option<u32> {
+        self.named(name).or(self.any).or(self.inherit)
+    }
+
+    /// Whether a member of this name is named, by itself or by `*`.
+    pub(super) fn names(&self, name: &[u8]) -> bool {
+        self.any.is_some() || self.named(name).is_some()
+    }
+
+    /// What holds for an element.
+    pub(super) fn element(&self) -> Option<u32> {
+        self.any.or(self.inherit)
+    }
+}
+
+impl Tree {
+    /// The place of this number; one that names nothing if there is none.
+    pub(super) fn place(&self, id: Option<u32>) -> &Place {
+        id.and_then(|id| self.places.get(usize::try_from(id).ok()?)).unwrap_or(&EMPTY)
+    }
+}
+
+/// What happens at each place, for one release. Shared between entries and requests.
+pub struct Plan {
+    pub(super) root: Arc<Tree>,
+    pub(super) terms: Terms,
+    judged: bool,
+    types: Arc<Types>,
+    joined: HashMap<Box<str>, OnceLock<Arc<Tree>>>,
+}
+
+impl Plan {
+    /// Joins the layout's tree with what a decision grants.
+    pub fn join(spec: &Spec, terms: Terms) -> Plan {
+        let judged = spec.judges_entries();
+        let root = Arc::new(Join::new(&terms, judged, spec.fhir()).tree(&spec.root, false));
+        let joined = spec.types.0.keys().map(|name| (name.clone(), OnceLock::new())).collect();
+        Plan { root, terms, judged, types: Arc::clone(&spec.types), joined }
+    }
+
+    /// The tree of a resource type; joined at its first use.
+    pub(super) fn resource(&self, resource_type: &str) -> Option<&Arc<Tree>> {
+        let known = self.types.get(resource_type)?;
+        let join = || Arc::new(Join::new(&self.terms, self.judged, true).tree(&known.node, true));
+        Some(self.joined.get(resource_type)?.get_or_init(join))
+    }
+
+    /// The place that these steps lead to from the root.
+    pub(super) fn at(&self, steps: &[Step]) -> Option<u32> {
+        steps.iter().try_fold(self.root.root, |id, step| {
+            let place = self.root.place(Some(id));
+            match step {
+                Step::Any => place.element(),
+                Step::Name(name) => place.member(name.as_bytes()),
+            }
+        })
+    }
+
+    /// All that may occur by this plan.
+    pub(super) fn may_occur(&self) -> Occurred {
+        let mut occurred = Occurred::default();
+        for form in Form::ALL {
+            occurred.add(self.terms.release.having(form, self.terms.all), form);
+        }
+        occurred
+    }
+}
+
+/// What a node hands down.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Handed {
+    meaning: Meaning,
+    generaliser: Option<Generaliser>,
+    reference: bool,
+    as_string: bool,
+}
+
+struct Join<'a> {
+    terms: &'a Terms,
+    judged: bool,
+    fhir: bool,
+    places: Vec<Place>,
+    /// A node shared by several parents is joined once for each meaning handed to it.
+    seen: HashMap<(*const Node, Option<Handed>), (u32, Act)>,
+    cut: bool,
+}
+
+impl<'a> Join<'a> {
+    fn new(terms: &'a Terms, judged: bool, fhir: bool) -> Join<'a> {
+        Join { terms, judged, fhir, places: Vec::new(), seen: HashMap::new(), cut: false }
+    }
+
+    fn tree(mut self, node: &Arc<Node>, resource: bool) -> Tree {
+        let (root, _) = self.node(node, None);
+        if resource {
+            self.name_resource_type(root);
+        }
+        Tree { places: self.places, root, fhir: self.fhir, label: resource && self.cut }
+    }
+
+    /// A resource was dispatched on its type, which its own tree need not name to keep.
+    fn name_resource_type(&mut self, root: u32) {
+        const NAME: &[u8] = b"resourceType";
+        let open = Handed { meaning: Meaning::Open, generaliser: None, reference: false, as_string: false };
+        let id = self.leaf(open);
+        if let Some(place) = usize::try_from(root).ok().and_then(|root| self.places.get_mut(root))
+            && place.named(NAME).is_none()
+        {
+            place.members.push((NAME.into(), id));
+            place.members.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+            place.whole = false;
+        }
+    }
+
+    fn act(&self, meaning: Meaning) -> Act {
+        match meaning {
+            Meaning::Category(category) => match self.terms.release.form(category) {
+                Form::Withheld => Act::Withhold,
+                Form::Masked => Act::Mask,
+                Form::Generalised => Act::Generalise,
+                Form::Pseudonymised => Act::Pseudonymise,
+                Form::Clear => Act::Clear,
+            },
+            Meaning::Everything if self.all_clear() => Act::Clear,
+            Meaning::Count if !self.judged => Act::Clear,
+            Meaning::Everything | Meaning::Count | Meaning::Never => Act::Withhold,
+            Meaning::Open => Act::Clear,
+            Meaning::Link => Act::Link,
+        }
+    }
+
+    fn all_clear(&self) -> bool {
+        let all = self.terms.all;
+        !all.is_empty() && self.terms.release.having(Form::Clear, all) == all
+    }
+
+    fn push(&mut self, place: Place) -> u32 {
+        let id = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+        self.places.push(place);
+        id
+    }
+
+    fn leaf(&mut self, handed: Handed) -> u32 {
+        let act = self.act(handed.meaning);
+        let Handed { meaning, generaliser, reference, as_string } = handed;
+        let whole = matches!(act, Act::Clear | Act::Withhold | Act::Mask);
+        let id = self.push(Place {
+            meaning: Some(meaning),
+            act,
+            generaliser,
+            reference,
+            as_string,
+            whole,
+            inherit: None,
+            ..EMPTY.clone()
+        });
+        self.set_inherit(id, id);
+        id
+    }
+
+    fn set_inherit(&mut self, id: u32, inherit: u32) {
+        if let Some(place) = usize::try_from(id).ok().and_then(|id| self.places.get_mut(id)) {
+            place.inherit = Some(inherit);
+        }
+    }
+
+    /// The place of `node` and the most revealing act at or below it.
+    fn node(&mut self, node: &Arc<Node>, from_above: Option<Handed>) -> (u32, Act) {
+        let memo = (Arc::as_ptr(node), from_above);
+        if let Some(seen) = self.seen.get(&memo) {
+            return *seen;
+        }
+        let handed = hand_down(node, from_above);
+        let act = handed.map_or(Act::Walk, |handed| self.act(handed.meaning));
+        if act < Act::Clear && matches!(node.meaning, Some(Meaning::Category(_) | Meaning::Everything)) {
+            self.cut = true;
+        }
+        // Whatever type lies inside: cut unless the route's every category is clear.
+        self.cut |= node.resource && !self.all_clear();
+
+        let inherit = handed.map(|handed| self.leaf(handed));
+        let mut below = if node.resource { Act::Clear } else { Act::Walk };
+        let mut members = Vec::with_capacity(node.members.len());
+        for (name, child) in &node.members {
+            let (id, most) = self.node(child, handed);
+            below = below.max(most);
+            members.push((Box::from(name.as_bytes()), id));
+        }
+        members.sort_by(|(a, _): &(Box<[u8]>, u32), (b, _)| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+        let any = node.any.as_ref().map(|child| {
+            let (id, most) = self.node(child, handed);
+            below = below.max(most);
+            id
+        });
+        let leaf = members.is_empty() && any.is_none() && !node.resource;
+        let whole = match act {
+            Act::Clear => leaf,
+            Act::Withhold | Act::Mask => below <= act,
+            Act::Walk | Act::Generalise | Act::Pseudonymise | Act::Link => false,
+        };
+        let id = self.push(Place {
+            meaning: handed.map(|handed| handed.meaning),
+            act,
+            generaliser: handed.map_or(node.generaliser, |handed| handed.generaliser),
+            reference: handed.is_some_and(|handed| handed.reference),
+            as_string: handed.is_some_and(|handed| handed.as_string),
+            required: node.required,
+            resource: node.resource,
+            whole,
+            members,
+            any,
+            inherit,
+        });
+        self.seen.insert(memo, (id, below.max(act)));
+        (id, below.max(act))
+    }
+}
+
+/// What holds at `node` and below it: its own meaning, else the one from above.
+fn hand_down(node: &Node, from_above: Option<Handed>) -> Option<Handed> {
+    let own = Handed {
+        meaning: node.meaning.or(from_above.map(|above| above.meaning))?,
+        generaliser: node.generaliser,
+        reference: node.reference,
+        as_string: node.as_string,
+    };
+    match (node.meaning, from_above) {
+        (None, Some(above)) => Some(Handed {
+            generaliser: own.generaliser.or(above.generaliser),
+            reference: own.reference || above.reference,
+            as_string: own.as_string || above.as_string,
+            ..own
+        }),
+        _ => Some(own),
+    }
+}

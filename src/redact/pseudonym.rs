@@ -1,0 +1,399 @@
+//! Under which name may a receiver know an id? Keyed pseudonyms, two-way where the id fits.
+//!
+//! A [`Pseudonyms`] belongs to one context: the receiving organisation (or recipient), the permit's purpose, and the
+//! epochs in force. Its keys come from a master by HKDF-SHA256 (RFC 5869), so two receivers cannot join what they hold,
+//! and one receiver cannot join two purposes. The same id has the same pseudonym throughout a context and epoch.
+//!
+//! * [`Pseudonyms::seal`]: AES-SIV (RFC 5297), deterministic and authenticated, in the FHIR id alphabet
+//!   (`[A-Za-z0-9.-]`, 44 or 64 letters). [`Pseudonyms::open`] gives the id back in the same context and in no other.
+//! * [`Pseudonyms::digest`]: HMAC-SHA256 of the canonical value (NFKC, trimmed, case kept), 43 letters, one way.
+//!
+//! What is sealed: a kind and a length in one byte, then the packed id, then zeros up to 17 or 32 bytes.
+//!
+//! | kind | first byte | packed as | accepts |
+//! |---|---|---|---|
+//! | raw | `0x00 + length` | its bytes | at most 31 bytes |
+//! | UUID | `0x20` lower case, `0x21` upper | 16 bytes | 8-4-4-4-12 |
+//! | nibbles | `0x40 + length` | half a byte a digit | at most 62 of `0-9a-f` |
+
+use aes_siv::KeyInit;
+use aes_siv::siv::Aes256Siv;
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use unicode_normalization::UnicodeNormalization;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// Makes pseudonyms for a plan.
+pub trait Pseudonymiser: Send + Sync {
+    /// The pseudonym of an id: two-way where it fits, else one-way.
+    fn id(&self, id: &str) -> Option<String>;
+    /// The one-way pseudonym of any other value.
+    fn value(&self, value: &str) -> Option<String>;
+    /// A UUID in place of this one, one-way; `None` if it is none.
+    fn uuid(&self, uuid: &str) -> Option<String>;
+}
+
+/// The secret that all pseudonyms come from.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct MasterKey([u8; 32]);
+
+impl MasterKey {
+    /// From 32 random bytes.
+    pub const fn new(bytes: [u8; 32]) -> MasterKey {
+        MasterKey(bytes)
+    }
+}
+
+/// To whom the data goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receiver<'a> {
+    /// An organisation: all its people know an id by one pseudonym.
+    Organisation(&'a str),
+    /// A recipient without one.
+    Recipient(&'a str),
+}
+
+#[derive(Zeroize, ZeroizeOnDrop)]
+struct EpochKeys {
+    siv: [u8; 64],
+    mac: [u8; 32],
+}
+
+/// The pseudonyms of one context. Has no `Debug`; its keys are zeroised when it goes.
+pub struct Pseudonyms {
+    newest: EpochKeys,
+    accepted: Vec<EpochKeys>,
+}
+
+/// An id longer than any that is an id, in bytes; longer ones have no pseudonym.
+const ID_BYTES_MAX: usize = 4096;
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.";
+const SIV_BYTES: usize = 16;
+const SHORT: usize = 17;
+const LONG: usize = 32;
+
+impl Pseudonyms {
+    /// The pseudonyms of a receiver and purpose. `epoch` seals and opens; those of `also_accepted` only open.
+    ///
+    /// `None` only if a name is absurdly long (4 GiB), so that it cannot be told apart.
+    pub fn new(
+        master: &MasterKey,
+        receiver: Receiver<'_>,
+        purpose: &str,
+        epoch: u32,
+        also_accepted: &[u32],
+    ) -> Option<Pseudonyms> {
+        Some(Pseudonyms {
+            newest: EpochKeys::derive(master, receiver, purpose, epoch)?,
+            accepted: also_accepted
+                .iter()
+                .map(|epoch| EpochKeys::derive(master, receiver, purpose, *epoch))
+                .collect::<Option<_>>()?,
+        })
+    }
+
+    /// The two-way pseudonym of an id; `None` if it does not fit.
+    pub fn seal(&self, id: &str) -> Option<String> {
+        let packed = pack(id)?;
+        let sealed = self.newest.siv().encrypt([AAD], &packed).ok()?;
+        encode(&sealed)
+    }
+
+    /// The id behind a pseudonym of this context, of any epoch accepted; `None` for every other string.
+    ///
+    /// An id that could change a URL (`/ ? # % \`, a dot segment, a control) is refused: the caller answers as for an
+    /// unknown id.
+    pub fn open(&self, pseudonym: &str) -> Option<String> {
+        let sealed = decode(pseudonym)?;
+        let opened = std::iter::once(&self.newest)
+            .chain(&self.accepted)
+            .find_map(|keys| keys.siv().decrypt([AAD], &sealed).ok())?;
+        unpack(&opened).filter(|id| is_safe_segment(id))
+    }
+
+    /// The one-way pseudonym of a value: equal for values that differ only in width, composition or outer space.
+    pub fn digest(&self, value: &str) -> Option<String> {
+        let canonical: String = value.trim().nfkc().collect();
+        encode(&self.newest.mac(b"value", canonical.trim().as_bytes())?)
+    }
+}
+
+const AAD: &[u8] = b"sekisho id 1";
+
+impl Pseudonymiser for Pseudonyms {
+    fn id(&self, id: &str) -> Option<String> {
+        if id.is_empty() || id.len() > ID_BYTES_MAX {
+            return None;
+        }
+        self.seal(id).or_else(|| encode(&self.newest.mac(b"id", id.as_bytes())?))
+    }
+
+    fn value(&self, value: &str) -> Option<String> {
+        self.digest(value)
+    }
+
+    fn uuid(&self, uuid: &str) -> Option<String> {
+        parse_uuid(&uuid.to_ascii_lowercase())?;
+        let mac = self.newest.mac(b"uuid", uuid.to_ascii_lowercase().as_bytes())?;
+        let mut bytes: [u8; 16] = *mac.first_chunk()?;
+        // RFC 9562: version 8 (custom), variant 10.
+        bytes[6] = bytes[6] & 0x0F | 0x80;
+        bytes[8] = bytes[8] & 0x3F | 0x80;
+        Some(format_uuid(&bytes, false))
+    }
+}
+
+impl EpochKeys {
+    fn derive(master: &MasterKey, receiver: Receiver<'_>, purpose: &str, epoch: u32) -> Option<EpochKeys> {
+        let (kind, name) = match receiver {
+            Receiver::Organisation(name) => (b"O", name),
+            Receiver::Recipient(name) => (b"R", name),
+        };
+        // Each part is preceded by its length, so that no two contexts read alike.
+        let name_length = u32::try_from(name.len()).ok()?.to_be_bytes();
+        let purpose_length = u32::try_from(purpose.len()).ok()?.to_be_bytes();
+        let epoch = epoch.to_be_bytes();
+        let info: [&[u8]; 6] = [kind, &name_length, name.as_bytes(), &purpose_length, purpose.as_bytes(), &epoch];
+        let hkdf = Hkdf::<Sha256>::new(Some(b"sekisho pseudonyms 1"), &master.0);
+        let mut keys = EpochKeys { siv: [0; 64], mac: [0; 32] };
+        let mut both = [0; 96];
+        let expanded = hkdf.expand_multi_info(&info, &mut both);
+        keys.siv.copy_from_slice(both.first_chunk::<64>()?);
+        keys.mac.copy_from_slice(both.last_chunk::<32>()?);
+        both.zeroize();
+        expanded.ok().map(|()| keys)
+    }
+
+    fn siv(&self) -> Aes256Siv {
+        Aes256Siv::new(&self.siv.into())
+    }
+
+    fn mac(&self, domain: &[u8], value: &[u8]) -> Option<Vec<u8>> {
+        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.mac).ok()?;
+        mac.update(&[u8::try_from(domain.len()).ok()?]);
+        mac.update(domain);
+        mac.update(value);
+        Some(mac.finalize().into_bytes().to_vec())
+    }
+}
+
+fn pack(id: &str) -> Option<Vec<u8>> {
+    let lower = parse_uuid(id).map(|bytes| (0x20, bytes.to_vec()));
+    let upper = || {
+        let no_lower = !id.bytes().any(|b| b.is_ascii_lowercase());
+        no_lower.then(|| parse_uuid(&id.to_ascii_lowercase())).flatten().map(|bytes| (0x21, bytes.to_vec()))
+    };
+    let (tag, body) = lower.or_else(upper).or_else(|| pack_nibbles(id)).or_else(|| pack_raw(id))?;
+    let length = if body.len() < SHORT { SHORT } else { LONG };
+    let mut packed = Vec::with_capacity(length);
+    packed.push(tag);
+    packed.extend_from_slice(&body);
+    packed.resize(length, 0);
+    Some(packed)
+}
+
+fn pack_raw(id: &str) -> Option<(u8, Vec<u8>)> {
+    let length = u8::try_from(id.len()).ok().filter(|length| (1..32).contains(length))?;
+    Some((length, id.as_bytes().to_vec()))
+}
+
+fn pack_nibbles(id: &str) -> Option<(u8, Vec<u8>)> {
+    let length = u8::try_from(id.len()).ok().filter(|length| (1..=62).contains(length))?;
+    let digits: Option<Vec<u8>> = id.bytes().map(nibble).collect();
+    let body = digits?.chunks(2).map(|pair| pair.iter().fold(0, |v, d| v << 4 | d) << (8 - 4 * pair.len())).collect();
+    Some((0x40 + length, body))
+}
+
+const fn nibble(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    }
+}
+
+fn unpack(packed: &[u8]) -> Option<String> {
+    let (tag, body) = packed.split_first()?;
+    match tag {
+        0x20 | 0x21 => Some(format_uuid(body.first_chunk()?, *tag == 0x21)),
+        0x01..0x20 => String::from_utf8(body.get(..usize::from(*tag))?.to_vec()).ok(),
+        0x41..=0x7E => {
+            let digits = body.iter().flat_map(|byte| [byte >> 4, byte & 0xF]);
+            digits.take(usize::from(tag - 0x40)).map(|d| char::from_digit(u32::from(d), 16)).collect()
+        }
+        _ => None,
+    }
+}
+
+/// The bytes of a lower-case UUID, 8-4-4-4-12.
+fn parse_uuid(id: &str) -> Option<[u8; 16]> {
+    let groups: Vec<&str> = id.split('-').collect();
+    if groups.iter().map(|group| group.len()).ne([8, 4, 4, 4, 12]) {
+        return None;
+    }
+    let digits: Option<Vec<u8>> = groups.concat().bytes().map(nibble).collect();
+    let bytes: Vec<u8> = digits?.chunks(2).map(|pair| pair.iter().fold(0, |v, d| v << 4 | d)).collect();
+    bytes.try_into().ok()
+}
+
+fn format_uuid(bytes: &[u8; 16], upper: bool) -> String {
+    let mut text = String::with_capacity(36);
+    for (at, byte) in bytes.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&if upper { format!("{byte:02X}") } else { format!("{byte:02x}") });
+    }
+    text
+}
+
+/// Six bits a letter, most significant first, the last letter filled with zeros.
+fn encode(bytes: &[u8]) -> Option<String> {
+    bytes
+        .chunks(3)
+        .flat_map(|chunk| {
+            let word = chunk.iter().fold(0u32, |v, b| v << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
+            [18, 12, 6, 0].into_iter().take(chunk.len() + 1).map(move |shift| word >> shift & 63)
+        })
+        .map(|six| ALPHABET.get(usize::try_from(six).ok()?).map(|letter| char::from(*letter)))
+        .collect()
+}
+
+/// The bytes of a sealed id; only the one spelling that [`encode`] gives.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    if ![SHORT + SIV_BYTES, LONG + SIV_BYTES].iter().any(|bytes| text.len() == (bytes * 4).div_ceil(3)) {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(LONG + SIV_BYTES);
+    for chunk in text.as_bytes().chunks(4) {
+        let mut word = 0u32;
+        for letter in chunk {
+            word = word << 6 | u32::try_from(ALPHABET.iter().position(|l| l == letter)?).ok()?;
+        }
+        let [_, a, b, c] = (word << (6 * (4 - chunk.len()))).to_be_bytes();
+        bytes.extend([a, b, c].into_iter().take(chunk.len() - 1));
+    }
+    (encode(&bytes).as_deref() == Some(text)).then_some(bytes)
+}
+
+/// Whether an id may stand in a URL as one segment.
+fn is_safe_segment(id: &str) -> bool {
+    !matches!(id, "" | "." | "..") && !id.chars().any(|c| matches!(c, '/' | '?' | '#' | '%' | '\\') || c.is_control())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test")]
+mod tests {
+    use super::*;
+
+    fn of(organisation: &str, purpose: &str, epoch: u32, also: &[u32]) -> Pseudonyms {
+        Pseudonyms::new(&MasterKey::new([7; 32]), Receiver::Organisation(organisation), purpose, epoch, also).unwrap()
+    }
+
+    #[test]
+    fn every_id_that_fits_comes_back_as_it_was() {
+        let p = of("univ-a", "research", 1, &[]);
+        let nibbles = "0123456789abcdef".repeat(4);
+        for id in [
+            "1",
+            "0",
+            "000123",
+            "123456789012345678901234567890",
+            "abc",
+            "ABC",
+            "a-b.c",
+            "山田",
+            "x",
+            "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+            "6BA7B810-9DAD-11D1-80B4-00C04FD430C8",
+            "6ba7b8109dad11d180b400c04fd430c8",
+            "1234567890123456",
+            "12345678901234567",
+            "deadbee",
+            nibbles.get(..62).unwrap(),
+            "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz",
+        ] {
+            let pseudonym = p.seal(id).unwrap();
+            assert!(pseudonym.len() == 44 || pseudonym.len() == 64, "{id}");
+            assert!(pseudonym.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.'));
+            assert_eq!(p.open(&pseudonym).as_deref(), Some(id));
+            assert_eq!(p.seal(id).unwrap(), pseudonym);
+        }
+    }
+
+    #[test]
+    fn an_id_that_does_not_fit_is_digested_one_way() {
+        let p = of("univ-a", "research", 1, &[]);
+        for id in ["z".repeat(32), "a".repeat(63), "6ba7b810-9DAD-11d1-80b4-00c04fd430c8".into()] {
+            assert!(p.seal(&id).is_none());
+            let one_way = p.id(&id).unwrap();
+            assert_eq!(one_way.len(), 43);
+            assert!(p.open(&one_way).is_none());
+        }
+        assert!(p.id("").is_none());
+    }
+
+    #[test]
+    fn a_pseudonym_opens_in_its_own_context_only() {
+        let pseudonym = of("univ-a", "research", 1, &[]).seal("12345").unwrap();
+        for other in [of("univ-b", "research", 1, &[]), of("univ-a", "care", 1, &[]), of("univ-a", "research", 2, &[])]
+        {
+            assert!(other.open(&pseudonym).is_none());
+            assert_ne!(other.seal("12345").unwrap(), pseudonym);
+            assert_ne!(other.digest("12345"), of("univ-a", "research", 1, &[]).digest("12345"));
+        }
+        let master = MasterKey::new([7; 32]);
+        let recipient = Pseudonyms::new(&master, Receiver::Recipient("univ-a"), "research", 1, &[]).unwrap();
+        assert!(recipient.open(&pseudonym).is_none());
+        let shifted = Pseudonyms::new(&master, Receiver::Organisation("univ-ar"), "esearch", 1, &[]).unwrap();
+        assert!(shifted.open(&pseudonym).is_none());
+    }
+
+    #[test]
+    fn an_accepted_epoch_opens_and_the_newest_seals() {
+        let old = of("univ-a", "research", 1, &[]).seal("12345").unwrap();
+        let both = of("univ-a", "research", 2, &[1]);
+        assert_eq!(both.open(&old).as_deref(), Some("12345"));
+        assert_ne!(both.seal("12345").unwrap(), old);
+    }
+
+    #[test]
+    fn a_changed_pseudonym_opens_nothing() {
+        let p = of("univ-a", "research", 1, &[]);
+        let pseudonym = p.seal("12345").unwrap();
+        for at in 0..pseudonym.len() {
+            for letter in ALPHABET {
+                let mut changed = pseudonym.clone().into_bytes();
+                *changed.get_mut(at).unwrap() = *letter;
+                let changed = String::from_utf8(changed).unwrap();
+                assert!(changed == pseudonym || p.open(&changed).is_none());
+            }
+        }
+        assert!(p.open("").is_none() && p.open("12345").is_none() && p.open(&"é".repeat(22)).is_none());
+    }
+
+    #[test]
+    fn an_id_that_could_leave_its_path_segment_does_not_open() {
+        let p = of("univ-a", "research", 1, &[]);
+        for id in ["a/b", "..", ".", "a?b", "a#b", "%2e", "a\\b", "a\u{0}", "a\n", "\u{85}"] {
+            assert!(p.open(&p.seal(id).unwrap()).is_none(), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn width_and_composition_do_not_split_a_person_in_two() {
+        let p = of("univ-a", "research", 1, &[]);
+        assert_eq!(p.digest("ガ１２"), p.digest(" ｶﾞ12　"));
+        assert_ne!(p.digest("ab"), p.digest("AB"));
+    }
+
+    #[test]
+    fn a_uuid_becomes_another_uuid() {
+        let p = of("univ-a", "research", 1, &[]);
+        let made = p.uuid("6ba7b810-9dad-11d1-80b4-00c04fd430c8").unwrap();
+        assert!(parse_uuid(&made).is_some());
+        assert_eq!(made.as_bytes().get(14), Some(&b'8'));
+        assert!(p.uuid("1.2.3").is_none());
+    }
+}

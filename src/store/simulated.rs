@@ -1,0 +1,454 @@
+//! What would be left if the power failed now? A disk for tests, on which it can fail after every single write.
+//!
+//! Until a flush, a write is only *pending*. [`Simulated::after_power_loss`] makes the disk that the next start would
+//! find: flushed bytes as they were, pending ones by [`Loss`]. A name not made durable by a directory sync goes with
+//! the file. A flush can be made a lie ([`Simulated::break_flush`], [`Simulated::break_sync`]): a test of durability
+//! that still passes on such a disk proves nothing.
+
+use super::{Disk, Entry, Flush, Lock, NewName, Segment, check_name};
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What becomes of bytes that were written and not flushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// They are gone.
+    Forget,
+    /// They are there up to some byte, in the middle of a sector.
+    Tear,
+    /// Each sector of 512 bytes is there or not, whatever the order of writing; what is missing reads as zeros.
+    Reorder,
+    /// They are all there, although nobody was promised that.
+    Keep,
+}
+
+/// A disk in memory. Clones are handles on the same disk.
+#[derive(Clone, Default)]
+pub struct Simulated(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    files: BTreeMap<String, Contents>,
+    locked: bool,
+    /// Operations that change something, so far.
+    operations: u64,
+    /// Once this many were done, the power is gone.
+    power_lost_after: Option<u64>,
+    broken_flush: Option<Flush>,
+    broken_sync: Option<NewName>,
+    /// Flushes and syncs left before one fails.
+    good_flushes: Option<u64>,
+    /// Room for file contents and reserved room together.
+    room_bytes: Option<u64>,
+}
+
+#[derive(Clone, Default)]
+struct Contents {
+    durable: Vec<u8>,
+    pending: Vec<Change>,
+    /// As a reader sees it: durable and pending.
+    seen: Vec<u8>,
+    named: bool,
+    reserved_bytes: u64,
+}
+
+#[derive(Clone)]
+enum Change {
+    Write { at: usize, bytes: Vec<u8> },
+    Cut { to: usize },
+}
+
+impl Simulated {
+    /// An empty disk with power, room and honest flushes.
+    pub fn new() -> Simulated {
+        Simulated::default()
+    }
+
+    /// How many changing operations were done: creations, appends, cuts, flushes, syncs.
+    pub fn operations(&self) -> u64 {
+        self.state().operations
+    }
+
+    /// Lets this many more changing operations succeed; from then on every one fails and changes nothing.
+    pub fn lose_power_after(&self, operations: u64) {
+        let mut state = self.state();
+        state.power_lost_after = Some(state.operations + operations);
+    }
+
+    /// The power is back, and the machine never lost it: only the writer was killed. Pending writes stay pending.
+    pub fn restore_power(&self) {
+        self.state().power_lost_after = None;
+    }
+
+    /// Flushes for this reason answer `Ok` and do nothing.
+    pub fn break_flush(&self, why: Flush) {
+        self.state().broken_flush = Some(why);
+    }
+
+    /// Directory syncs for this reason answer `Ok` and do nothing.
+    pub fn break_sync(&self, why: NewName) {
+        self.state().broken_sync = Some(why);
+    }
+
+    /// Lets this many more flushes succeed and then fails exactly one, as kernels do: the next one answers `Ok`.
+    pub fn fail_flush_after(&self, flushes: u64) {
+        self.state().good_flushes = Some(flushes);
+    }
+
+    /// Room for that many bytes in all; `None` for as much as wanted.
+    pub fn set_room(&self, bytes: Option<u64>) {
+        self.state().room_bytes = bytes;
+    }
+
+    /// Replaces a file as someone with access to the disk could.
+    pub fn tamper(&self, name: &str, contents: &[u8]) {
+        let contents = contents.to_vec();
+        let whole = Contents { durable: contents.clone(), seen: contents, named: true, ..Contents::default() };
+        self.state().files.insert(name.to_owned(), whole);
+    }
+
+    /// Removes a file as someone with access to the disk could.
+    pub fn remove(&self, name: &str) {
+        self.state().files.remove(name);
+    }
+
+    /// A file as a reader sees it now; empty if there is none.
+    pub fn contents(&self, name: &str) -> Vec<u8> {
+        self.state().files.get(name).map(|file| file.seen.clone()).unwrap_or_default()
+    }
+
+    /// The disk that the next start finds, if the power failed now. The same seed gives the same disk.
+    pub fn after_power_loss(&self, loss: Loss, seed: u64) -> Simulated {
+        let mut random = Random(seed ^ 0x9e37_79b9_7f4a_7c15);
+        let mut files = BTreeMap::new();
+        for (name, file) in &self.state().files {
+            if !file.named && (loss == Loss::Forget || (loss != Loss::Keep && random.below(2) == 0)) {
+                continue;
+            }
+            let left = file.left(loss, &mut random);
+            files.insert(
+                name.clone(),
+                Contents { seen: left.clone(), durable: left, named: true, ..Contents::default() },
+            );
+        }
+        Simulated(Arc::new(Mutex::new(State { files, ..State::default() })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Counts one changing operation; fails it once the power is gone.
+    fn operate(&mut self) -> io::Result<()> {
+        if self.power_lost_after.is_some_and(|limit| self.operations >= limit) {
+            return Err(io::Error::other("the power is gone"));
+        }
+        self.operations += 1;
+        Ok(())
+    }
+
+    fn flush_fails(&mut self) -> bool {
+        match &mut self.good_flushes {
+            Some(0) => {
+                self.good_flushes = None;
+                true
+            }
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// Whether file `name` may take up `bytes`.
+    fn room_for(&self, name: &str, bytes: u64) -> io::Result<()> {
+        let taken = |file: &Contents| file.reserved_bytes.max(file.seen.len() as u64);
+        let others: u64 = self.files.iter().filter(|(other, _)| *other != name).map(|(_, file)| taken(file)).sum();
+        match self.room_bytes {
+            Some(room) if others + bytes > room => Err(io::ErrorKind::StorageFull.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn file(&mut self, name: &str) -> io::Result<&mut Contents> {
+        self.files.get_mut(name).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Contents {
+    fn left(&self, loss: Loss, random: &mut Random) -> Vec<u8> {
+        let mut left = self.durable.clone();
+        match loss {
+            Loss::Forget => {}
+            Loss::Keep => left.clone_from(&self.seen),
+            Loss::Tear => {
+                let written: usize = self.pending.iter().map(Change::weight).sum();
+                let mut budget = random.below(written as u64 + 1);
+                for change in &self.pending {
+                    let weight = change.weight() as u64;
+                    change.apply(&mut left, |at| (at as u64) < budget);
+                    budget = budget.saturating_sub(weight);
+                    if budget == 0 {
+                        break;
+                    }
+                }
+            }
+            Loss::Reorder => {
+                let salt = random.below(u64::MAX);
+                for change in &self.pending {
+                    let base = change.offset() % SECTOR;
+                    change.apply(&mut left, |at| Random(salt ^ ((base + at) / SECTOR) as u64).below(2) == 0);
+                }
+            }
+        }
+        left
+    }
+}
+
+impl Change {
+    fn weight(&self) -> usize {
+        match self {
+            Change::Write { bytes, .. } => bytes.len(),
+            Change::Cut { .. } => 1,
+        }
+    }
+
+    fn offset(&self) -> usize {
+        match self {
+            Change::Write { at, .. } => *at,
+            Change::Cut { .. } => 0,
+        }
+    }
+
+    /// Applies those of its bytes for which `kept` holds; the rest reads as zeros if something behind it was kept.
+    fn apply(&self, file: &mut Vec<u8>, kept: impl Fn(usize) -> bool) {
+        match self {
+            Change::Cut { to } if kept(0) => file.truncate(*to),
+            Change::Cut { .. } => {}
+            Change::Write { at, bytes } => {
+                for (index, byte) in bytes.iter().enumerate().filter(|(index, _)| kept(*index)) {
+                    let position = at + index;
+                    if file.len() <= position {
+                        file.resize(position + 1, 0);
+                    }
+                    if let Some(slot) = file.get_mut(position) {
+                        *slot = *byte;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Disk for Simulated {
+    fn list(&self) -> io::Result<Vec<Entry>> {
+        let entry = |(name, file): (&String, &Contents)| Entry { name: name.clone(), bytes: file.seen.len() as u64 };
+        Ok(self.state().files.iter().map(entry).collect())
+    }
+
+    fn create(&self, name: &str, reserve_bytes: u64) -> io::Result<Box<dyn Segment>> {
+        check_name(name)?;
+        let mut state = self.state();
+        if state.files.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        state.room_for(name, reserve_bytes)?;
+        state.operate()?;
+        state.files.insert(name.to_owned(), Contents { reserved_bytes: reserve_bytes, ..Contents::default() });
+        Ok(Box::new(SimulatedSegment { disk: self.clone(), name: name.to_owned() }))
+    }
+
+    fn open(&self, name: &str, reserve_bytes: u64) -> io::Result<Box<dyn Segment>> {
+        let mut state = self.state();
+        let seen = state.file(name)?.seen.len() as u64;
+        state.room_for(name, reserve_bytes.max(seen))?;
+        state.file(name)?.reserved_bytes = reserve_bytes;
+        Ok(Box::new(SimulatedSegment { disk: self.clone(), name: name.to_owned() }))
+    }
+
+    fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send>> {
+        self.state().file(name)?;
+        let at = usize::try_from(from).unwrap_or(usize::MAX);
+        Ok(Box::new(SimulatedReader { disk: self.clone(), name: name.to_owned(), at }))
+    }
+
+    fn sync_directory(&self, why: NewName) -> io::Result<()> {
+        let mut state = self.state();
+        state.operate()?;
+        if state.flush_fails() {
+            return Err(io::Error::other("the sync failed"));
+        }
+        if state.broken_sync != Some(why) {
+            state.files.values_mut().for_each(|file| file.named = true);
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn Lock>> {
+        let mut state = self.state();
+        if state.locked {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        state.locked = true;
+        Ok(Box::new(SimulatedLock(self.clone())))
+    }
+}
+
+struct SimulatedLock(Simulated);
+impl Lock for SimulatedLock {}
+impl Drop for SimulatedLock {
+    fn drop(&mut self) {
+        self.0.state().locked = false;
+    }
+}
+
+struct SimulatedReader {
+    disk: Simulated,
+    name: String,
+    at: usize,
+}
+
+impl Read for SimulatedReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut state = self.disk.state();
+        let mut rest = state.file(&self.name)?.seen.get(self.at..).unwrap_or_default();
+        let count = rest.read(buffer)?;
+        self.at += count;
+        Ok(count)
+    }
+}
+
+struct SimulatedSegment {
+    disk: Simulated,
+    name: String,
+}
+
+impl Segment for SimulatedSegment {
+    fn bytes(&self) -> u64 {
+        self.disk.state().file(&self.name).map_or(0, |file| file.seen.len() as u64)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.disk.state();
+        let file = state.file(&self.name)?;
+        let at = file.seen.len();
+        let reserved_bytes = file.reserved_bytes;
+        state.room_for(&self.name, reserved_bytes.max((at + bytes.len()) as u64))?;
+        state.operate()?;
+        let file = state.file(&self.name)?;
+        file.pending.push(Change::Write { at, bytes: bytes.to_vec() });
+        file.seen.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self, why: Flush) -> io::Result<()> {
+        let mut state = self.disk.state();
+        state.operate()?;
+        let fails = state.flush_fails();
+        let broken = state.broken_flush == Some(why);
+        let file = state.file(&self.name)?;
+        if fails {
+            // As on Linux: the dirty pages are dropped from the list, and the next flush would answer `Ok`.
+            file.pending.clear();
+            return Err(io::Error::other("the flush failed"));
+        }
+        if !broken {
+            file.pending.clear();
+            file.durable.clone_from(&file.seen);
+        }
+        Ok(())
+    }
+
+    fn truncate(&mut self, bytes: u64) -> io::Result<()> {
+        let mut state = self.disk.state();
+        state.operate()?;
+        let file = state.file(&self.name)?;
+        let to = usize::try_from(bytes).unwrap_or(usize::MAX);
+        if to > file.seen.len() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        file.pending.push(Change::Cut { to });
+        file.seen.truncate(to);
+        Ok(())
+    }
+
+    fn trim(&mut self) {
+        if let Ok(file) = self.disk.state().file(&self.name) {
+            file.reserved_bytes = 0;
+        }
+    }
+}
+
+/// SplitMix64: the same seed gives the same losses, on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % limit.max(1)
+    }
+}
+
+const SECTOR: usize = 512;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_flushed_bytes_under_a_synced_name_survive_forgetting() {
+        let disk = Simulated::new();
+        let mut file = disk.create("a", 0).unwrap();
+        file.append(b"flushed").unwrap();
+        file.flush(Flush::Batch).unwrap();
+        assert!(disk.after_power_loss(Loss::Forget, 1).list().unwrap().is_empty(), "the name was not synced");
+        disk.sync_directory(NewName::Segment).unwrap();
+        file.append(b" pending").unwrap();
+        assert_eq!(disk.after_power_loss(Loss::Forget, 1).contents("a"), b"flushed");
+        assert_eq!(disk.after_power_loss(Loss::Keep, 1).contents("a"), b"flushed pending");
+    }
+
+    #[test]
+    fn tearing_and_reordering_do_happen() {
+        let disk = Simulated::new();
+        let mut file = disk.create("a", 0).unwrap();
+        disk.sync_directory(NewName::Segment).unwrap();
+        file.append(&[7; 4 * SECTOR]).unwrap();
+        let torn = |seed| disk.after_power_loss(Loss::Tear, seed).contents("a").len();
+        assert!((0..50).any(|seed| torn(seed) % SECTOR != 0), "no tear within a sector");
+        let holed = |seed| {
+            let left = disk.after_power_loss(Loss::Reorder, seed).contents("a");
+            left.first() == Some(&0) && left.last() == Some(&7)
+        };
+        assert!((0..50).any(holed), "no later sector ever survived an earlier one");
+    }
+
+    #[test]
+    fn a_broken_flush_loses_what_it_promised() {
+        let disk = Simulated::new();
+        disk.break_flush(Flush::Batch);
+        let mut file = disk.create("a", 0).unwrap();
+        disk.sync_directory(NewName::Segment).unwrap();
+        file.append(b"x").unwrap();
+        file.flush(Flush::Batch).unwrap();
+        assert_eq!(disk.after_power_loss(Loss::Forget, 1).contents("a"), b"");
+    }
+
+    #[test]
+    fn without_power_nothing_changes() {
+        let disk = Simulated::new();
+        let mut file = disk.create("a", 0).unwrap();
+        disk.lose_power_after(1);
+        file.append(b"x").unwrap();
+        assert!(file.append(b"y").is_err() && file.flush(Flush::Batch).is_err());
+        assert_eq!(disk.contents("a"), b"x");
+    }
+}

@@ -1,0 +1,134 @@
+//! What runs out: the disk, the flush, the clock.
+
+use super::support::*;
+use sekisho::audit::{AuditError, Caller, End, Log, Outcome, Ticket};
+use sekisho::store::Disk;
+use sekisho::store::simulated::Simulated;
+use std::sync::Arc;
+
+/// Begins until the log refuses; the tickets held, and the refusal.
+fn fill(log: &Log) -> (Vec<Ticket>, AuditError) {
+    let mut tickets = Vec::new();
+    loop {
+        match log.begin(&begin(&format!("r-{}", tickets.len()))).wait() {
+            Ok(ticket) => tickets.push(ticket),
+            Err(error) => return (tickets, error),
+        }
+        assert!(tickets.len() < 10_000, "never full");
+    }
+}
+
+#[test]
+fn a_used_up_budget_refuses_beginnings_and_takes_every_ending() {
+    let disk = Simulated::new();
+    let mut small = options();
+    (small.disk_bytes_max, small.reserve_bytes) = (64 << 10, 8 << 10);
+    let (log, _) = open_with(&disk, small).unwrap();
+    let (tickets, refused) = fill(&log);
+    assert!(matches!(refused, AuditError::Full) && !log.healthy(), "{refused}");
+    assert!(tickets.len() > 10);
+    let used = |disk: &Simulated| disk.list().unwrap().iter().map(|entry| entry.bytes).sum::<u64>();
+    assert!(used(&disk) <= 56 << 10, "the reserve is not for beginnings");
+    for ticket in tickets {
+        ticket.end(&completed()).wait().unwrap();
+    }
+    assert!(used(&disk) <= 64 << 10, "endings fit the budget");
+    assert_eq!(intact(&disk).open, 0);
+    let first = disk.list().unwrap().remove(0);
+    disk.remove(&first.name);
+    for entry in disk.list().unwrap().into_iter().take(6) {
+        disk.remove(&entry.name);
+    }
+    log.tick();
+    drop(log.begin(&begin("later")).wait().unwrap());
+    assert!(log.healthy(), "room again, and nobody had to restart");
+}
+
+#[test]
+fn a_disk_that_others_filled_refuses_beginnings_and_takes_every_ending() {
+    let disk = Simulated::new();
+    let mut roomy = options();
+    (roomy.segment_bytes, roomy.reserve_bytes) = (8 << 10, 8 << 10);
+    let (log, _) = open_with(&disk, roomy).unwrap();
+    disk.set_room(Some(20 << 10));
+    let (tickets, refused) = fill(&log);
+    assert!(matches!(refused, AuditError::Full) && !log.healthy(), "{refused}");
+    for ticket in tickets {
+        ticket.end(&completed()).wait().unwrap();
+    }
+    assert_eq!(intact(&disk).open, 0);
+    disk.set_room(None);
+    log.tick();
+    drop(log.begin(&begin("later")).wait().unwrap());
+    assert!(log.healthy());
+}
+
+#[test]
+fn a_failed_flush_is_told_to_every_waiter_and_to_all_who_come_later() {
+    let disk = Simulated::new();
+    let (log, _) = open(&disk).unwrap();
+    let held = log.begin(&begin("held")).wait().unwrap();
+    disk.fail_flush_after(0);
+    let waiting: Vec<_> = (0..64).map(|turn| log.begin(&begin(&format!("r-{turn}")))).collect();
+    for pending in waiting {
+        // The disk would answer `Ok` to the next flush: whoever retries believes it.
+        assert!(matches!(pending.wait(), Err(AuditError::Failed(_))));
+    }
+    let operations = disk.operations();
+    assert!(matches!(log.begin(&begin("later")).wait(), Err(AuditError::Failed(_))));
+    assert!(matches!(held.end(&completed()).wait(), Err(AuditError::Failed(_))));
+    assert!(!log.healthy() && disk.operations() == operations, "nothing is retried on a failed segment");
+}
+
+#[test]
+fn a_clock_behind_the_newest_record_refuses_until_it_is_accepted() {
+    let (disk, hand) = (Simulated::new(), Hand::new());
+    let open = || Log::open(Arc::new(disk.clone()), options(), Arc::new(hand.clone())).unwrap();
+    let (log, _) = open();
+    let ticket = log.begin(&begin("r-1")).wait().unwrap();
+    hand.set(NOW_MS - 60_000);
+    drop(log.begin(&begin("r-2")).wait().unwrap());
+    hand.set(NOW_MS - 60_001);
+    assert!(!log.healthy(), "readiness sees it before any request does");
+    let refused = log.begin(&begin("r-3")).wait().err().unwrap();
+    assert!(matches!(refused, AuditError::ClockBehind { behind_ms: 60_001 }), "{refused}");
+    ticket.end(&completed()).wait().unwrap();
+    log.close();
+    drop(log);
+    let (log, recovery) = open();
+    assert_eq!(recovery.clock_behind_ms, Some(60_001), "a restart forgets nothing");
+    assert!(log.begin(&begin("r-4")).wait().is_err());
+    let by = Caller { issuer: "console", id: "admin-1", ..Caller::default() };
+    log.accept_clock(Some(by)).wait().unwrap();
+    drop(log.begin(&begin("r-5")).wait().unwrap());
+    log.close();
+    drop(log);
+    let (log, recovery) = open();
+    assert_eq!((recovery.clock_behind_ms, log.healthy()), (None, true));
+    let said = records(&disk).into_iter().find(|record| record["action"] == "clock-accepted").unwrap();
+    assert_eq!((&said["behind_ms"], &said["by"]["id"]), (&60_001.into(), &"admin-1".into()));
+    log.close();
+    intact(&disk);
+}
+
+#[test]
+fn a_record_too_big_is_refused_and_an_ending_too_big_is_shortened() {
+    let disk = Simulated::new();
+    let (log, _) = open(&disk).unwrap();
+    let seal = seal();
+    let subjects: Vec<_> = (0..5_000).map(|n| seal.subject(&format!("{n:0200}")).unwrap()).collect();
+    let mut big = begin("big");
+    big.decision.subjects = &subjects;
+    assert!(matches!(log.begin(&big).wait(), Err(AuditError::RecordTooBig { .. })));
+    let names: Vec<String> = (0..400).map(|n| format!("{n:0250}{}", "\u{1b}")).collect();
+    let long = "\u{1}".repeat(256);
+    let names: Vec<&str> = names.iter().map(String::as_str).chain(std::iter::repeat_n(long.as_str(), 112)).collect();
+    let counts: Vec<_> =
+        (0..900).map(|fields| sekisho::audit::Count { form: "clear", category: &long, fields }).collect();
+    let end = End { outcome: Outcome::Completed, unclassified: &names, counts: &counts, ..End::default() };
+    log.begin(&begin("r-1")).wait().unwrap().end(&end).wait().unwrap();
+    log.close();
+    let last = records(&disk).pop().unwrap();
+    assert_eq!((&last["outcome"], &last["code"]), (&"completed".into(), &"record-too-big".into()));
+    intact(&disk);
+}

@@ -1,0 +1,8 @@
+//! The access log as evidence: what a crash, a full disk, a failing flush or a hand on the files can do to it.
+
+mod bytes;
+mod crash;
+mod killed;
+mod limits;
+mod support;
+mod writer;

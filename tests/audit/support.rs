@@ -1,0 +1,100 @@
+//! A log on a simulated disk, with a clock that stands still until moved.
+
+use sekisho::audit::{AuditError, Line, Reader};
+use sekisho::audit::{
+    Begin, Caller, Decision, End, Forms, Log, Options, Outcome, Policy, Recovery, Report, Seal, verify,
+};
+use sekisho::store::Disk;
+use sekisho::store::simulated::Simulated;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use zeroize::Zeroizing;
+
+/// 2026-11-22T09:00:00Z.
+pub(super) const NOW_MS: u64 = 1_795_338_000_000;
+
+#[derive(Clone)]
+pub(super) struct Hand(Arc<AtomicU64>);
+
+impl Hand {
+    pub(super) fn new() -> Hand {
+        Hand(Arc::new(AtomicU64::new(NOW_MS)))
+    }
+    pub(super) fn set(&self, now_ms: u64) {
+        self.0.store(now_ms, Ordering::SeqCst);
+    }
+}
+
+impl sekisho::audit::Clock for Hand {
+    fn now_ms(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+pub(super) fn options() -> Options {
+    Options { node: "gate-1".into(), segment_bytes: 4096, disk_bytes_max: 1 << 30, reserve_bytes: 4096 }
+}
+
+pub(super) fn open(disk: &Simulated) -> Result<(Log, Recovery), AuditError> {
+    open_with(disk, options())
+}
+
+pub(super) fn open_with(disk: &Simulated, options: Options) -> Result<(Log, Recovery), AuditError> {
+    Log::open(Arc::new(disk.clone()), options, Arc::new(Hand::new()))
+}
+
+pub(super) fn decision(id: &str) -> Decision<'_> {
+    Decision {
+        id,
+        caller: Caller { issuer: "https://idp.example", id: "c-17", ..Caller::default() },
+        purpose: Some("research"),
+        route: Some("/Patient/{id}"),
+        method: "GET",
+        action: "read",
+        clauses: &["II.3.10"],
+        policy: Policy { id: "jmdp", revision: "2022-04", digest: "sha256:00", catalogue: None },
+        mode: "enforce",
+        ..Decision::default()
+    }
+}
+
+pub(super) fn begin(id: &str) -> Begin<'_> {
+    Begin { decision: decision(id), decision_us: Some(12) }
+}
+
+pub(super) fn completed() -> End<'static> {
+    End { outcome: Outcome::Completed, status: Some(200), released_bytes: 5, ..End::default() }
+}
+
+pub(super) fn seal() -> Seal {
+    Seal::new(Zeroizing::new([7; 64]))
+}
+
+pub(super) fn forms() -> Forms {
+    Forms::new([("clear", "health.exam-result"), ("pseudonymised", "identity.number"), ("withheld", "identity.name")])
+}
+
+pub(super) fn lines(disk: &dyn Disk) -> Vec<Line> {
+    let mut reader = Reader::new(disk);
+    let mut lines = Vec::new();
+    while let Some(line) = reader.next_line().unwrap() {
+        lines.push(line);
+    }
+    lines
+}
+
+pub(super) fn records(disk: &dyn Disk) -> Vec<serde_json::Value> {
+    lines(disk).iter().map(|line| serde_json::from_slice(&line.bytes).unwrap()).collect()
+}
+
+pub(super) fn intact(disk: &dyn Disk) -> Report {
+    let report = verify(disk).unwrap();
+    assert!(report.is_intact(), "{:?}", report.bad);
+    report
+}
+
+/// The outcomes of each beginning's endings, by the decision's id.
+pub(super) fn endings(disk: &dyn Disk, id: &str) -> Vec<String> {
+    let is_end = |record: &&serde_json::Value| record["kind"] == "end" && record["id"] == id;
+    records(disk).iter().filter(is_end).map(|record| record["outcome"].as_str().unwrap().to_owned()).collect()
+}

@@ -1,0 +1,212 @@
+//! How many records become durable in a second, by how many wait at once, and what does one cost to write down?
+//!
+//! By hand: `cargo bench --bench audit`. The log is written below the temporary directory (`TMPDIR`): on a real disk,
+//! or the flush measures nothing. Each waiter awaits its record before it hands over the next one. "one waiter" is
+//! what one flush per record costs. `bare` is the same loop without a log: threads append bytes of the same size
+//! under a lock, one flushes for all.
+#![allow(clippy::unwrap_used, reason = "a bench: what cannot be set up cannot be measured")]
+#![allow(missing_docs, reason = "criterion's macros")]
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use sekisho::audit::{Begin, Caller, Decision, Forms, Log, Options, Policy, Reason, Recipient, Refusal, Seal, Sealed};
+use sekisho::store::{Directory, Disk, Flush};
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+use zeroize::Zeroizing;
+
+const ID: &str = "01JD8F2Q6Z3K9V5T7W1X4Y0ABC";
+
+struct Parts {
+    forms: Forms,
+    subjects: [Sealed; 1],
+}
+
+fn parts() -> Parts {
+    let categories =
+        ["health.exam-result", "health.diagnosis", "identity.gender", "identity.birth-date", "identity.name"];
+    let forms = ["clear", "clear", "generalised", "generalised", "withheld"];
+    let subjects = [Seal::new(Zeroizing::new([7; 64])).subject("d-100").unwrap()];
+    Parts { forms: Forms::new(forms.into_iter().zip(categories)), subjects }
+}
+
+fn decision(parts: &Parts) -> Decision<'_> {
+    Decision {
+        id: ID,
+        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736"),
+        caller: Caller {
+            issuer: "https://idp.example/realms/hospital",
+            id: "c-17",
+            organization: Some("univ-a"),
+            recipient: Some("researcher"),
+            roles: &["researcher"],
+            authenticated_ms: Some(1_795_338_000_000),
+            address: Some("192.0.2.7"),
+        },
+        purpose: Some("research"),
+        basis: Some("consent"),
+        proofs: &["consent-7"],
+        recipient: Some(Recipient {
+            id: "researcher",
+            organization: Some("univ-a"),
+            country: Some("JP"),
+            overseas_basis: None,
+        }),
+        route: Some("/Patient/{id}"),
+        method: "GET",
+        action: "read",
+        subject_class: Some("donor"),
+        subjects: &parts.subjects,
+        forms: Some(&parts.forms),
+        rules: &["research"],
+        clauses: &["II.3.10"],
+        obligations: &["record-provision"],
+        policy: Policy {
+            id: "jmdp",
+            revision: "2022-04",
+            digest: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            catalogue: None,
+        },
+        mode: "enforce",
+        ..Decision::default()
+    }
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("sekisho-bench-{name}-{}", std::process::id()));
+    let _none_yet = std::fs::remove_dir_all(&path);
+    path
+}
+
+fn durable(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("durable");
+    group.throughput(Throughput::Elements(1)).sample_size(10).measurement_time(Duration::from_secs(4));
+    let parts = parts();
+    let now_ms = || u64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    let options =
+        Options { node: "gate-1".into(), segment_bytes: 256 << 20, disk_bytes_max: 60 << 30, reserve_bytes: 8 << 20 };
+    for waiters in [1, 8, 64, 256] {
+        let path = scratch("log");
+        let (log, _) = Log::open(Arc::new(Directory::open(&path).unwrap()), options.clone(), Arc::new(now_ms)).unwrap();
+        group.bench_function(BenchmarkId::new("chained", waiters), |bencher| {
+            bencher.iter_custom(|records| run(&log, &parts, waiters, records));
+        });
+        log.close();
+        drop(log);
+        std::fs::remove_dir_all(&path).unwrap();
+        group.bench_function(BenchmarkId::new("bare", waiters), |bencher| {
+            bencher.iter_custom(|records| bare(usize::try_from(waiters).unwrap(), records));
+        });
+    }
+}
+
+/// So many records, shared out among tasks that each wait for their own.
+fn run(log: &Log, parts: &Parts, waiters: u64, records: u64) -> Duration {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let mut line = Vec::new();
+    Begin { decision: decision(parts), decision_us: Some(3) }.write_members(&mut line);
+    let left = Arc::new(AtomicU64::new(records));
+    let start = Instant::now();
+    runtime.block_on(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..waiters {
+            let (log, left) = (log.clone(), Arc::clone(&left));
+            let parts = Parts { forms: parts.forms.clone(), subjects: parts.subjects.clone() };
+            tasks.spawn(async move {
+                while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+                    let reasons = [Reason { code: "consent-missing", clause: Some("II.3.10") }];
+                    let record =
+                        Refusal { decision: decision(&parts), reasons: &reasons, status: 403, decision_us: Some(3) };
+                    log.refuse(&record).await.unwrap();
+                }
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap();
+        }
+    });
+    start.elapsed()
+}
+
+/// The bound: one thread that appends and flushes what came in, and waiters that sleep until their part is flushed.
+fn bare(waiters: usize, records: u64) -> Duration {
+    #[derive(Default)]
+    struct State {
+        bytes: Vec<u8>,
+        given: u64,
+        durable: u64,
+        stop: bool,
+    }
+    let path = scratch("bare");
+    let disk = Directory::open(&path).unwrap();
+    let mut segment = disk.create("bare", 1 << 30).unwrap();
+    let shared = (Mutex::new(State::default()), Condvar::new(), Condvar::new());
+    let left = AtomicU64::new(records);
+    let line = [b'x'; 1150];
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let (state, came, done) = &shared;
+        scope.spawn(move || {
+            let mut bytes = Vec::new();
+            loop {
+                let mut held =
+                    came.wait_while(state.lock().unwrap(), |held| held.bytes.is_empty() && !held.stop).unwrap();
+                if held.bytes.is_empty() {
+                    return;
+                }
+                std::mem::swap(&mut bytes, &mut held.bytes);
+                let upto = held.given;
+                drop(held);
+                segment.append(&bytes).unwrap();
+                segment.flush(Flush::Batch).unwrap();
+                bytes.clear();
+                state.lock().unwrap().durable = upto;
+                done.notify_all();
+            }
+        });
+        let writers: Vec<_> = (0..waiters)
+            .map(|_| {
+                scope.spawn(|| {
+                    while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+                        let mut held = state.lock().unwrap();
+                        held.bytes.extend_from_slice(&line);
+                        held.given += 1;
+                        let mine = held.given;
+                        came.notify_one();
+                        drop(done.wait_while(held, |held| held.durable < mine).unwrap());
+                    }
+                })
+            })
+            .collect();
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        state.lock().unwrap().stop = true;
+        came.notify_one();
+    });
+    let elapsed = start.elapsed();
+    std::fs::remove_dir_all(&path).unwrap();
+    elapsed
+}
+
+fn serialise(criterion: &mut Criterion) {
+    let parts = parts();
+    let record = Begin { decision: decision(&parts), decision_us: Some(3) };
+    let mut out = Vec::with_capacity(4096);
+    record.write_members(&mut out);
+    let mut group = criterion.benchmark_group("record");
+    group.throughput(Throughput::Bytes(out.len() as u64));
+    group.bench_function("serialise", |bencher| {
+        bencher.iter(|| {
+            out.clear();
+            black_box(&record).write_members(&mut out);
+            black_box(out.len())
+        });
+    });
+    let seal = Seal::new(Zeroizing::new([7; 64]));
+    group.bench_function("seal a subject", |bencher| bencher.iter(|| seal.subject(black_box("d-100")).unwrap()));
+    group.finish();
+}
+
+criterion_group!(benches, serialise, durable);
+criterion_main!(benches);

@@ -1,0 +1,85 @@
+//! What is wrong in a document is told with its place.
+
+use super::{SMALL, read};
+
+/// The faults of the small API with one text replaced: the words at fault, and the message.
+fn faults(from: &str, to: &str) -> Vec<(String, String)> {
+    assert!(SMALL.contains(from), "{from}");
+    let text = SMALL.replacen(from, to, 1);
+    match read(&text) {
+        Ok(_) => Vec::new(),
+        Err(found) => found.0.iter().map(|fault| (fault.offending().to_owned(), fault.to_string())).collect(),
+    }
+}
+
+#[test]
+fn every_mistake_is_told_at_its_place() {
+    for (from, to, offending, message) in [
+        ("\"identity.name\"", "\"identity.nam\"", "\"identity.nam\"", "did you mean `identity.name`"),
+        ("\"/born\" = \"year\"", "\"/born\" = \"yaer\"", "\"yaer\"", "did you mean `year`"),
+        ("\"/born\" = \"year\"", "\"/bron\" = \"year\"", "\"/bron\"", "no field with a category"),
+        ("references = [\"/id\"]", "references = [\"/status\"]", "\"/status\"", "no field with a category"),
+        ("shape = \"list\"", "shape = \"lst\"", "\"lst\"", "unknown shape"),
+        ("record = \"donor\"", "record = \"doner\"", "\"doner\"", "did you mean `donor`"),
+        ("entries = \"/items/*\"", "entries = \"/items\"", "\"/items\"", "end in `/*`"),
+        ("entries = \"/items/*\"", "entries = \"items\"", "\"items\"", "no json pointer"),
+        ("GET = \"search\"", "GET = \"delete\"", "\"delete\"", "unknown action"),
+        ("GET = \"search\"", "OPTIONS = \"read\"", "OPTIONS", "unknown method"),
+        ("path = \"/donors\"", "path = \"donors\"", "\"donors\"", "no path template"),
+        ("path = \"/me\"", "path = \"/me/../x\"", "\"/me/../x\"", "no path template"),
+        ("id = \"me\"", "id = \"donor\"", "\"donor\"", "a second route"),
+        ("methods = { POST = \"create\" }", "methods = { GET = \"read\" }", "\"donor-new\"", "already a route"),
+        ("subject = \"caller\"", "subject = \"callr\"", "\"callr\"", "did you mean `caller`"),
+        ("subject = { path = \"donor\",", "subject = { path = \"dono\",", "\"dono\"", "the path has no `{dono}`"),
+        ("entry = \"/donor\" }", "entry = \"/dono\" }", "\"notes\"", "no field"),
+        ("subject = { body = \"/id\" }", "subject = { body = \"/idd\" }", "\"donor-new\"", "no field"),
+        ("subject = { body = \"/id\" }", "subject = { entry = \"/id\" }", "\"donor-new\"", "has to name its subject"),
+        ("subject = { path = \"id\", body", "subject = { body", "\"donor\"", "a body could name another"),
+        ("subject-class = \"donor\"", "subject-class = \"doner\"", "\"doner\"", "did you mean `donor`"),
+        ("existence = \"open\"", "existence = \"shown\"", "\"shown\"", "unknown existence"),
+        ("existence = \"open\"", "exists = \"open\"", "exists", "unknown key"),
+        ("q = \"free-text\"", "q = \"freetext\"", "\"freetext\"", "unknown category"),
+        ("surface = \"rest\"", "surface = \"soap\"", "\"soap\"", "unknown surface"),
+        ("opaque = [\"identity.image\", \"health.body\"]\n", "", "[[route]]", "`opaque` lists"),
+        (
+            "items = [\"aggregate.statistics\"]",
+            "items = [\"identity.gender\"]",
+            "\"statistics\"",
+            "not among its published",
+        ),
+        ("publication = ", "# publication = ", "[[route]]", "`publication` is missing"),
+        ("cell-count-min = 10", "cell-count-min = 0", "[[route]]", "cell-count-min` is missing"),
+        ("dataset = \"statistical\"", "dataset = \"secret\"", "\"secret\"", "unknown dataset"),
+        ("query = [\"donor\", \"id\"]", "query = [\"donor\", \"city\"]", "[[route]]", "in `query` too"),
+    ] {
+        let found = faults(from, to);
+        let told = found.iter().any(|(at, text)| at.contains(offending) && text.contains(message));
+        assert!(told, "`{from}` → `{to}`: wanted `{message}` at `{offending}`, found {found:#?}");
+    }
+}
+
+#[test]
+fn a_place_named_twice_is_a_fault() {
+    let found = faults("\"/next\" = \"link\"", "\"/items/*/name\" = \"open\"");
+    assert!(found.iter().any(|(_, text)| text.contains("named by the route too")), "{found:#?}");
+}
+
+#[test]
+fn free_text_on_a_route_without_categories_is_a_fault_for_it_would_pass() {
+    let found = faults("\"/*/name\" = \"open\"", "\"/*/name\" = \"free-text\"");
+    assert!(found.iter().any(|(_, text)| text.contains("free text counts")), "{found:#?}");
+}
+
+#[test]
+fn several_faults_are_told_at_once() {
+    let text =
+        SMALL.replace("\"year\"", "\"yaer\"").replace("\"caller\"", "\"callr\"").replace("existence", "existance");
+    let faults = read(&text).err().expect("faults");
+    assert!(faults.0.len() >= 3, "{faults}");
+}
+
+#[test]
+fn a_document_without_a_surface_is_a_fault() {
+    let faults = read("").err().expect("faults");
+    assert!(faults.to_string().contains("`surface` is missing"), "{faults}");
+}

@@ -1,0 +1,204 @@
+//! The FHIR surface that is compiled in.
+
+use sekisho::catalogue::fields::Meaning;
+use sekisho::catalogue::{BadTarget, Catalogue, Part, Pointer, Shape, SubjectAt, Unresolved, lookup};
+use sekisho::policy::Action;
+
+use super::{set, vocabulary};
+
+fn fhir() -> Catalogue {
+    Catalogue::read([Catalogue::fhir_r4_source()], &vocabulary()).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+#[test]
+fn only_read_search_and_metadata_are_routes() {
+    let catalogue = fhir();
+    for (path, id, action, shape) in [
+        ("/Patient/p-1", "fhir.Patient.read", Action::Read, Shape::Object),
+        ("/Observation", "fhir.Observation.search", Action::Search, Shape::List),
+        ("/metadata", "fhir.CapabilityStatement", Action::Read, Shape::Object),
+    ] {
+        let found = catalogue.resolve("GET", path, None).unwrap_or_else(|why| panic!("{why}"));
+        assert_eq!((found.route.id(), found.action, found.route.shape()), (id, action, shape));
+    }
+    for path in [
+        "/",
+        "/Patient/p-1/_history",
+        "/Patient/p-1/_history/1",
+        "/Patient/_search",
+        "/Patient/p-1/$everything",
+        "/Group/g-1",
+        "/Binary/b-1",
+        "/$export",
+        "/_history",
+        "/Patient/$match/x",
+        "/Bundle",
+        "/OperationOutcome/x",
+    ] {
+        let method = if path == "/Patient/_search" { "POST" } else { "GET" };
+        assert!(catalogue.resolve(method, path, None).is_err(), "{path}");
+    }
+    for (method, path) in
+        [("POST", "/Patient"), ("PUT", "/Patient/p-1"), ("PATCH", "/Patient/p-1"), ("DELETE", "/Patient/p-1")]
+    {
+        let allow = "GET, HEAD".to_owned();
+        assert_eq!(catalogue.resolve(method, path, None).err(), Some(Unresolved::MethodNotAllowed { allow }), "{path}");
+    }
+}
+
+#[test]
+fn the_subject_is_found_in_every_spelling_and_its_raw_id_told() {
+    let catalogue = fhir();
+    for query in ["patient=p-1", "subject=Patient/p-1", "subject=Patient%2Fp-1", "patient=Patient%2fp-1&_count=5"] {
+        let found = catalogue.resolve("GET", "/Condition", Some(query)).unwrap_or_else(|why| panic!("{why}"));
+        let SubjectAt::Target(named) = found.subject else { panic!("{query}: no subject") };
+        assert_eq!((named.id.as_str(), named.part, &query[named.raw]), ("p-1", Part::Query, "p-1"), "{query}");
+        assert!(found.query_categories.is_empty(), "{query}");
+    }
+    let found = catalogue.resolve("GET", "/Patient", Some("_id=p-1")).unwrap_or_else(|why| panic!("{why}"));
+    assert!(matches!(found.subject, SubjectAt::Target(_)));
+    let found = catalogue.resolve("GET", "/Condition", None).unwrap_or_else(|why| panic!("{why}"));
+    assert!(found.subject == SubjectAt::Entries);
+    let entry = found.route.entry_subject().expect("a place");
+    let bundle = serde_json::json!({"resource": {"subject": {"reference": "Patient/p-7"}}});
+    assert_eq!(entry.find(&bundle), Some("p-7".to_owned()));
+}
+
+#[test]
+fn what_could_name_another_patient_is_refused() {
+    let catalogue = fhir();
+    for (query, why) in [
+        ("patient=a&subject=b", BadTarget::Doubled),
+        ("patient=a&patient=b", BadTarget::Doubled),
+        ("patient=a,b", BadTarget::SubjectId),
+        ("subject=Group/a", BadTarget::SubjectId),
+        ("subject=https://x/Patient/a", BadTarget::SubjectId),
+        ("subject=Patient/Patient/a", BadTarget::SubjectId),
+        ("patient=Patient/%61", BadTarget::NeedlessEncoding),
+        ("patient=", BadTarget::SubjectId),
+        ("_format=xml", BadTarget::Value),
+        ("_sort=birthdate", BadTarget::SortField),
+        ("_count=ten&_sort=-", BadTarget::SortField),
+    ] {
+        assert_eq!(
+            catalogue.resolve("GET", "/Condition", Some(query)).err(),
+            Some(Unresolved::BadTarget(why)),
+            "{query}"
+        );
+    }
+    for path in ["/Patient/a%20b", "/Patient/a_b", "/Condition/a,b", "/Condition/$x"] {
+        assert_eq!(
+            catalogue.resolve("GET", path, None).err(),
+            Some(Unresolved::BadTarget(BadTarget::SubjectId)),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn modifiers_chains_and_result_parameters_are_unknown() {
+    let catalogue = fhir();
+    for name in [
+        "code:in",
+        "subject.name",
+        "patient:Patient.name",
+        "_has:Observation:patient:code",
+        "_include",
+        "_revinclude",
+        "_filter",
+        "_summary",
+        "_elements",
+        "_total",
+        "_text",
+        "_content",
+        "_list",
+        "_query",
+        "_lastUpdated",
+        "_contained",
+        "subject:missing",
+        "_type",
+        "_since",
+    ] {
+        let query = format!("{name}=x");
+        let name = name.to_owned();
+        assert_eq!(
+            catalogue.resolve("GET", "/Condition", Some(&query)).err(),
+            Some(Unresolved::UnknownParameter { name }),
+            "{query}"
+        );
+    }
+}
+
+#[test]
+fn a_search_is_charged_with_what_it_finds_out() {
+    let catalogue = fhir();
+    let asked = |path: &str, query: &str| {
+        catalogue.resolve("GET", path, Some(query)).unwrap_or_else(|why| panic!("{why}")).query_categories
+    };
+    assert_eq!(asked("/Patient", "family=x&birthdate=ge1980"), set(&["identity.name", "identity.birth-date"]));
+    assert_eq!(
+        asked("/Observation", "code=http://loinc.org|1-8&_sort=-date"),
+        set(&["health.exam-result", "health.exam-event"])
+    );
+    assert_eq!(asked("/Observation", "_id=o-1"), set(&["identity.number"]));
+}
+
+#[test]
+fn elements_mean_what_the_policy_says() {
+    let catalogue = fhir();
+    let vocabulary = vocabulary();
+    for (kind, place, category) in [
+        ("Patient", "/name/0/family", "identity.name"),
+        ("Patient", "/identifier/0/value", "identity.number"),
+        ("Patient", "/birthDate", "identity.birth-date"),
+        ("Patient", "/address/0/line/0", "contact.address"),
+        ("Patient", "/address/0/postalCode", "contact.postal-code"),
+        ("Patient", "/telecom/0/value", "contact.phone"),
+        ("Patient", "/contact/0/name/family", "social.family"),
+        ("Observation", "/valueQuantity/value", "health.exam-result"),
+        ("Observation", "/effectiveDateTime", "health.exam-event"),
+        ("Observation", "/component/0/code/coding/0/code", "health.exam-result"),
+        ("Condition", "/code/coding/0/code", "health.condition"),
+        ("Condition", "/subject/reference", "identity.number"),
+        ("Condition", "/subject/display", "identity.name"),
+        ("Encounter", "/period/start", "health.encounter"),
+        ("Coverage", "/payor/0/reference", "identity.number"),
+        ("Claim", "/total/value", "finance.billing"),
+        ("Claim", "/item/0/productOrService/text", "insurance.claim"),
+        ("MedicationRequest", "/medicationCodeableConcept/coding/0/display", "health.prescription"),
+    ] {
+        let node = catalogue.types().get(kind).expect(kind);
+        let (_, meaning) = lookup(node, &Pointer::parse(place).expect("a pointer")).expect(place);
+        assert_eq!(meaning, vocabulary.category(category).map(Meaning::Category), "{kind}{place}");
+    }
+    for (kind, place) in [
+        ("Patient", "/extension"),
+        ("Patient", "/_birthDate"),
+        ("Patient", "/photo"),
+        ("Patient", "/name/0/extension"),
+        ("Condition", "/modifierExtension"),
+        ("Condition", "/implicitRules"),
+        ("CapabilityStatement", "/implementation"),
+    ] {
+        let node = catalogue.types().get(kind).expect(kind);
+        assert!(lookup(node, &Pointer::parse(place).expect("a pointer")).is_none(), "{kind}{place}");
+    }
+    let patient = catalogue.types().get("Patient").expect("a type");
+    let (_, meaning) = lookup(patient, &Pointer::parse("/text").expect("a pointer")).expect("narrative");
+    assert_eq!(meaning, Some(Meaning::Everything));
+    let status =
+        lookup(catalogue.types().get("Observation").expect("a type"), &Pointer::parse("/status").expect("a pointer"));
+    assert!(status.expect("an element").0.required);
+}
+
+#[test]
+fn every_element_of_every_type_is_one_of_the_standards() {
+    let Ok(path) = std::env::var("SEKISHO_FHIR_SCHEMA") else { return }; // fhir.schema.json of R4, where it is to be had
+    let schema: serde_json::Value = serde_json::from_slice(&std::fs::read(path).expect("the schema")).expect("json");
+    for (kind, node) in fhir().types() {
+        let properties = schema["definitions"][kind.as_ref()]["properties"].as_object().expect(kind);
+        for name in node.members.keys() {
+            assert!(properties.contains_key(name.as_ref()), "{kind}.{name}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What a body carries.
+
+use sekisho::catalogue::body::{Carried, carried, categories_at};
+use sekisho::catalogue::{Catalogue, Pointer};
+use sekisho::policy::Categories;
+use serde_json::{Value, json};
+
+use super::{set, small};
+
+fn of(catalogue: &Catalogue, body: &Value) -> Carried {
+    let route = catalogue.resolve("PUT", "/donors/d-1", None).unwrap_or_else(|why| panic!("{why}")).route;
+    carried(route.body(), catalogue.types(), route.everything(), body)
+}
+
+#[test]
+fn a_body_carries_what_is_present_and_nothing_else() {
+    let catalogue = small();
+    let found = of(&catalogue, &json!({"id": "d-1", "home": {"city": "Minato"}, "status": "active"}));
+    assert_eq!(found.categories, set(&["identity.number", "contact.address"]));
+    assert!(found.unclassified.is_empty());
+    let everything = of(&catalogue, &json!({"notes": "x"}));
+    assert!(everything.categories.covers(set(&["identity.name", "contact.address", "identity.birth-date"])));
+}
+
+#[test]
+fn a_member_that_is_emptied_counts_as_written() {
+    let catalogue = small();
+    for body in [json!({"home": null}), json!({"home": {}}), json!({"home": []})] {
+        let found = of(&catalogue, &body);
+        assert_eq!(found.categories, set(&["contact.address", "contact.postal-code"]), "{body}");
+        assert!(found.unclassified.is_empty(), "{body}");
+    }
+    assert_eq!(of(&catalogue, &json!({"name": null})).categories, set(&["identity.name"]));
+}
+
+#[test]
+fn what_no_one_named_or_may_send_is_unclassified() {
+    let catalogue = small();
+    for (body, place) in [
+        (json!({"legacy_code": 1}), "/legacy_code"),
+        (json!({"home": {"floor": 3}}), "/home/floor"),
+        (json!({"home": "x"}), "/home"),
+        (json!({"secret": "x"}), "/secret"),
+        (json!({"a/b": null}), "/a~1b"),
+        (json!({"x": {"y": []}}), "/x/y"),
+        (json!([{"name": 1}]), "/*/name"),
+        (json!("x"), ""),
+    ] {
+        let found = of(&catalogue, &body);
+        assert_eq!(found.unclassified, [place], "{body}");
+        assert!(found.unclassified_count == 1 && found.categories.is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn the_list_of_unclassified_places_is_bounded() {
+    let catalogue = small();
+    let body: Value =
+        (0..100).map(|n| (format!("x{n}\n{}", "é".repeat(200)), json!(1))).collect::<serde_json::Map<_, _>>().into();
+    let found = of(&catalogue, &body);
+    assert_eq!((found.unclassified.len(), found.unclassified_count), (16, 100));
+    assert!(found.unclassified.iter().all(|place| place.len() <= 128 && !place.contains('\n')));
+}
+
+#[test]
+fn a_patch_of_a_container_that_may_hold_unnamed_members_is_refused() {
+    let catalogue = small();
+    let route = catalogue.routes().iter().find(|route| route.id() == "donor").expect("a route");
+    let at = |place: &str| categories_at(route.body(), route.everything(), &Pointer::parse(place).expect("a pointer"));
+    assert_eq!(at("/home/city"), Some(set(&["contact.address"])));
+    assert_eq!(at("/status"), Some(Categories::NONE));
+    assert_eq!(at("/notes"), Some(route.everything()));
+    for place in ["/home", "", "/legacy_code", "/secret", "/home/floor"] {
+        assert_eq!(at(place), None, "{place}");
+    }
+}
+
+#[test]
+fn the_subject_of_a_body_is_where_the_route_says() {
+    let catalogue = small();
+    let path = catalogue.resolve("POST", "/donors", None).ok().and_then(|found| found.route.body_subject().cloned());
+    let path = path.expect("a place");
+    assert_eq!(path.find(&json!({"id": "d-9"})), Some("d-9".to_owned()));
+    assert_eq!(path.find(&json!({"id": ["d-9"]})), None);
+    assert_eq!(path.find(&json!({})), None);
+}

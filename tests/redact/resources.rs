@@ -1,0 +1,200 @@
+//! FHIR resources and Bundles.
+
+use std::sync::Arc;
+
+use sekisho::catalogue::fields::{Generaliser, Meaning, Node};
+use sekisho::redact::*;
+
+use super::support::*;
+
+const SECURITY: &str = r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"REDACTED"}"#;
+const TAG: &str = r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}"#;
+const ABSENT: &str =
+    r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}"#;
+
+fn meta() -> String {
+    format!(r#""meta":{{"security":[{SECURITY}],"tag":[{TAG}]}}"#)
+}
+
+fn id() -> Node {
+    Node { reference: true, ..of(PSEUDONYM) }
+}
+
+fn subject(pointer: &str, to: Option<&str>) -> Subjects {
+    Subjects::At(vec![SubjectAt { pointer: Pointer::parse(pointer).unwrap(), reference_to: to.map(Into::into) }])
+}
+
+fn types() -> Types {
+    let required = |node: Node| Node { required: true, ..node };
+    let patient = tree(&[
+        ("/id", id()),
+        ("/meta/versionId", node(Meaning::Open)),
+        ("/meta/security/*/code", node(Meaning::Open)),
+        ("/name/*/family", of(WITHHELD)),
+        ("/gender", of(CLEAR)),
+        ("/birthDate", generalised(Generaliser::Year)),
+        ("/telecom", of(MASKED)),
+        ("/contained/*", Node { resource: true, ..Node::default() }),
+    ]);
+    let observation = tree(&[
+        ("/id", id()),
+        ("/status", required(of(WITHHELD))),
+        ("/code", required(of(WITHHELD))),
+        ("/category", required(of(WITHHELD))),
+        ("/marks", required(of(WITHHELD))),
+        ("/subject/reference", id()),
+        ("/valueQuantity", of(CLEAR)),
+        ("/contained/*", Node { resource: true, ..Node::default() }),
+    ]);
+    let open = tree(&[("", of(CLEAR))]);
+    let outcome = tree(&[("", node(Meaning::Open))]);
+    Types(
+        [
+            ("Patient", patient, subject("/id", None)),
+            ("Observation", observation, subject("/subject/reference", Some("Patient"))),
+            ("Device", open, Subjects::At(Vec::new())),
+            ("OperationOutcome", outcome, Subjects::NoOne),
+        ]
+        .into_iter()
+        .map(|(name, node, subjects)| (name.into(), ResourceType { node, subjects }))
+        .collect(),
+    )
+}
+
+fn single(limits: Limits, settled: bool) -> Setup {
+    let root = Arc::new(Node::default());
+    Setup::with(Shape::FhirResource, root, Some(types()), settled, limits, release())
+}
+
+fn bundle() -> Setup {
+    let root = tree(&[
+        ("/resourceType", node(Meaning::Open)),
+        ("/type", node(Meaning::Open)),
+        ("/total", node(Meaning::Count)),
+        ("/link/*/relation", node(Meaning::Open)),
+        ("/link/*/url", node(Meaning::Link)),
+        ("/entry/*/fullUrl", id()),
+        ("/entry/*/resource", Node { resource: true, ..Node::default() }),
+        ("/entry/*/search/mode", node(Meaning::Open)),
+    ]);
+    Setup::new(Shape::FhirBundle, root, Some(types()), false)
+}
+
+pub(super) fn corpus() -> Vec<(Setup, Vec<u8>)> {
+    let patient = r#"{"gender":"male","id":"p1","name":[{"family":"山田"}],"_gender":{"id":"x"},"meta":{"versionId":"3"},"resourceType":"Patient"}"#;
+    let observation = r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"category":[{"a":1}],"subject":{"reference":"Patient/p1","display":"山田"},"contained":[{"id":"q","resourceType":"Device"}]}"#;
+    let long = format!(
+        r#"{{"resourceType":"Patient","contained":[{observation},{patient}],"id":"p1","gender":"male","telecom":["a"]}}"#
+    );
+    let short = Limits { entry_bytes_max: 170, ..Limits::default() };
+    vec![
+        (single(Limits::default(), false), patient.into()),
+        (single(Limits::default(), false), observation.into()),
+        (single(short, true), long.clone().into()),
+        (single(short, false), long.into()),
+        (bundle(), format!(r#"{{"resourceType":"Bundle","entry":[{{"fullUrl":"urn:uuid:x","resource":{patient}}},{{"resource":{observation}}}]}}"#).into()),
+    ]
+}
+
+#[test]
+fn a_patient_leaves_with_its_label_and_without_what_is_withheld() {
+    let setup = single(Limits::default(), false);
+    let body = r#"{"resourceType":"Patient","id":"p1","name":[{"family":"山田"}],"_name":[{}],"gender":"male","_gender":{"extension":[1]},"birthDate":"1987-05-02","_birthDate":{"id":"b"},"text":{"div":"x"},"extension":[{}]}"#;
+    let expected = format!(
+        r#"{{"resourceType":"Patient","id":"P(2)","gender":"male","_gender":{{"extension":[1]}},"birthDate":"1987",{}}}"#,
+        meta()
+    );
+    assert_eq!(setup.text(body), expected);
+}
+
+#[test]
+fn the_label_joins_the_meta_that_is_there() {
+    let setup = single(Limits::default(), false);
+    let with = |meta: &str| setup.text(&format!(r#"{{"resourceType":"Patient","id":"p","meta":{meta}}}"#));
+    let expected = |meta: String| format!(r#"{{"resourceType":"Patient","id":"P(1)",{meta}}}"#);
+    let both = format!(r#""security":[{SECURITY}],"tag":[{TAG}]"#);
+    assert_eq!(with("{}"), expected(meta()));
+    assert_eq!(with(r#"{"versionId":"3"}"#), expected(format!(r#""meta":{{"versionId":"3",{both}}}"#)));
+    assert_eq!(
+        with(r#"{"security":[{"code":"R"}]}"#),
+        expected(format!(r#""meta":{{"security":[{{"code":"R"}},{SECURITY}],"tag":[{TAG}]}}"#))
+    );
+    assert_eq!(
+        with(r#"{"security":"x","tag":[{"code":"t"}]}"#),
+        expected(format!(r#""meta":{{"tag":[{TAG}],"security":[{SECURITY}]}}"#))
+    );
+    for odd in ["7", "\"x\"", "[{}]", "null"] {
+        assert_eq!(with(odd), expected(meta()));
+    }
+}
+
+#[test]
+fn the_label_is_decided_by_the_plan_not_by_the_data() {
+    let setup = single(Limits::default(), true);
+    assert_eq!(setup.text(r#"{"resourceType":"Patient"}"#), format!(r#"{{"resourceType":"Patient",{}}}"#, meta()));
+    let device = r#"{"resourceType":"Device","id":"d"}"#;
+    assert_eq!(setup.text(device), device);
+}
+
+#[test]
+fn a_required_element_that_is_withheld_says_that_it_is_masked() {
+    let setup = single(Limits::default(), false);
+    let body = r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"category":[{"text":"y"}],"marks":["m"],"subject":{"reference":"Patient/p1"},"valueQuantity":{"value":1.00}}"#;
+    let expected = format!(
+        r#"{{"resourceType":"Observation","_status":{ABSENT},"code":{ABSENT},"category":[{ABSENT}],"_marks":[{ABSENT}],"subject":{{"reference":"Patient/P(2)"}},"valueQuantity":{{"value":1.00}},{}}}"#,
+        meta()
+    );
+    assert_eq!(setup.text(body), expected);
+}
+
+#[test]
+fn contained_resources_are_judged_by_their_own_type_and_unknown_ones_go() {
+    let setup = single(Limits::default(), false);
+    let body = r#"{"resourceType":"Patient","id":"p","contained":[{"id":"d","resourceType":"Device"},{"resourceType":"Nope","a":1},{"a":1},"x",{"gender":"male","name":[{"family":"山田"}],"resourceType":"Patient"}]}"#;
+    let expected = format!(
+        r#"{{"resourceType":"Patient","id":"P(1)","contained":[{{"id":"d","resourceType":"Device"}},{{"gender":"male","resourceType":"Patient"}}],{}}}"#,
+        meta()
+    );
+    assert_eq!(setup.text(body), expected);
+}
+
+#[test]
+fn a_bundle_keeps_only_entries_of_a_known_type_and_a_permitted_subject() {
+    let patient = |id: &str| {
+        format!(
+            r#"{{"fullUrl":"http://inside/Patient/{id}","resource":{{"id":"{id}","resourceType":"Patient"}},"search":{{"mode":"match","score":1}}}}"#
+        )
+    };
+    let outcome = r#"{"resource":{"resourceType":"OperationOutcome","issue":[]}}"#;
+    let body = format!(
+        r#"{{"resourceType":"Bundle","type":"searchset","total":5,"link":[{{"relation":"self","url":"http://inside/Patient?a=b"}},{{"relation":"x","url":"http://out/"}}],"entry":[{},{},{{"resource":{{"resourceType":"Nope"}}}},{{"fullUrl":"x"}},{outcome},{}]}}"#,
+        patient("no1"),
+        patient("a"),
+        patient("b")
+    );
+    let kept = format!(
+        r#"{{"fullUrl":"https://gate/Patient/P(1)","resource":{{"id":"P(1)","resourceType":"Patient",{}}},"search":{{"mode":"match"}}}}"#,
+        meta()
+    );
+    let expected = format!(
+        r#"{{"resourceType":"Bundle","type":"searchset","link":[{{"relation":"self","url":"https://gate/Patient?a=b"}},{{"relation":"x"}}],"entry":[{kept},{outcome},{kept}]}}"#
+    );
+    assert_eq!(bundle().text(&body), expected);
+}
+
+#[test]
+fn a_large_resource_streams_only_if_its_subject_is_settled_and_its_type_at_hand() {
+    let limits = Limits { entry_bytes_max: 100, ..Limits::default() };
+    let filler = "male".repeat(40);
+    let typed = format!(
+        r#"{{"resourceType":"Patient","gender":"{filler}","name":[{{"family":"x"}}],"contained":[{{"gender":"f","resourceType":"Patient"}},{{"resourceType":"Patient","gender":"{filler}"}}]}}"#
+    );
+    let expected = format!(
+        r#"{{"resourceType":"Patient","gender":"{filler}","contained":[{{"gender":"f","resourceType":"Patient"}}],{}}}"#,
+        meta()
+    );
+    assert_eq!(single(limits, true).text(&typed), expected);
+    assert_eq!(single(limits, false).text(&typed), "");
+    let late = format!(r#"{{"gender":"{filler}","resourceType":"Patient"}}"#);
+    assert_eq!(single(limits, true).text(&late), "");
+}
