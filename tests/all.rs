@@ -1,4 +1,6 @@
 //! All integration tests, as one binary: it links once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "tests")]
+mod cli;
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

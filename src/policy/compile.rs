@@ -26,6 +26,9 @@ use super::vocabulary::{Dataset, Kind, Kinds, Vocabulary, read_kinds};
 /// Every fault of the document.
 pub fn compile(source: Source, vocabulary: &Arc<Vocabulary>) -> Result<Policy, Faults> {
     let (document, mut faults) = Document::read(source);
+    if !document.is_toml {
+        return Err(faults);
+    }
     let compiler = Compiler::new(&document, vocabulary);
     let policy = compiler.policy(vocabulary);
     faults.0.extend(compiler.reader.faults().0);

@@ -247,6 +247,8 @@ pub const CONDITIONS: [&str; 14] = [
 pub struct Document {
     /// The text.
     pub source: Source,
+    /// Whether it is TOML at all; if not, nothing else here means anything.
+    pub is_toml: bool,
     /// `[policy]`.
     pub meta: Meta,
     /// The clauses, in order.
@@ -287,13 +289,15 @@ impl Document {
     /// checked and every fault be told at once.
     pub fn read(source: Source) -> (Document, Faults) {
         let reader = Reader::new(source.clone());
-        let document = reader.read(|root| Document::from_table(root, source));
+        let mut document = reader.read(|root| Document::from_table(root, source));
+        document.is_toml = reader.is_toml();
         (document, reader.faults())
     }
 
     fn from_table(root: &Table<'_>, source: Source) -> Document {
         Document {
             source,
+            is_toml: true,
             meta: meta(root),
             clauses: each(root.tables("clause"), clause),
             purposes: named(root.named("purpose"), purpose),

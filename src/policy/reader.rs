@@ -3,7 +3,7 @@
 //! A [`Table`] remembers which keys were asked for; [`Table::finish`] reports every other key as unknown, with the
 //! nearest known one. Getters report a wrong type and answer `None`, so that a load goes on and finds the next fault.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 use toml::Spanned;
@@ -15,7 +15,11 @@ use super::fault::{Fault, Faults, Source, nearest};
 pub struct Reader {
     source: Source,
     faults: RefCell<Vec<Fault>>,
+    is_toml: Cell<bool>,
 }
+
+/// Lines within which a syntax fault counts as a consequence of the one before it.
+const SAME_MISTAKE_LINES: usize = 30;
 
 /// A text with its place in the document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,19 +33,40 @@ pub struct Text {
 impl Reader {
     /// A reader of this source.
     pub fn new(source: Source) -> Reader {
-        Reader { source, faults: RefCell::default() }
+        Reader { source, faults: RefCell::default(), is_toml: Cell::new(true) }
     }
 
-    /// Parses the text and hands its root table to `read`; every syntax fault is reported too.
+    /// Parses the text and hands its root table to `read`.
+    ///
+    /// Where the text is no TOML only that is reported: what could still be read of it would be misjudged, and one missing
+    /// bracket would be told as hundreds of faults.
     pub fn read<T>(&self, read: impl FnOnce(&Table<'_>) -> T) -> T {
         let (root, errors) = DeTable::parse_recoverable(&self.source.text);
-        for error in &errors {
-            self.fault(error.span().unwrap_or(0..0), error.message().to_lowercase(), None);
-        }
         let table = Table::new(self, root.get_ref(), root.span());
         let value = read(&table);
         table.finish();
+        if !errors.is_empty() {
+            self.is_toml.set(false);
+            self.faults.borrow_mut().clear();
+            let mut places: Vec<_> =
+                errors.iter().map(|e| (e.span().unwrap_or(0..0), e.message().to_lowercase())).collect();
+            places.sort_by_key(|(span, _)| span.start);
+            let mut last_line = None;
+            for (span, message) in places {
+                let line = self.source.position(span.start).0;
+                if last_line.is_none_or(|last| line > last + SAME_MISTAKE_LINES) {
+                    let help = "is a quote, comma or bracket missing here or on the line above?";
+                    self.fault(span, message, Some(help.into()));
+                }
+                last_line = Some(line);
+            }
+        }
         value
+    }
+
+    /// Whether the text read was TOML at all.
+    pub fn is_toml(&self) -> bool {
+        self.is_toml.get()
     }
 
     /// Reports a fault at this place.
