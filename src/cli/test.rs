@@ -127,9 +127,7 @@ impl Outcome {
     }
 
     fn json(&self) -> Value {
-        let each = |(case, differences): &(Case, Differences)| {
-            json!({"name": case.name, "line": case.line, "clauses": case.clauses, "differences": differences})
-        };
+        let each = |(case, differences): &(Case, Differences)| json!({"name": case.name, "line": case.line, "clauses": case.clauses, "differences": differences});
         json!({
             "organisation": self.name,
             "file": self.file,
