@@ -261,6 +261,7 @@ impl<'a> Case<'a> {
     fn is_in_force(&self, recipient: &Recipient) -> bool {
         match self.entry {
             Some(entry) => entry.window.holds(self.judge.request.time),
+            None if recipient.kind.is_own() => true,
             None => recipient.kind.passes_unregistered() && !recipient.registered && !self.needs_contract(),
         }
     }
@@ -315,10 +316,10 @@ impl<'a> Case<'a> {
             Family::Request(index) => {
                 let requests = &self.judge.policy.vocabulary.requests;
                 let own = requests.get(usize::from(index)).map_or(0, |request| request.actions);
-                match (self.judge.is_staff(), recipient.kind) {
-                    (_, Kind::Principal) => own,
-                    (true, _) => reads | own,
-                    (false, _) => reads,
+                match recipient.kind {
+                    Kind::Principal => own,
+                    Kind::Internal => reads | own,
+                    _ => reads,
                 }
             }
             Family::Exception => reads,
