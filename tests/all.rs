@@ -12,5 +12,6 @@ mod audit;
 mod catalogue;
 mod cli;
 mod identity;
+mod layer;
 mod redact;
 mod registry;
