@@ -25,6 +25,7 @@ use crate::policy::{
 };
 
 pub use judge::decide;
+pub use judge::explain;
 pub use reason::{Reason, Reasons};
 
 /// Something named in a request: not at all, by a name that the policy does not know, or known.
