@@ -12,6 +12,7 @@
 mod check;
 mod decide;
 pub mod documents;
+mod explain;
 mod snippet;
 mod terminal;
 mod test;
@@ -36,8 +37,9 @@ Exit codes:
      malformed line
 
 Start here:
-  sekisho check   are the policies sound?
-  sekisho test    do they answer as expected?";
+  sekisho check                                  are the policies sound?
+  sekisho test                                   do they answer as expected?
+  sekisho explain --policy policy/jmdp ask.json  why is the answer no?";
 
 /// The checkpoint of purposes: an organisation's published privacy policy, enforced on every request.
 #[derive(Parser)]
@@ -55,6 +57,7 @@ enum Command {
     Check(check::Check),
     Test(test::Test),
     Decide(decide::Decide),
+    Explain(explain::Explain),
 }
 
 impl Command {
@@ -63,6 +66,7 @@ impl Command {
             Command::Check(check) => check.run(terminal),
             Command::Test(test) => test.run(terminal),
             Command::Decide(decide) => decide.run(terminal),
+            Command::Explain(explain) => explain.run(terminal),
         }
     }
 }

@@ -15,6 +15,7 @@
 pub mod cases;
 pub mod evaluation;
 pub mod json;
+pub mod remedy;
 mod judge;
 mod reason;
 
