@@ -198,10 +198,18 @@ fn categories(told: &Explanation, terminal: &mut Terminal) -> io::Result<()> {
         return Ok(());
     }
     heading("What became of each category", terminal)?;
-    let width = told.categories.iter().map(|category| columns(&category.name)).max().unwrap_or(0).min(30);
+    // Categories with the same fate stand together, in the order in which the first of them was asked for.
+    let mut fates: Vec<(Form, &[String], Vec<&str>)> = Vec::new();
     for category in &told.categories {
-        let head = format!("  {}  {}  ", pad(&category.name, width), pad(category.form.name(), 13));
-        terminal.wrapped(&head, &category.why.join("; "))?;
+        match fates.iter_mut().find(|(form, why, _)| *form == category.form && *why == category.why) {
+            Some((_, _, names)) => names.push(&category.name),
+            None => fates.push((category.form, &category.why, vec![&category.name])),
+        }
+    }
+    for (form, why, names) in fates {
+        let head = format!("  {}  ", pad(form.name(), 13));
+        terminal.wrapped(&head, &names.join(", "))?;
+        terminal.wrapped(&format!("{:17}", ""), &format!("({})", why.join("; ")))?;
     }
     Ok(())
 }

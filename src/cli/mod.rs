@@ -10,6 +10,7 @@
 //! A further command is one file here, one variant of [`Command`] and one line in [`Command::run`].
 
 mod check;
+mod coverage;
 mod decide;
 pub mod documents;
 mod explain;
@@ -56,6 +57,7 @@ struct Arguments {
 enum Command {
     Check(check::Check),
     Test(test::Test),
+    Coverage(coverage::Coverage),
     Decide(decide::Decide),
     Explain(explain::Explain),
 }
@@ -65,6 +67,7 @@ impl Command {
         match self {
             Command::Check(check) => check.run(terminal),
             Command::Test(test) => test.run(terminal),
+            Command::Coverage(coverage) => coverage.run(terminal),
             Command::Decide(decide) => decide.run(terminal),
             Command::Explain(explain) => explain.run(terminal),
         }

@@ -13,6 +13,7 @@
 //! Cost: a few table reads and one pass over the person's facts; no allocation.
 
 pub mod cases;
+pub mod coverage;
 pub mod evaluation;
 pub mod json;
 pub mod remedy;

@@ -34,10 +34,19 @@ fn register(case: &Case<'_>, facts: &mut Vec<Fact>) {
         facts.push(fact(what, this, why));
     }
     if let Some(entry) = case.entry {
-        let approved = request.register.approves(&entry.id, &case.judge.purpose.name, request.time);
-        if approved {
-            let why = format!("names `{}` for this purpose, in force", entry.id);
-            facts.push(fact("approval", true, why));
+        for approval in request.register.approvals(&entry.id) {
+            let meant = approval.purpose.as_deref().is_some_and(|broad| covers(broad, &case.judge.purpose.name));
+            let in_force = approval.window.holds(request.time);
+            let why = match (meant, in_force) {
+                (true, true) => "in force, ",
+                (true, false) => "not in force: ",
+                (false, _) => "for another purpose, ",
+            };
+            let what = match &approval.purpose {
+                Some(purpose) => format!("approval of `{}` for `{purpose}`", entry.id),
+                None => format!("approval of `{}` without a purpose", entry.id),
+            };
+            facts.push(fact(what, meant && in_force, format!("{why}{}", window(policy, approval.window))));
         }
     }
 }

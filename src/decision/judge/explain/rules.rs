@@ -59,6 +59,7 @@ pub(super) fn considered(case: &Case<'_>) -> Vec<Considered> {
         let meets = cap.categories.meets(case.judge.request.asked);
         let why = match (lifted, meets) {
             (true, _) => "lifted by the basis and act of this request".to_owned(),
+            (false, true) if cap.form == Form::Withheld => "withholds what it names".to_owned(),
             (false, true) => format!("leaves what it names at most {}", cap.form.name()),
             (false, false) => "names nothing that is asked for".to_owned(),
         };
@@ -173,7 +174,10 @@ fn whys(case: &Case<'_>, one: Categories, form: Form) -> Vec<String> {
     for grant in case.applying() {
         let given = of(&grant.release);
         if given != Form::Withheld {
-            whys.push(format!("{} by permit `{}`", given.name(), rule(grant.rule)));
+            whys.push(match given == form {
+                true => format!("by permit `{}`", rule(grant.rule)),
+                false => format!("{} by permit `{}`", given.name(), rule(grant.rule)),
+            });
             granted = granted.max(given);
         }
     }
