@@ -5,10 +5,11 @@ pub mod audit;
 pub mod catalogue;
 pub mod cli;
 pub mod decision;
-pub mod identity;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod identity;
+pub mod layer;
 pub mod policy;
-pub mod store;
 pub mod redact;
 pub mod registry;
+pub mod store;

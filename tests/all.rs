@@ -11,7 +11,7 @@ mod cli;
 )]
 
 mod audit;
+mod catalogue;
 mod identity;
 mod redact;
-mod catalogue;
 mod registry;

@@ -10,7 +10,8 @@
 
 use super::chain::{Chain, hash};
 use super::json;
-use super::log::{Item, Options, Shared, What};
+use super::log::Options;
+use super::queue::{Item, Shared, What};
 use super::read::{PREFIX, segment_name};
 use super::{AuditError, time, write};
 use crate::store::{Disk, Flush, NewName, Segment, is_full};
@@ -34,6 +35,8 @@ pub(super) struct Committer {
     pub(super) frame: Vec<u8>,
     /// Whether a new segment was sought in vain in this batch: it is not sought again for each record.
     pub(super) no_room: bool,
+    /// Whether the files were counted again in this batch: once is enough.
+    pub(super) recounted: bool,
 }
 
 /// The records handed over at once, and room for their fates.
@@ -96,6 +99,7 @@ impl Committer {
     /// Everything written from here on shares a time and the number of its first line.
     pub(super) fn start_batch(&mut self, now_ms: u64) {
         self.no_room = false;
+        self.recounted = false;
         self.chain.batch = self.chain.next;
         self.frame.clear();
         self.frame.extend_from_slice(b",\"time\":\"");
@@ -164,7 +168,7 @@ impl Committer {
         if fits(self.used_bytes + pending_bytes) {
             return Ok(true);
         }
-        if std::mem::replace(&mut self.no_room, true) {
+        if std::mem::replace(&mut self.recounted, true) {
             return Ok(false);
         }
         self.used_bytes = used_bytes(&*self.disk)?;

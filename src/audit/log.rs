@@ -4,23 +4,20 @@
 //! [`Pending`] it returns resolves when they are durable. Dropping a `Pending` withdraws nothing: the record is
 //! written. A [`Ticket`] is the duty to end what was begun: [`Ticket::end`], or its drop, writes exactly one ending.
 
-use super::commit::{Batch, behind, failed};
-use super::record::{Administrative, BODY_BYTES_MAX, Begin, Caller, End, Outcome, Refusal, Window};
+use super::commit::behind;
+use super::queue::{Pending, Shared, What};
+use super::record::{Administrative, Begin, Caller, Detail, Refusal};
 use super::recover::{self, Recovery};
 use super::strangers::Strangers;
+use super::ticket::Ticket;
 use super::time::Clock;
 use super::{AuditError, chain, write};
 use crate::store::{Disk, Lock};
-use std::cell::RefCell;
-use std::future::Future;
+use std::fmt;
 use std::net::IpAddr;
-use std::ops::Range;
-use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use tokio::sync::oneshot;
 
 /// Where a log writes, and how much.
 #[derive(Clone, Debug)]
@@ -35,67 +32,42 @@ pub struct Options {
     pub reserve_bytes: u64,
 }
 
-/// A log that is written to. Clones are handles on the same log; the last one dropped closes it.
+/// A log that is written to.
+///
+/// ```
+/// # use sekisho::audit::{AuditError, Begin, Decision, End, Log, Options, Outcome, verify};
+/// # use sekisho::store::simulated::Simulated;
+/// # use std::sync::Arc;
+/// # async fn example() -> Result<(), AuditError> {
+/// let disk = Arc::new(Simulated::new()); // `Directory::open(path)` for a real one
+/// let options =
+///     Options { node: "gate-1".into(), segment_bytes: 64 << 20, disk_bytes_max: 100 << 30, reserve_bytes: 16 << 20 };
+/// let (log, recovery) = Log::open(disk.clone(), options, Arc::new(|| 1_795_338_000_000))?;
+/// assert_eq!(recovery.interrupted, 0);
+/// let decision = Decision { id: "r-1", method: "GET", action: "read", mode: "enforce", ..Decision::default() };
+/// let ticket = log.begin(&Begin { decision, decision_us: None }).await?;
+/// // Only now may anything be released.
+/// ticket.end(&End { outcome: Outcome::Completed, status: Some(200), ..End::default() });
+/// log.close();
+/// assert!(verify(&*disk)?.is_intact());
+/// # Ok(()) }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(example()).unwrap();
+/// ```
+///
+/// Clones are handles on the same log; the last one dropped closes it.
 #[derive(Clone)]
 pub struct Log(Arc<Handle>);
 
 struct Handle {
     shared: Arc<Shared>,
     strangers: Mutex<Strangers>,
-    thread: Mutex<Option<(JoinHandle<()>, Box<dyn Lock>)>>,
+    writing: Mutex<Option<Writing>>,
 }
 
-/// What callers and the committing thread share.
-pub(super) struct Shared {
-    queue: Mutex<Queue>,
-    wake: Condvar,
-    pub(super) clock: Arc<dyn Clock>,
-    /// The newest time in the log, milliseconds.
-    pub(super) newest_ms: AtomicU64,
-    /// Whether the last record that could be refused for want of room was.
-    pub(super) full: AtomicBool,
-}
-
-#[derive(Default)]
-struct Queue {
-    items: Vec<Item>,
-    bytes: Vec<u8>,
-    /// Whether the thread sleeps: waking it costs a system call, which is spared when it does not.
-    sleeping: bool,
-    closing: bool,
-    /// Set once, when nothing more is taken.
-    ended: Option<AuditError>,
-}
-
-/// One record on its way.
-pub(super) struct Item {
-    pub(super) what: What,
-    /// Where its body is in the batch's bytes.
-    pub(super) body: Range<usize>,
-    reply: Reply,
-}
-
-/// What a record means for the log's own state.
-pub(super) enum What {
-    Begin {
-        id: Arc<str>,
-    },
-    End {
-        begin: u64,
-    },
-    /// May be refused: clock, budget.
-    Ordinary,
-    /// Goes into the reserve.
-    Reserved,
-    AcceptClock,
-    /// No record: asks whether there is room again.
-    Probe,
-}
-
-enum Reply {
-    Nobody,
-    Number(oneshot::Sender<Result<u64, AuditError>>),
-    Ticket(oneshot::Sender<Result<Ticket, AuditError>>),
+/// The thread that writes, and its right to.
+struct Writing {
+    thread: JoinHandle<()>,
+    lock: Box<dyn Lock>,
 }
 
 impl Log {
@@ -111,17 +83,11 @@ impl Log {
             std::io::ErrorKind::WouldBlock => AuditError::Locked,
             _ => error.into(),
         })?;
-        let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue::default()),
-            wake: Condvar::new(),
-            clock,
-            newest_ms: AtomicU64::new(0),
-            full: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared::new(clock));
         let (committer, recovery) = recover::recover(disk, options, Arc::clone(&shared))?;
         let thread = std::thread::Builder::new().name("audit".to_owned()).spawn(move || committer.run())?;
-        let thread = Mutex::new(Some((thread, lock)));
-        Ok((Log(Arc::new(Handle { shared, strangers: Mutex::default(), thread })), recovery))
+        let writing = Mutex::new(Some(Writing { thread, lock }));
+        Ok((Log(Arc::new(Handle { shared, strangers: Mutex::default(), writing })), recovery))
     }
 
     /// Records a permit before it is acted upon. Durable, and the duty to end it, once the answer resolves; if nobody
@@ -134,10 +100,7 @@ impl Log {
         if !is_id(record.decision.id) {
             return Pending::refused(AuditError::Id);
         }
-        let (sender, pending) = Pending::new();
-        let what = What::Begin { id: Arc::from(record.decision.id) };
-        self.0.shared.submit(what, Reply::Ticket(sender), |out| write::begin(out, record));
-        pending
+        self.0.shared.ticket(Arc::from(record.decision.id), |out| write::begin(out, record))
     }
 
     /// Records a refusal. Resolves to its number.
@@ -166,7 +129,7 @@ impl Log {
     pub fn accept_clock(&self, by: Option<Caller<'_>>) -> Pending<u64> {
         let shared = &self.0.shared;
         let behind_ms = shared.newest_ms.load(Ordering::Relaxed).saturating_sub(shared.clock.now_ms());
-        let details = [("behind_ms", super::record::Detail::Number(behind_ms))];
+        let details = [("behind_ms", Detail::Number(behind_ms))];
         let record =
             Administrative { action: chain::CLOCK_ACCEPTED, by, details: &details, ..Administrative::default() };
         shared.number(What::AcceptClock, |out| write::administrative(out, &record))
@@ -188,7 +151,7 @@ impl Log {
         let over = self.strangers().turn(self.0.shared.clock.now_ms());
         self.0.write_strangers(over);
         if self.0.shared.full.load(Ordering::Relaxed) {
-            self.0.shared.submit(What::Probe, Reply::Nobody, |_| {});
+            self.0.shared.unanswered(What::Probe, |_| {});
         }
     }
 
@@ -198,8 +161,8 @@ impl Log {
     /// The error that a beginning would meet.
     pub fn ready(&self) -> Result<(), AuditError> {
         let shared = &self.0.shared;
-        if let Some(ended) = &shared.queue().ended {
-            return Err(ended.clone());
+        if let Some(ended) = shared.ended() {
+            return Err(ended);
         }
         if let Some(behind_ms) = behind(shared.newest_ms.load(Ordering::Relaxed), shared.clock.now_ms()) {
             return Err(AuditError::ClockBehind { behind_ms });
@@ -226,17 +189,16 @@ impl Log {
 impl Handle {
     fn write_strangers(&self, over: Option<Strangers>) {
         if let Some(over) = over {
-            self.shared.submit(What::Ordinary, Reply::Nobody, |out| over.write(out));
+            self.shared.unanswered(What::Ordinary, |out| over.write(out));
         }
     }
 
     fn close(&self) {
         let last = self.strangers.lock().unwrap_or_else(PoisonError::into_inner).finish();
         self.write_strangers(last);
-        self.shared.queue().closing = true;
-        self.shared.wake.notify_one();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((thread, lock)) = thread {
+        self.shared.close();
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Writing { thread, lock }) = writing {
             // A panic in it was told to every waiter already.
             let _told = thread.join();
             drop(lock);
@@ -265,212 +227,9 @@ impl Options {
     }
 }
 
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn number(&self, what: What, body: impl FnOnce(&mut Vec<u8>)) -> Pending<u64> {
-        let (sender, pending) = Pending::new();
-        self.submit(what, Reply::Number(sender), body);
-        pending
-    }
-
-    /// Serialises outside the lock and hands over within it. A record that is not taken is answered at once.
-    fn submit(&self, what: What, reply: Reply, body: impl FnOnce(&mut Vec<u8>)) {
-        // Not there while a thread ends, which may drop a ticket: then a new buffer does.
-        let mut scratch = SCRATCH.try_with(RefCell::take).unwrap_or_default();
-        scratch.clear();
-        body(&mut scratch);
-        if let Err((reply, error)) = self.hand_over(what, reply, &scratch) {
-            reply.refuse(error);
-        }
-        scratch.shrink_to(SCRATCH_BYTES_KEPT);
-        let _kept = SCRATCH.try_with(|kept| kept.replace(scratch));
-    }
-
-    fn hand_over(&self, what: What, reply: Reply, body: &[u8]) -> Result<(), (Reply, AuditError)> {
-        if body.len() > BODY_BYTES_MAX {
-            return Err((reply, AuditError::RecordTooBig { bytes: body.len() }));
-        }
-        let mut queue = self.queue();
-        if let Some(ended) = &queue.ended {
-            return Err((reply, ended.clone()));
-        }
-        let refusable = !matches!(what, What::End { .. } | What::Reserved | What::AcceptClock);
-        if refusable && queue.bytes.len() + body.len() > QUEUE_BYTES_MAX {
-            return Err((reply, AuditError::Overloaded));
-        }
-        let start = queue.bytes.len();
-        queue.bytes.extend_from_slice(body);
-        let body = start..queue.bytes.len();
-        queue.items.push(Item { what, body, reply });
-        if std::mem::take(&mut queue.sleeping) {
-            drop(queue);
-            self.wake.notify_one();
-        }
-        Ok(())
-    }
-
-    /// Waits for records and takes all there are; `false` once the log is closing and none are left.
-    pub(super) fn next_batch(&self, batch: &mut Batch) -> bool {
-        let mut queue = self.queue();
-        while queue.items.is_empty() {
-            if queue.closing {
-                return false;
-            }
-            queue.sleeping = true;
-            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
-        std::mem::swap(&mut queue.items, &mut batch.items);
-        std::mem::swap(&mut queue.bytes, &mut batch.bytes);
-        true
-    }
-
-    /// Takes nothing more, and tells so to whoever waits. The first reason stands.
-    pub(super) fn end(&self, why: AuditError) {
-        let mut queue = self.queue();
-        let why = queue.ended.get_or_insert(why).clone();
-        let left = std::mem::take(&mut queue.items);
-        // Not under the lock: a ticket dropped by its waiter comes back here.
-        drop(queue);
-        left.into_iter().for_each(|item| item.reply.refuse(why.clone()));
-    }
-}
-
-impl Item {
-    /// Tells the waiter. A beginning that nobody waits for any more is ended by its ticket's drop.
-    pub(super) fn wake(self, shared: &Arc<Shared>, fate: Result<u64, AuditError>) {
-        match (self.reply, self.what) {
-            (Reply::Nobody, _) => {}
-            (Reply::Number(sender), _) => drop(sender.send(fate)),
-            (Reply::Ticket(sender), What::Begin { id }) => {
-                let ticket =
-                    fate.map(|begin| Ticket { shared: Arc::clone(shared), begin, id, windows: 0, ended: false });
-                drop(sender.send(ticket));
-            }
-            (Reply::Ticket(sender), _) => drop(sender.send(Err(failed("only a beginning has a ticket")))),
-        }
-    }
-}
-
-impl Reply {
-    fn refuse(self, error: AuditError) {
-        match self {
-            Reply::Nobody => {}
-            Reply::Number(sender) => drop(sender.send(Err(error))),
-            Reply::Ticket(sender) => drop(sender.send(Err(error))),
-        }
-    }
-}
-
-/// The duty to end what was begun. Its drop ends it as `aborted` (`failed` while panicking).
-#[must_use = "dropping it writes an ending"]
-pub struct Ticket {
-    shared: Arc<Shared>,
-    begin: u64,
-    id: Arc<str>,
-    windows: u64,
-    ended: bool,
-}
-
-impl Ticket {
-    /// The number of the begin record.
-    pub fn begin(&self) -> u64 {
-        self.begin
-    }
-
-    /// The id of the decision.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Records a window of a list before its first byte leaves.
-    ///
-    /// # Errors
-    /// In the answer: any; the window must then not leave, and the request ends as failed.
-    pub fn continuation(&mut self, record: &Window<'_>) -> Pending<u64> {
-        self.windows += 1;
-        let (begin, window) = (self.begin, self.windows);
-        self.shared.number(What::Ordinary, |out| write::continuation(out, begin, &self.id, window, record))
-    }
-
-    /// Writes the ending. Nobody needs to wait for it.
-    ///
-    /// # Errors
-    /// In the answer: [`AuditError::Failed`] or [`AuditError::Closed`]; the next start then writes `interrupted`.
-    pub fn end(mut self, record: &End<'_>) -> Pending<u64> {
-        self.write_end(record)
-    }
-
-    fn write_end(&mut self, record: &End<'_>) -> Pending<u64> {
-        self.ended = true;
-        let (begin, windows) = (self.begin, self.windows);
-        self.shared.number(What::End { begin }, |out| {
-            write::end(out, begin, &self.id, windows, record);
-            if out.len() > BODY_BYTES_MAX {
-                // An ending is never refused for its size: what grows without bound is left out, and it says so.
-                out.clear();
-                let code = Some("record-too-big");
-                write::end(out, begin, &self.id, windows, &End { code, counts: &[], unclassified: &[], ..*record });
-            }
-        })
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if !self.ended {
-            let outcome = if std::thread::panicking() { Outcome::Failed } else { Outcome::Aborted };
-            drop(self.write_end(&End { outcome, code: Some("dropped"), ..End::default() }));
-        }
-    }
-}
-
-/// Resolves when a record is durable, or cannot be. Dropping it does not withdraw the record.
-#[must_use = "nothing may be released before this resolves; drop it on purpose where nothing waits"]
-pub struct Pending<T>(oneshot::Receiver<Result<T, AuditError>>);
-
-impl<T> Pending<T> {
-    fn new() -> (oneshot::Sender<Result<T, AuditError>>, Pending<T>) {
-        let (sender, receiver) = oneshot::channel();
-        (sender, Pending(receiver))
-    }
-
-    fn refused(error: AuditError) -> Pending<T> {
-        let (sender, pending) = Pending::new();
-        drop(sender.send(Err(error)));
-        pending
-    }
-
-    /// Waits on this thread, for callers without a runtime. Blocks: never call it from a task.
-    ///
-    /// # Errors
-    /// As awaiting it.
-    pub fn wait(self) -> Result<T, AuditError> {
-        struct Unpark(std::thread::Thread);
-        impl Wake for Unpark {
-            fn wake(self: Arc<Self>) {
-                self.0.unpark();
-            }
-        }
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let mut this = pin!(self);
-        loop {
-            match this.as_mut().poll(&mut Context::from_waker(&waker)) {
-                Poll::Ready(answer) => return answer,
-                Poll::Pending => std::thread::park(),
-            }
-        }
-    }
-}
-
-impl<T> Future for Pending<T> {
-    type Output = Result<T, AuditError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        // A sender that is gone without a word: the writing thread panicked with the record in hand.
-        Pin::new(&mut self.0).poll(context).map(|answer| answer.unwrap_or_else(|_| Err(failed("the writer stopped"))))
+impl fmt::Debug for Log {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Log").field("ready", &self.ready()).finish_non_exhaustive()
     }
 }
 
@@ -479,10 +238,3 @@ impl<T> Future for Pending<T> {
 fn is_id(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
 }
-
-thread_local! {
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-const SCRATCH_BYTES_KEPT: usize = 1 << 16;
-const QUEUE_BYTES_MAX: usize = 64 << 20;

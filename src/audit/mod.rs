@@ -27,7 +27,8 @@
 //!
 //! # Files
 //! `audit-<seq of its first line, 20 digits>.jsonl`: a segment. Its first line has kind `segment` and lists the
-//! beginnings still `open` and the `newest` time, so that a start reads one segment and old ones can be removed.
+//! beginnings still `open` and the `newest` time, so that a start reads one segment and old ones can be removed (never the newest two: a newest that a
+//! crash left without its first line is made anew from the one before).
 //! `audit-<seq, 20 digits>.torn`: bytes that a start cut off before the record with that number. `lock`: held by the
 //! writer.
 
@@ -36,19 +37,22 @@ mod commit;
 mod error;
 mod json;
 mod log;
+mod queue;
 mod read;
 mod record;
 mod recover;
 mod seal;
 mod strangers;
 mod tail;
+mod ticket;
 mod time;
 mod verify;
 mod write;
 
 pub use chain::{Fault, Kind};
 pub use error::AuditError;
-pub use log::{Log, Options, Pending, Ticket};
+pub use log::{Log, Options};
+pub use queue::Pending;
 pub use read::{Line, Reader};
 pub use record::{
     Administrative, BODY_BYTES_MAX, Begin, Caller, Count, Decision, Detail, Disclosure, End, Entries, Forms, Latency,
@@ -57,5 +61,6 @@ pub use record::{
 pub use recover::{Recovery, Torn};
 pub use seal::{Note, Seal, Sealed};
 pub use tail::{Tail, pretty, tail};
+pub use ticket::Ticket;
 pub use time::Clock;
 pub use verify::{BadRecord, Report, verify};

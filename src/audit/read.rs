@@ -45,6 +45,14 @@ impl<'d> Reader<'d> {
         Reader { disk, current: None, following: None, stays: false }
     }
 
+    /// From the beginning of a segment, and on.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn from_segment(disk: &'d dyn Disk, name: &str) -> io::Result<Reader<'d>> {
+        Ok(Reader { stays: false, ..Reader::of_segment(disk, name)? })
+    }
+
     /// One segment only, from its beginning.
     ///
     /// # Errors
@@ -88,6 +96,11 @@ impl<'d> Reader<'d> {
                 }
             }
         }
+    }
+
+    /// Whether bytes without a newline were read.
+    pub(super) fn is_inside_a_line(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| !current.partial.is_empty())
     }
 
     /// What stands after the last newline, once [`Reader::next_line`] answered `None`.

@@ -13,7 +13,8 @@
 
 use super::chain::{Chain, Fault, claim_of};
 use super::commit::{Committer, behind, new_segment, used_bytes};
-use super::log::{Options, Shared};
+use super::log::Options;
+use super::queue::Shared;
 use super::read::{Line, Reader, aside_name, first_of, segments};
 use super::record::{Administrative, Detail};
 use super::verify::BadRecord;
@@ -55,6 +56,8 @@ struct Scan {
     chain: Chain,
     /// Whether any of its lines is in order: if not, it is made anew.
     begun: bool,
+    /// Where its last batch begins, in bytes: everything before was durable when that was written.
+    last_batch: u64,
     tail: Option<Tail>,
 }
 
@@ -87,8 +90,9 @@ pub(super) fn recover(
         aside: aside_name(scan.chain.next),
     });
     let mut segment = reopen(&*disk, &options, &last.name)?;
-    // A writer that was killed left bytes that are read but perhaps not durable, and so perhaps the name. A line that
-    // is written next claims that everything before it is.
+    // A writer that was killed, or that gave up on a failed flush, left bytes that are read and perhaps not durable:
+    // those of its last batch, and perhaps the name. The line that is written next claims that they are.
+    segment.rewrite(scan.last_batch)?;
     segment.flush(Flush::Inherited)?;
     disk.sync_directory(NewName::Segment)?;
     if let (Some(tail), Some(torn)) = (&scan.tail, &torn) {
@@ -114,15 +118,15 @@ pub(super) fn recover(
 /// Reads the newest segment; where not even its first line is in order, the one before tells the state.
 fn scan(disk: &dyn Disk, last: &Entry, before: Option<&Entry>) -> Result<Scan, AuditError> {
     let Some(first) = first_of(&last.name) else { return Err(AuditError::Options("a segment without a number")) };
-    let (chain, tail) = walk(disk, last, Chain::joining(first))?;
+    let (chain, last_batch, tail) = walk(disk, last, Chain::joining(first))?;
     if chain.next > first {
-        return Ok(Scan { chain, begun: true, tail });
+        return Ok(Scan { chain, begun: true, last_batch, tail });
     }
     let chain = match before {
         None if first == 1 => Chain::new(),
         None => return Err(damaged(&last.name, first, Fault::Opening)),
         Some(before) => {
-            let (chain, broken) = walk(disk, before, Chain::joining(first_of(&before.name).unwrap_or(0)))?;
+            let (chain, _, broken) = walk(disk, before, Chain::joining(first_of(&before.name).unwrap_or(0)))?;
             if let Some(tail) = broken {
                 // It was flushed before the newer one was made: no crash tears it.
                 let bad = BadRecord { offset: tail.offset, ..bad_at(&before.name, chain.next, Fault::Unreadable) };
@@ -134,24 +138,31 @@ fn scan(disk: &dyn Disk, last: &Entry, before: Option<&Entry>) -> Result<Scan, A
     if chain.next != first {
         return Err(damaged(&last.name, first, Fault::Sequence { expected: chain.next, found: first }));
     }
-    Ok(Scan { chain, begun: false, tail })
+    Ok(Scan { chain, begun: false, last_batch: 0, tail })
 }
 
-/// Follows one segment to its first bad line, and judges what comes after.
-fn walk(disk: &dyn Disk, entry: &Entry, mut chain: Chain) -> Result<(Chain, Option<Tail>), AuditError> {
+/// Follows one segment to its first bad line, and judges what comes after. Also tells where its last batch begins.
+fn walk(disk: &dyn Disk, entry: &Entry, mut chain: Chain) -> Result<(Chain, u64, Option<Tail>), AuditError> {
+    let mut last_batch = 0;
     let mut reader = Reader::of_segment(disk, &entry.name)?;
     loop {
-        let Some(line) = reader.next_line()?.or_else(|| reader.unfinished()) else { return Ok((chain, None)) };
+        let Some(line) = reader.next_line()?.or_else(|| reader.unfinished()) else {
+            return Ok((chain, last_batch, None));
+        };
+        let batch = chain.batch;
         let fault = match line.finished {
             true => chain.accept(&line.bytes, line.line == 1).err(),
             false => Some(Fault::Unfinished),
         };
+        if chain.batch != batch {
+            last_batch = line.offset;
+        }
         if let Some(fault) = fault {
             let tail = tail(disk, entry, line.offset)?;
             if !is_tear(&chain, &line, &tail.bytes) {
                 return Err(AuditError::Damaged(Box::new(BadRecord::new(&line, chain.next, fault))));
             }
-            return Ok((chain, Some(tail)));
+            return Ok((chain, last_batch, Some(tail)));
         }
     }
 }
@@ -216,8 +227,19 @@ fn start(
     let used_bytes = used_bytes(&*disk)?;
     let is_empty = segment.bytes() == 0;
     let (out, frame) = (Vec::new(), Vec::new());
-    let mut committer =
-        Committer { disk, shared, options, chain, segment, segment_first, used_bytes, out, frame, no_room: false };
+    let mut committer = Committer {
+        disk,
+        shared,
+        options,
+        chain,
+        segment,
+        segment_first,
+        used_bytes,
+        out,
+        frame,
+        no_room: false,
+        recounted: false,
+    };
     committer.start_batch(now_ms);
     if is_empty {
         committer.open_segment(now_ms);

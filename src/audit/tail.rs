@@ -1,7 +1,7 @@
 //! What is happening? The log's lines as they come, for people (one short line each) or for programs (as they are).
 
 use super::json::is_unsafe_to_show;
-use super::read::Reader;
+use super::read::{Reader, segments};
 use crate::store::Disk;
 use serde_json::Value;
 use std::io::{self, Write};
@@ -31,7 +31,10 @@ pub fn tail(
     out: &mut dyn Write,
     mut wait: impl FnMut() -> Option<Duration>,
 ) -> io::Result<()> {
-    let mut reader = Reader::new(disk);
+    let mut reader = match options.last {
+        Some(last) => near_the_end(disk, last)?,
+        None => Reader::new(disk),
+    };
     let mut held = std::collections::VecDeque::new();
     let mut caught_up = options.last.is_none();
     loop {
@@ -56,6 +59,20 @@ pub fn tail(
     }
 }
 
+/// From the newest segment that has so many lines together with those after it: older ones need not be read.
+fn near_the_end(disk: &dyn Disk, mut last: usize) -> io::Result<Reader<'_>> {
+    for entry in segments(disk)?.iter().rev() {
+        let mut segment = Reader::of_segment(disk, &entry.name)?;
+        while segment.next_line()?.is_some() {
+            last = last.saturating_sub(1);
+        }
+        if last == 0 {
+            return Reader::from_segment(disk, &entry.name);
+        }
+    }
+    Ok(Reader::new(disk))
+}
+
 fn show(line: &[u8], options: Tail, out: &mut dyn Write) -> io::Result<()> {
     if options.json {
         out.write_all(line)?;
@@ -64,7 +81,7 @@ fn show(line: &[u8], options: Tail, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", pretty(line, options.colour))
 }
 
-/// One line for a person: time, what, who, purpose, where, clause and what came of it; at most [`COLUMNS_MAX`]
+/// One line for a person: time, what, who, purpose, where, clause and what came of it; at most 120
 /// characters. A line that is no record is shown as such.
 pub fn pretty(line: &[u8], colour: bool) -> String {
     let Ok(record) = serde_json::from_slice::<Value>(line) else {

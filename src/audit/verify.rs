@@ -12,6 +12,7 @@ use crate::store::Disk;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
+use std::time::Duration;
 
 /// What a walk over the log found.
 #[derive(Clone, Debug, Default)]
@@ -54,19 +55,19 @@ pub struct BadRecord {
     pub fault: Fault,
 }
 
-/// Walks the whole log. Takes no lock: on a log in use, a last line under way counts as [`Fault::Unfinished`].
+/// Walks the whole log. Takes no lock and may be used while a gate writes; blocks for the time that it takes to read.
 ///
 /// # Errors
 /// Only if the disk cannot be read; a bad record is no error but in the report.
 pub fn verify(disk: &dyn Disk) -> io::Result<Report> {
-    let mut report = Report::default();
-    report.torn_files = disk.list()?.into_iter().map(|entry| entry.name).filter(|name| is_torn(name)).collect();
+    let torn_files = disk.list()?.into_iter().map(|entry| entry.name).filter(|name| is_torn(name)).collect();
+    let mut report = Report { torn_files, ..Report::default() };
     let Some(first) = segments(disk)?.first().and_then(|entry| first_of(&entry.name)) else { return Ok(report) };
     report.first_sequence = first;
     let mut chain = if first == 1 { Chain::new() } else { Chain::joining(first) };
     let mut reader = Reader::new(disk);
     let mut before: Option<Line> = None;
-    while let Some(line) = reader.next_line()? {
+    while let Some(line) = settled(&mut reader)? {
         let opens = line.line == 1;
         report.segments += u64::from(opens);
         match judge(&mut chain, &line, opens) {
@@ -90,6 +91,18 @@ pub fn verify(disk: &dyn Disk) -> io::Result<Report> {
     report.newest_ms = chain.newest_ms;
     report.open = chain.open.len() as u64;
     Ok(report)
+}
+
+/// The next line; one that a running gate is just writing gets a tenth of a second to be finished.
+fn settled(reader: &mut Reader<'_>) -> io::Result<Option<Line>> {
+    for _ in 0..20 {
+        let line = reader.next_line()?;
+        if line.is_some() || !reader.is_inside_a_line() {
+            return Ok(line);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    reader.next_line()
 }
 
 fn judge(chain: &mut Chain, line: &Line, opens: bool) -> Result<Kind, Fault> {

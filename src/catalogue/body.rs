@@ -85,9 +85,10 @@ impl Walk<'_> {
 
     /// A resource inside the body is judged by its own type; one of an unknown type cannot be judged.
     fn resource(&mut self, value: &Value) {
-        let known = value.get("resourceType").and_then(Value::as_str).and_then(|name| self.types.get(name));
+        let types = self.types;
+        let known = value.get("resourceType").and_then(Value::as_str).and_then(|name| types.get(name));
         match known {
-            Some(node) => self.value(Some(&node.clone()), None, value),
+            Some(known) => self.value(Some(&known.node), None, value),
             None => self.unclassified(),
         }
     }

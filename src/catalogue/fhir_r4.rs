@@ -12,12 +12,13 @@ use std::sync::Arc;
 use crate::policy::reader::{Table, Text};
 use crate::policy::{Action, Categories, Vocabulary};
 
-use super::Catalogue;
+use super::check::NOTHING_TO_COUNT_AS;
 use super::fields::{Generaliser, Meaning, Node};
 use super::pointer::{Pointer, SubjectPath};
 use super::rest::{category, pointer};
 use super::route::{Existence, Param, Route, Shape, SubjectSpec};
 use super::tree::{self, Draft};
+use super::{Catalogue, ResourceType};
 
 /// Reads the surface into the catalogue; faults go to the table's reader.
 pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Vocabulary) {
@@ -102,43 +103,47 @@ struct Words {
 impl Surface<'_> {
     /// One type's node, entered in the table of types, and its routes.
     fn resource_type(&self, catalogue: &mut Catalogue, name: &Text, table: &Table<'_>) -> Vec<Route> {
-        let own = table.text("category").map(|text| (self.meaning(table, &text), text.span));
-        let own = own.and_then(|(meaning, _)| meaning);
-        let mut elements = self.common.clone();
+        let own = table.text("category").and_then(|text| self.meaning(table, &text));
+        // What servers say of themselves, or only inside others, is no record with an id of its own.
+        let (at, contained_only) = (table.text("at"), table.flag("contained-only"));
+        let mut elements = if at.is_some() || contained_only { Elements::new() } else { self.common.clone() };
         elements.extend(table.lists("elements"));
         let node = self.node(table, own, &elements);
-        catalogue.types.insert(name.text.as_str().into(), node.clone());
         let categories = tree::categories(&node, Categories::NONE);
-        if let Some(path) = table.text("at") {
+        if categories.is_empty() && tree::has_free_text(&node) {
+            table.reader().fault(name.span.clone(), NOTHING_TO_COUNT_AS, None);
+        }
+        let subject = table.text("subject");
+        let entry =
+            subject.as_ref().filter(|place| place.text != "none").map(|place| self.subject(table, &node, place));
+        let known = ResourceType { node: node.clone(), subject: entry.clone() };
+        catalogue.types.insert(name.text.as_str().into(), known);
+        if let Some(path) = at {
             return vec![self.single(&name.text, &path, node, categories)];
         }
-        let Some(subject) = table.text("subject") else {
-            // A type that only occurs inside others.
-            if !table.flag("contained-only") {
+        if subject.is_none() {
+            if !contained_only {
                 table.missing("subject");
             }
             return Vec::new();
-        };
-        let entry = (subject.text != "none").then(|| {
-            let place = pointer(table, &subject);
-            if tree::lookup(&node, &place).is_none() {
-                table.reader().fault(
-                    subject.span.clone(),
-                    format!("`{}` is no element of the type", subject.text),
-                    None,
-                );
-            }
-            SubjectPath::new(place, subject.text.ends_with("/reference"))
-        });
+        }
         let query = self.search(table, entry.as_ref(), categories);
         self.routes(&name.text, entry, node, categories, query)
+    }
+
+    fn subject(&self, table: &Table<'_>, node: &Node, text: &Text) -> SubjectPath {
+        let place = pointer(table, text);
+        if tree::lookup(node, &place).is_none() {
+            table.reader().fault(text.span.clone(), format!("`{}` is no element of the type", text.text), None);
+        }
+        SubjectPath::new(place, text.text.ends_with("/reference"))
     }
 
     /// A document at a path of its own that is about no one (`/metadata`).
     fn single(&self, name: &str, path: &Text, node: Arc<Node>, categories: Categories) -> Route {
         let spec = SubjectSpec { none: true, ..SubjectSpec::default() };
         let id = format!("fhir.{name}");
-        let query = HashMap::from([("_format".into(), Param::Only(FORMATS.map(Into::into).into()))]);
+        let query = HashMap::from([("_format".into(), Param::Only(formats()))]);
         Route { query, ..self.route(id, path.text.clone(), Action::Read, spec, node, categories) }
     }
 
@@ -162,7 +167,7 @@ impl Surface<'_> {
             node,
             categories,
         );
-        read.query.insert("_format".into(), Param::Only(FORMATS.map(Into::into).into()));
+        read.query.insert("_format".into(), Param::Only(formats()));
         let inside = entry.map(|entry| entry.inside("resource"));
         let mut subject_names: Vec<Box<str>> =
             query.iter().filter(|(_, param)| **param == Param::Subject).map(|(name, _)| name.clone()).collect();
@@ -246,7 +251,7 @@ impl Surface<'_> {
             query.insert(name.text.into(), param);
         }
         query.insert("_sort".into(), Param::Sort(sort));
-        query.insert("_format".into(), Param::Only(FORMATS.map(Into::into).into()));
+        query.insert("_format".into(), Param::Only(formats()));
         for name in &self.pages {
             query.insert(name.clone(), Param::Page);
         }
@@ -343,7 +348,11 @@ fn place(path: &str, many: impl Fn(&str) -> bool) -> Option<Pointer> {
     Some(place)
 }
 
+fn formats() -> Vec<Box<str>> {
+    FORMATS.map(Into::into).into()
+}
+
 /// How deep datatypes may lie in one another.
 const DEPTH_MAX: usize = 6;
-/// The only formats that the gate can read inside.
-const FORMATS: [&str; 3] = ["json", "application/json", "application/fhir+json"];
+/// The only formats that the gate can read inside; the last is how an unescaped `+` decodes.
+const FORMATS: [&str; 4] = ["json", "application/json", "application/fhir+json", "application/fhir json"];

@@ -8,12 +8,14 @@
 //! file or socket; no type that holds a request's values has `Debug`.
 
 pub mod body;
+mod check;
 mod fhir_r4;
 pub mod fields;
 mod pointer;
 mod resolve;
 mod rest;
 mod route;
+mod sort;
 mod target;
 mod tree;
 
@@ -24,14 +26,22 @@ use crate::policy::reader::{Reader, Table};
 use crate::policy::{Faults, Source, Vocabulary};
 
 pub use pointer::{Pointer, SUBJECT_BYTES_MAX, SubjectPath, is_subject_id};
-pub use resolve::{NamedSubject, PARAMETER_NAME_BYTES_MAX, Part, Resolved, SubjectAt, Unresolved};
+pub use resolve::{NamedId, PARAMETER_NAME_BYTES_MAX, Part, Resolved, SubjectAt, Unresolved};
 pub use route::{Cells, Certified, Existence, Route, Shape};
 pub use target::{BadTarget, PARAMETERS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX};
 pub use tree::{categories as categories_of, lookup};
 
 /// FHIR resource types by name, for places that hold a resource of its own ([`fields::Node::resource`]). A type that is
 /// not among them is withheld whole.
-pub type Types = HashMap<Box<str>, Arc<fields::Node>>;
+pub type Types = HashMap<Box<str>, ResourceType>;
+
+/// A FHIR resource type.
+pub struct ResourceType {
+    /// What its elements are.
+    pub node: Arc<fields::Node>,
+    /// Where a resource of it names its subject; `None`: it is about no one.
+    pub subject: Option<SubjectPath>,
+}
 
 /// The compiled-in FHIR R4 surface.
 const FHIR_R4: &str = include_str!("../../policy/catalogue/fhir-r4.toml");

@@ -1,5 +1,7 @@
 //! Where in a JSON document? JSON Pointers (RFC 6901), with `*` for any element or any member not named otherwise.
 
+use std::fmt;
+
 use serde_json::Value;
 
 /// A parsed pointer; the empty one is the whole document.
@@ -43,13 +45,22 @@ impl Pointer {
         Pointer(vec![ANY.into()])
     }
 
-    /// The value there. Only for a pointer without `*`; steps into arrays are element numbers.
-    pub fn find<'v>(&self, document: &'v Value) -> Option<&'v Value> {
-        self.steps().try_fold(document, |value, step| match value {
-            Value::Object(members) => members.get(step),
-            Value::Array(items) => items.get(step.parse::<usize>().ok()?),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    /// The values there; `*` is every element of an array.
+    pub fn find<'v>(&self, document: &'v Value) -> Vec<&'v Value> {
+        self.steps().fold(vec![document], |values, step| {
+            let inner = values.into_iter().flat_map(|value| match value {
+                Value::Object(members) => members.get(step).into_iter().collect(),
+                Value::Array(items) if step == ANY => items.iter().collect(),
+                Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+            });
+            inner.collect()
         })
+    }
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.steps().try_for_each(|step| write!(f, "/{}", step.replace('~', "~0").replace('/', "~1")))
     }
 }
 
@@ -87,7 +98,7 @@ impl SubjectPath {
         SubjectPath { pointer, reference }
     }
 
-    /// The place, from the entry's (or body's) root. Has no `*`.
+    /// The place, from the entry's (or body's) root. With a `*`, all that are there have to agree.
     pub fn pointer(&self) -> &Pointer {
         &self.pointer
     }
@@ -109,9 +120,16 @@ impl SubjectPath {
         is_subject_id(id).then_some(id)
     }
 
-    /// The subject in a document; a whole number counts as its digits.
+    /// The subject in a document; a whole number counts as its digits. `None`: nobody is named, somebody who can be none,
+    /// or two that differ.
     pub fn find(&self, document: &Value) -> Option<String> {
-        match self.pointer.find(document)? {
+        let mut found = self.pointer.find(document).into_iter().map(|value| self.read(value));
+        let first = found.next()??;
+        found.all(|other| other.as_deref() == Some(&first)).then_some(first)
+    }
+
+    fn read(&self, value: &Value) -> Option<String> {
+        match value {
             Value::String(text) => self.id(text).map(str::to_owned),
             Value::Number(number) if !self.reference && (number.is_u64() || number.is_i64()) => {
                 Some(number.to_string())
@@ -147,8 +165,9 @@ mod tests {
 
     #[test]
     fn a_member_with_a_slash_in_its_name_is_reached_by_its_escape() {
-        let pointer = Pointer::parse("/a~1b/c~0d/1").unwrap();
-        assert_eq!(pointer.find(&json!({"a/b": {"c~d": [1, 2]}})), Some(&json!(2)));
+        let pointer = Pointer::parse("/a~1b/c~0d/*").unwrap();
+        assert_eq!(pointer.find(&json!({"a/b": {"c~d": [1, 2]}})), [&json!(1), &json!(2)]);
+        assert_eq!(pointer.to_string(), "/a~1b/c~0d/*");
         for bad in ["a", "/a//b", "/a~2", "/a~", "/"] {
             assert!(Pointer::parse(bad).is_none(), "{bad}");
         }
@@ -161,6 +180,16 @@ mod tests {
         for other in ["Group/p-1", "p-1", "https://x/Patient/p-1", "Patient/", "Patient/a/_history/1", "Patient/.."] {
             assert_eq!(path.find(&json!({"subject": {"reference": other}})), None, "{other}");
         }
+    }
+
+    #[test]
+    fn of_two_subjects_that_differ_none_is_taken() {
+        let path = SubjectPath::new(Pointer::parse("/subject/*/reference").unwrap(), true);
+        let two = |a: &str, b: &str| path.find(&json!({"subject": [{"reference": a}, {"reference": b}]}));
+        assert_eq!(two("Patient/1", "Patient/1"), Some("1".to_owned()));
+        assert_eq!(two("Patient/1", "Patient/2"), None);
+        assert_eq!(two("Patient/1", "Device/1"), None);
+        assert_eq!(path.find(&json!({"subject": []})), None);
     }
 
     #[test]

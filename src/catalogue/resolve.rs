@@ -28,6 +28,9 @@ pub struct Resolved<'c> {
     pub asked: Categories,
     /// What the request filters and sorts on. An id that names the subject is none of them.
     pub query_categories: Categories,
+    /// The ids in the path that are not the subject's (`/donors/{donor}/exams/{exam}`: the exam's; `/Condition/{id}`): they
+    /// may be pseudonyms too.
+    pub ids: Vec<NamedId>,
     /// Where page numbers, sizes and cursors stand in the raw query.
     pub pages: Vec<Range<usize>>,
 }
@@ -36,7 +39,7 @@ pub struct Resolved<'c> {
 #[derive(Clone, PartialEq, Eq)]
 pub enum SubjectAt {
     /// In the path or query: judged before anything is forwarded.
-    Target(NamedSubject),
+    Target(NamedId),
     /// In the request body, at [`Route::body_subject`].
     Body,
     /// In each entry of the answer, at [`Route::entry_subject`]; on one record, the record is the entry.
@@ -47,10 +50,11 @@ pub enum SubjectAt {
     NoOne,
 }
 
-/// A subject's id in the request line, and where it stands there, so that a pseudonym can be replaced.
+/// An id in the request line, and where it stands there, so that a pseudonym can be replaced. Satisfies
+/// [`is_subject_id`](super::is_subject_id).
 #[derive(Clone, PartialEq, Eq)]
-pub struct NamedSubject {
-    /// The id, decoded. Satisfies [`is_subject_id`](super::is_subject_id).
+pub struct NamedId {
+    /// The id, decoded.
     pub id: String,
     /// In the path or in the query.
     pub part: Part,
@@ -131,6 +135,7 @@ impl Catalogue {
             subject,
             asked: route.asked(action),
             query_categories: asked_of.categories,
+            ids: route.other_ids(&segments)?,
             pages: asked_of.pages,
         })
     }
@@ -152,7 +157,7 @@ fn not_allowed(routes: &[&Route]) -> Unresolved {
 struct Query {
     categories: Categories,
     pages: Vec<Range<usize>>,
-    subject: Option<NamedSubject>,
+    subject: Option<NamedId>,
 }
 
 impl Query {
@@ -219,7 +224,7 @@ impl Route {
         }
     }
 
-    fn subject_in_query(&self, parameter: &Parameter<'_>) -> Result<NamedSubject, BadTarget> {
+    fn subject_in_query(&self, parameter: &Parameter<'_>) -> Result<NamedId, BadTarget> {
         if parameter.raw_value.contains('+') {
             return Err(BadTarget::SubjectId); // a blank to some, a plus to others
         }
@@ -232,7 +237,7 @@ impl Route {
             false if parameter.raw_value.ends_with(id) => parameter.raw.end.saturating_sub(id.len())..parameter.raw.end,
             false => return Err(BadTarget::NeedlessEncoding),
         };
-        Ok(NamedSubject { id: id.to_owned(), part: Part::Query, raw })
+        Ok(NamedId { id: id.to_owned(), part: Part::Query, raw })
     }
 
     fn check_id<'v>(&self, id: &'v str) -> Result<&'v str, BadTarget> {
@@ -243,17 +248,12 @@ impl Route {
         &self,
         action: Action,
         segments: &[Segment<'_>],
-        in_query: Option<NamedSubject>,
+        in_query: Option<NamedId>,
     ) -> Result<SubjectAt, BadTarget> {
         let spec = &self.subject;
         if let Some(segment) = spec.segment.and_then(|number| segments.get(number)) {
             let id = self.check_id(target::subject(&segment.decoded)?)?.to_owned();
-            let named = NamedSubject { id, part: Part::Path, raw: segment.raw.clone() };
-            // A second name beside it could be another person's.
-            return if in_query.is_some() { Err(BadTarget::Doubled) } else { Ok(SubjectAt::Target(named)) };
-        }
-        if self.fhir && segments.get(self.fhir_id_segment()).is_some_and(|segment| !is_fhir_id(&segment.decoded)) {
-            return Err(BadTarget::SubjectId);
+            return Ok(SubjectAt::Target(NamedId { id, part: Part::Path, raw: segment.raw.clone() }));
         }
         if let Some(named) = in_query {
             return Ok(SubjectAt::Target(named));
@@ -274,9 +274,16 @@ impl Route {
         }
     }
 
-    /// The number of the segment that holds a resource's id, on FHIR routes that have one.
-    fn fhir_id_segment(&self) -> usize {
-        self.template.split('/').skip(1).position(|step| step.starts_with('{')).unwrap_or(usize::MAX)
+    /// The variable segments that do not name the subject.
+    fn other_ids(&self, segments: &[Segment<'_>]) -> Result<Vec<NamedId>, BadTarget> {
+        let steps = self.template.split('/').skip(1).zip(segments).enumerate();
+        let others = steps.filter(|(at, (step, _))| step.starts_with('{') && Some(*at) != self.subject.segment);
+        others
+            .map(|(_, (_, segment))| {
+                let id = self.check_id(target::subject(&segment.decoded)?)?.to_owned();
+                Ok(NamedId { id, part: Part::Path, raw: segment.raw.clone() })
+            })
+            .collect()
     }
 }
 

@@ -1,8 +1,15 @@
 //! How is a `rest` document read? `[record.NAME]` names the members of a record once; `[[route]]` says where it is found.
 //!
-//! Keys of a record: `fields` (pointer → category, or `free-text` `open` `count` `link` `never`), `generalise` (pointer →
-//! `year` `decade` `prefecture` `postal-3`), `references` (pointers to ids), `as-string` (integer ids that may leave as
-//! strings). A route has the same keys for its own document, and those read in [`read`]'s functions below.
+//! Of a record: `fields` (pointer → a category, or `free-text` `open` `count` `link` `never`), `generalise` (pointer → `year`
+//! `decade` `prefecture` `postal-3`), `references` (pointers to ids), `as-string` (integer ids that may leave as strings).
+//!
+//! Of a route: the same for its own document, and `id`, `path`, `methods`, `shape`, `entries`, `record` (laid at the
+//! entries), `subject-class`, `subject`, `query` (parameter → categories, `free-text`, `free`, `page`, `field-name`), `body` or
+//! `body-record` (where a request body differs from the record), `existence`, `opaque`, and of a certified dataset `dataset`,
+//! `items`, `publication`, `cell-count`, `cell-count-min`. One path may have several routes, each with methods of its own.
+//!
+//! What cannot be judged does not load: a write whose subject is not known before it is forwarded, free text beside no
+//! category, an entry's subject at a place that is no field, a dataset with a field that was not published.
 
 use std::collections::HashMap;
 
@@ -14,6 +21,7 @@ use super::fields::{Generaliser, Meaning, Node};
 use super::pointer::{Pointer, SubjectPath};
 use super::route::{Cells, Certified, Existence, Param, Route, Shape, SubjectSpec};
 use super::tree::{self, Draft};
+use super::{check::check, sort::sort_fields};
 
 /// Reads every route of the document into the catalogue; faults go to the table's reader.
 pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Vocabulary) {
@@ -411,95 +419,4 @@ fn template(table: &Table<'_>) -> Text {
         table.reader().fault(path.span.clone(), message, Some("write `/donors/{id}`".to_owned()));
     }
     path
-}
-
-/// The names by which entries can be sorted: `born`, `address.city`, each with all categories at and beneath it.
-fn sort_fields(route: &Route) -> HashMap<Box<str>, Categories> {
-    let mut fields = HashMap::new();
-    if let Some((entry, inherited)) = tree::lookup(&route.root, &route.entries) {
-        sort_beneath(entry, inherited, &mut String::new(), route.categories, &mut fields);
-    }
-    fields
-}
-
-fn sort_beneath(
-    node: &Node,
-    inherited: Option<Meaning>,
-    path: &mut String,
-    everything: Categories,
-    fields: &mut HashMap<Box<str>, Categories>,
-) {
-    for (name, child) in &node.members {
-        let length = path.len();
-        if length > 0 {
-            path.push('.');
-        }
-        path.push_str(name);
-        let meaning = child.meaning.or(inherited);
-        match meaning {
-            Some(Meaning::Category(category)) => {
-                fields.insert(path.as_str().into(), category.only().or(tree::categories(child, everything)));
-            }
-            Some(Meaning::Open) => {
-                fields.insert(path.as_str().into(), tree::categories(child, everything));
-            }
-            Some(Meaning::Everything) => {
-                fields.insert(path.as_str().into(), everything);
-            }
-            Some(Meaning::Count | Meaning::Link | Meaning::Never) | None => {}
-        }
-        sort_beneath(child, meaning, path, everything, fields);
-        path.truncate(length);
-    }
-}
-
-/// What no single key can show.
-fn check(table: &Table<'_>, id: &Text, route: &Route) {
-    let fault = |message: &str| table.reader().fault(id.span.clone(), format!("route `{}`: {message}", id.text), None);
-    let writes_or_deletes = route.actions.iter().any(|(_, action)| !action.releases());
-    let spec = &route.subject;
-    if route.class.is_none() && !spec.none {
-        fault("`subject-class` is missing");
-    }
-    if route.categories.is_empty() && (tree::has_free_text(&route.root) || route.shape == Shape::Opaque) {
-        fault("free text counts as every category of the route, and it has none");
-    }
-    for (_, action) in &route.actions {
-        let before = spec.segment.is_some() || !spec.query.is_empty() || spec.caller || spec.none;
-        match action {
-            Action::Create if !before && spec.body.is_none() => {
-                fault("a `create` has to name its subject before it is forwarded")
-            }
-            Action::Update | Action::Delete if !before => {
-                fault(
-                    "the subject of an `update` or `delete` has to be in path or query, or the caller: a body could name another",
-                );
-            }
-            Action::Read | Action::Search | Action::Create | Action::Update | Action::Delete => {}
-        }
-    }
-    if let (Some(entry), true) = (&spec.entry, route.shape != Shape::Opaque) {
-        let place = route.entries.join(entry.pointer());
-        if tree::lookup(&route.root, &place).is_none() {
-            fault("the subject's place in an entry is no field");
-        }
-    }
-    if let Some(body) = &spec.body
-        && tree::lookup(&route.body, body.pointer()).is_none()
-    {
-        fault("the subject's place in the body is no field");
-    }
-    if let Some(certified) = &route.certified {
-        if writes_or_deletes {
-            fault("a certified dataset is only read");
-        }
-        if !certified.items.covers(route.categories) {
-            fault("a certified dataset names a field that is not among its published `items`");
-        }
-        if let Some(cells) = &certified.cells
-            && tree::lookup(&route.root, &route.entries.join(&cells.count)).is_none()
-        {
-            fault("`cell-count` is no field of an entry");
-        }
-    }
 }

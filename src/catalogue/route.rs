@@ -193,9 +193,10 @@ impl Route {
     pub fn resource_type(&self) -> Option<&str> {
         self.resource_type.as_deref()
     }
-    /// Carries no one's data at all (`/metadata`): there is nothing to decide, only who calls.
+    /// Is only read, and carries no one's data at all (`/metadata`): there is nothing to decide, only who calls.
     pub fn is_open(&self) -> bool {
-        self.subject.none && self.certified.is_none() && self.everything().is_empty()
+        let only_read = self.actions.iter().all(|(_, action)| action.releases());
+        only_read && self.subject.none && self.certified.is_none() && self.everything().is_empty()
     }
     /// The methods it takes, HEAD and GET both where it takes GET.
     pub fn methods(&self) -> impl Iterator<Item = (&str, Action)> {

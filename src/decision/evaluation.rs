@@ -218,7 +218,7 @@ pub fn answer(
 }
 
 fn reason(policy: &Policy, request: &Request<'_>, refusal: &Refusal, reason: Reason) -> Value {
-    let clause = clauses_of(policy, request, refusal, reason).iter().next().map(|id| policy.clause(id));
+    let clause = clauses_of(policy, request.purpose.known(), refusal, reason).iter().next().map(|id| policy.clause(id));
     json!({"code": reason.code(), "clause": clause, "detail": reason.detail()})
 }
 

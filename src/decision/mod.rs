@@ -284,8 +284,8 @@ pub struct Refusal {
 }
 
 /// The clauses to cite for one reason of a refusal.
-pub fn clauses_of(policy: &Policy, request: &Request<'_>, refusal: &Refusal, reason: Reason) -> Clauses {
+pub fn clauses_of(policy: &Policy, purpose: Option<PurposeId>, refusal: &Refusal, reason: Reason) -> Clauses {
     let mut clauses = Clauses::new();
-    judge::cite(policy, request.purpose.known(), refusal.recipient, reason, &mut clauses);
+    judge::cite(policy, purpose, refusal.recipient, reason, &mut clauses);
     clauses
 }

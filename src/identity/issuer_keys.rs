@@ -159,3 +159,69 @@ impl Progress {
         false
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test")]
+mod tests {
+    use super::*;
+
+    fn asked(keys: &IssuerKeys, kid: &str, now_s: i64) -> Option<AuthError> {
+        keys.judge_unknown("ES256", Some(kid), (now_s, 60), |_| true)
+    }
+
+    /// Key ids are made up for free; memory is not.
+    #[test]
+    fn made_up_keys_fill_a_bounded_space_and_make_room_when_forgotten() {
+        let keys = IssuerKeys::empty();
+        for number in 0..3 * SIGHTINGS_MAX {
+            assert_eq!(asked(&keys, &number.to_string(), 0), Some(AuthError::KeysPending));
+        }
+        assert_eq!(keys.progress().sightings.len(), SIGHTINGS_MAX);
+        // The space is full: a further key can only wait, however often refreshes succeed.
+        keys.succeeded(keys.begin());
+        assert_eq!(asked(&keys, "late", 59), Some(AuthError::KeysPending));
+        assert_eq!(asked(&keys, "late", 59), Some(AuthError::KeysPending));
+        assert_eq!(asked(&keys, "late", 60), Some(AuthError::KeysPending));
+        assert_eq!(keys.progress().sightings.len(), 1, "what is forgotten makes room");
+        keys.succeeded(keys.begin());
+        assert_eq!(asked(&keys, "late", 61), Some(AuthError::UnknownKey));
+    }
+
+    /// A key that arrives between the first look and the verdict must not be refused.
+    #[test]
+    fn a_key_that_arrives_during_the_question_is_found() {
+        let keys = IssuerKeys::empty();
+        assert_eq!(asked(&keys, "k", 0), Some(AuthError::KeysPending));
+        let refresh = keys.begin();
+        keys.install(br#"{"keys":[]}"#, &[]).unwrap();
+        keys.succeeded(refresh);
+        assert_eq!(asked(&keys, "k", 0), Some(AuthError::UnknownKey));
+        assert_eq!(keys.judge_unknown("ES256", Some("k"), (0, 60), |_| false), None);
+    }
+
+    /// A clock that is set back must not make a refusal last until it has caught up.
+    #[test]
+    fn a_refusal_does_not_survive_a_clock_set_back() {
+        let keys = IssuerKeys::empty();
+        asked(&keys, "k", 1000);
+        keys.succeeded(keys.begin());
+        assert_eq!(asked(&keys, "k", 1000), Some(AuthError::UnknownKey));
+        assert_eq!(asked(&keys, "k", 10), Some(AuthError::KeysPending));
+    }
+
+    #[test]
+    fn a_generation_grows_only_with_a_set_that_differs() {
+        let keys = IssuerKeys::empty();
+        for (text, differs, generation) in [
+            (r#"{"keys":[]}"#, true, 1),
+            (r#"{"keys":[]}"#, false, 1),
+            (r#"{"keys":[{}]}"#, true, 2),
+            (r#"{"keys":[]}"#, true, 3),
+        ] {
+            assert_eq!(keys.install(text.as_bytes(), &[]).unwrap(), differs);
+            assert_eq!(keys.current().as_ref().unwrap().generation, generation);
+        }
+        assert!(keys.install(b"{}", &[]).is_err());
+        assert_eq!(keys.current().as_ref().unwrap().generation, 3);
+    }
+}

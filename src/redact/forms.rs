@@ -89,9 +89,10 @@ pub(super) fn pseudonymous_reference(
         return Some(format!("#{}", pseudonyms.id(local)?));
     }
     let path = value.split_once("/_history/").map_or(value, |(path, _)| path);
-    if value.contains("://") {
+    if let Some((_, after_scheme)) = path.split_once("://") {
         let (base, id) = path.rsplit_once('/')?;
-        let resource_type = base.rsplit_once('/')?.1;
+        // Host, type and id: a host alone is no type.
+        let resource_type = base.rsplit_once('/').filter(|_| after_scheme.matches('/').count() >= 2)?.1;
         let rewritten = is_type(resource_type).then(|| pseudonyms.id(id)).flatten()?;
         return links?.rewrite(&format!("{base}/{rewritten}"));
     }

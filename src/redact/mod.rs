@@ -2,10 +2,38 @@
 //!
 //! A [`Redactor`] reads a JSON body in whatever pieces it comes and writes what may leave. Order of work:
 //! 1. `scan`: is it JSON, strictly? Names, brackets, UTF-8, doubles, bounds. What is not ends in a [`Fault`].
-//! 2. `redactor`: where is an entry? It is held until whole; outside entries the envelope's plan holds.
+//! 2. `filter`: where is an entry? It is held until whole; outside entries the envelope's plan holds.
 //! 3. `probe`: whom is it about, of what type? None or two: it goes. Else the [`Judge`] is asked: a [`Plan`] or nothing.
 //! 4. `walk`: each place's act, from the plan: copied, made coarser, renamed, masked, removed.
 //! 5. `tally`: what left, as a [`Window`] to be recorded before its bytes go, and a [`Tally`] at the end.
+//!
+//! Behind these: `spec` (the layout), `plan` (a field tree joined with a decision), `pseudonym` (ids both ways),
+//! `forms` (one value made less), `fhir` (labels, reasons of absence), `track`, `token`, `text`, `slice`, `keys`.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use sekisho::catalogue::fields::{Meaning, Node};
+//! use sekisho::policy::{Category, Release};
+//! use sekisho::redact::{Entry, KeySeed, Limits, Plan, Redactor, Shape, Spec, Subjects, Terms, Verdict};
+//!
+//! let health = Category::from_index(0).ok_or("no such category")?;
+//! let result = Node { meaning: Some(Meaning::Category(health)), ..Node::default() };
+//! let root = Node { members: [("result".into(), Arc::new(result))].into(), ..Node::default() };
+//! let shape = Shape::Object { subjects: Subjects::NoOne };
+//! let spec = Arc::new(Spec::new(shape, Arc::new(root), None, Limits::default(), true)?);
+//! let terms = Terms { release: Release::clear(health.only()), all: health.only(), pseudonymiser: None, links: None };
+//! let plan = Arc::new(Plan::join(&spec, terms));
+//!
+//! let judge = |_: &Entry<'_>| Verdict::Release(Arc::clone(&plan));
+//! let mut redactor = Redactor::new(Arc::clone(&spec), judge, Arc::clone(&plan), KeySeed::new([1, 2]));
+//! let mut out = Vec::new();
+//! redactor.push(br#"{ "name": "Taro", "res"#, &mut out)?;
+//! redactor.push(br#"ult": 5.60 }"#, &mut out)?;
+//! let tally = redactor.finish(&mut out)?;
+//! assert_eq!(out, br#"{ "result": 5.60 }"#);
+//! assert_eq!(tally.unclassified_places, ["/name".into()]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! Promises:
 //! * No byte of an entry leaves before the judge has spoken on it, and none after a fault.
@@ -29,6 +57,7 @@
 
 mod fault;
 mod fhir;
+mod filter;
 mod forms;
 mod keys;
 mod plan;
@@ -41,6 +70,8 @@ mod slice;
 mod spec;
 mod tally;
 mod text;
+mod token;
+mod track;
 mod walk;
 
 pub use fault::Fault;

@@ -36,7 +36,7 @@ pub(super) fn probe(spec: &Spec, entry: &[u8]) -> Probe {
             id: None,
             type_unknown: false,
         },
-        Shape::FhirResource => resource(spec, Some(entry)),
+        Shape::FhirResource | Shape::FhirLines => resource(spec, Some(entry)),
         Shape::FhirBundle => resource(spec, slice::member(entry, "resource")),
     }
 }
@@ -80,6 +80,9 @@ fn collect(value: &[u8], steps: &[Step], place: &SubjectAt, found: &mut Subject)
     }
 }
 
+/// A longer value is no one's id, in bytes.
+const SUBJECT_BYTES_MAX: usize = 512;
+
 fn add(value: &[u8], place: &SubjectAt, found: &mut Subject) {
     if value == b"null" {
         return;
@@ -89,6 +92,7 @@ fn add(value: &[u8], place: &SubjectAt, found: &mut Subject) {
         Some(b'0'..=b'9') if value.iter().all(u8::is_ascii_digit) => String::from_utf8(value.to_vec()).ok(),
         _ => None,
     };
+    let text = text.filter(|text| text.len() <= SUBJECT_BYTES_MAX);
     let read = text.and_then(|text| read(text, place.reference_to.as_deref())).filter(|id| !id.is_empty());
     *found = match (std::mem::replace(found, Subject::Unclear), read) {
         (Subject::NotFound, Some(id)) => Subject::One(id),

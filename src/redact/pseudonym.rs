@@ -166,7 +166,8 @@ impl EpochKeys {
     }
 
     fn siv(&self) -> Aes256Siv {
-        Aes256Siv::new(&self.siv.into())
+        // By reference: no copy of the key is left behind.
+        Aes256Siv::new((&self.siv).into())
     }
 
     fn mac(&self, domain: &[u8], value: &[u8]) -> Option<Vec<u8>> {

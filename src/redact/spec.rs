@@ -146,6 +146,8 @@ pub enum Shape {
         /// Who a line is about.
         subjects: Subjects,
     },
+    /// One FHIR resource a line (NDJSON, bulk data), each as [`Shape::FhirResource`].
+    FhirLines,
     /// One FHIR resource: the document is the one entry, its type says what it is and who it is about.
     FhirResource,
     /// A FHIR Bundle: entries at `/entry/*`, each about whom its `resource` is about.
@@ -157,7 +159,8 @@ pub enum Shape {
 /// An entry is held until it is whole, so that it is judged before its first byte leaves. One larger than
 /// `entry_bytes_max` is dropped to its end, unless `settled`: then the judge is asked with what is at hand
 /// ([`Entry::whole`](super::Entry) is false) and the entry leaves as it streams, its nested resources still held one
-/// by one. For FHIR its `resourceType` must be at hand by then.
+/// by one. For FHIR its `resourceType` must be at hand by then. What the entry says of its subject further on is not
+/// compared with what was settled: a judge that wants it compared drops what names no subject and is not whole.
 #[derive(Clone, Debug)]
 pub struct Spec {
     pub(super) shape: Shape,
@@ -193,7 +196,8 @@ impl std::error::Error for SpecFault {}
 
 impl Spec {
     /// A layout. `root` is the tree of the whole document; for [`Shape::FhirBundle`] the Bundle's own, whose
-    /// `/entry/*/resource` is a `resource` node; for [`Shape::FhirResource`] it is not used.
+    /// `/entry/*/resource` is a `resource` node; for [`Shape::FhirResource`] and
+    /// [`Shape::FhirLines`] it is not used.
     ///
     /// `settled`: the subject is known from path or query (or there is none), so an entry need not name one; one that
     /// it does name is still told to the judge.
@@ -211,16 +215,19 @@ impl Spec {
         let entries = match &shape {
             Shape::List { entries, .. } => entries.clone(),
             Shape::FhirBundle => Pointer { steps: [Step::Name("entry".into()), Step::Any].into() },
-            Shape::Object { .. } | Shape::Lines { .. } | Shape::FhirResource => Pointer { steps: Box::default() },
+            Shape::Object { .. } | Shape::Lines { .. } | Shape::FhirResource | Shape::FhirLines => {
+                Pointer { steps: Box::default() }
+            }
         };
-        let fhir = matches!(shape, Shape::FhirResource | Shape::FhirBundle);
+        let typed_root = matches!(shape, Shape::FhirResource | Shape::FhirLines);
+        let fhir = typed_root || matches!(shape, Shape::FhirBundle);
         if fhir && types.0.is_empty() {
             return Err(SpecFault::NoTypes);
         }
         if matches!(shape, Shape::List { .. }) && entries.steps.last() != Some(&Step::Any) {
             return Err(SpecFault::EntriesNotElements);
         }
-        if !matches!(shape, Shape::FhirResource) && !reaches(&root, &entries.steps) {
+        if !typed_root && !reaches(&root, &entries.steps) {
             return Err(SpecFault::EntriesUnnamed);
         }
         Ok(Spec { shape, root, types, limits, settled, entries })
@@ -228,15 +235,15 @@ impl Spec {
 
     /// Whether entries are judged one by one, so that totals and page links would betray those dropped.
     pub fn judges_entries(&self) -> bool {
-        matches!(self.shape, Shape::List { .. } | Shape::Lines { .. } | Shape::FhirBundle)
+        matches!(self.shape, Shape::List { .. } | Shape::Lines { .. } | Shape::FhirLines | Shape::FhirBundle)
     }
 
     pub(super) const fn lines(&self) -> bool {
-        matches!(self.shape, Shape::Lines { .. })
+        matches!(self.shape, Shape::Lines { .. } | Shape::FhirLines)
     }
 
     pub(super) const fn fhir(&self) -> bool {
-        matches!(self.shape, Shape::FhirResource | Shape::FhirBundle)
+        matches!(self.shape, Shape::FhirResource | Shape::FhirLines | Shape::FhirBundle)
     }
 }
 

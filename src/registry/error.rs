@@ -50,7 +50,7 @@ impl From<Mistake> for Mistakes {
     }
 }
 
-/// Why the registry could not be opened, read or changed. Nothing was changed.
+/// Why the registry could not be opened, read or changed. What was to be entered or ended is not to be relied on.
 #[derive(Debug)]
 pub enum RegistryError {
     /// There is no file, and none was to be made.
@@ -147,7 +147,9 @@ impl fmt::Display for Stale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Stale::Gone => write!(f, "the registry file is gone"),
-            Stale::Replaced => write!(f, "the registry file was replaced: start again to read it"),
+            Stale::Replaced => {
+                write!(f, "the registry file, or SQLite's `-wal` or `-shm` beside it, was replaced: start again")
+            }
             Stale::Locked => write!(f, "the registry is locked for too long"),
             Stale::Unreadable(error) => write!(f, "{error}"),
         }

@@ -20,7 +20,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, params};
@@ -109,29 +109,52 @@ pub(super) enum Rows<'a> {
     One(i64),
 }
 
-/// The file as the file system knows it.
+/// The three files of an open journal: SQLite's own, its write-ahead log and its shared memory.
+pub(super) struct Place {
+    pub(super) file: PathBuf,
+    log: PathBuf,
+    memory: PathBuf,
+}
+
+impl Place {
+    pub(super) fn new(file: &Path) -> Place {
+        let beside = |end: &str| {
+            let mut name = file.as_os_str().to_owned();
+            name.push(end);
+            PathBuf::from(name)
+        };
+        Place { file: file.to_owned(), log: beside("-wal"), memory: beside("-shm") }
+    }
+
+    /// What lies there now. Never opens a file: closing a second descriptor would drop the locks that SQLite holds on it.
+    pub(super) fn print(&self) -> std::io::Result<Print> {
+        let data = fs::metadata(&self.file)?;
+        let inode = |path| match fs::metadata(path) {
+            Ok(data) => Ok(Some(data.ino())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        };
+        Ok(Print {
+            files: (data.dev(), data.ino(), inode(&self.log)?, inode(&self.memory)?),
+            bytes: data.len(),
+            modified: (data.mtime(), data.mtime_nsec()),
+        })
+    }
+}
+
+/// The files as the file system knows them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Print {
-    device: u64,
-    inode: u64,
+    files: (u64, u64, Option<u64>, Option<u64>),
     pub(super) bytes: u64,
     modified: (i64, i64),
 }
 
 impl Print {
-    /// Never opens the file: closing a second descriptor would drop the locks that SQLite holds on it.
-    pub(super) fn of(path: &Path) -> std::io::Result<Print> {
-        let data = fs::metadata(path)?;
-        Ok(Print {
-            device: data.dev(),
-            inode: data.ino(),
-            bytes: data.len(),
-            modified: (data.mtime(), data.mtime_nsec()),
-        })
-    }
-
-    pub(super) fn is_same_file(&self, other: &Print) -> bool {
-        self.device == other.device && self.inode == other.inode
+    /// Whether they are the files that were opened. A log or memory that was removed beside an open journal would part this
+    /// process from all others: each would write to its own and see nothing of the others' stops.
+    pub(super) fn are_same_files(&self, other: &Print) -> bool {
+        self.files == other.files
     }
 }
 

@@ -11,7 +11,7 @@
 //! * A change holds from the next call of `facts` on. Ending an entry deletes nothing.
 //! * No clock: the moment of a change and of a call is given.
 //!
-//! Cost of `facts` without a change: one `stat` of the file and one look at SQLite's shared memory, under a lock.
+//! Cost of `facts` without a change: a `stat` of each of its three files and one look at SQLite's shared memory, under a lock.
 
 mod entry;
 mod error;
@@ -22,7 +22,7 @@ mod view;
 mod write;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub use show::{Filter, Listed, json, table};
 pub use view::View;
 pub use write::{Change, End, EntryId, Happened};
 
-use self::journal::{Head, Print, Row, Rows};
+use self::journal::{Head, Place, Print, Row, Rows};
 use self::view::Meaning;
 use crate::policy::facts::Person;
 use crate::policy::{Moment, Vocabulary};
@@ -55,7 +55,7 @@ pub struct Options {
 
 /// The registry: one file, any number of processes.
 pub struct Registry {
-    path: PathBuf,
+    place: Place,
     meaning: Meaning,
     staleness_ms_max: i64,
     /// Guards the connection that reads, and the view it has read.
@@ -92,14 +92,15 @@ impl Registry {
         let writer = journal::connect(path, journal::BUSY)?;
         let connection = journal::connect(path, journal::BUSY)?;
         journal::check_pages(&connection)?;
-        let print = Print::of(path)?;
         let version = journal::version(&connection)?;
+        let place = Place::new(path);
+        let print = place.print()?;
         let (head, view) = read_all(&connection, &meaning)?;
         // No request waits for a lock: it is answered from the confirmed view, or refused.
         connection.busy_timeout(Duration::ZERO)?;
         let follower = Follower { connection, print, version, head, view: Arc::new(view), confirmed: None };
         Ok(Registry {
-            path: path.to_owned(),
+            place,
             meaning,
             staleness_ms_max: options.staleness_ms_max.into(),
             follower: Mutex::new(follower),
@@ -113,7 +114,7 @@ impl Registry {
     /// [`Stale`]: that cannot be shown; the caller answers 503 and forwards nothing.
     pub fn facts(&self, now: Moment) -> Result<Arc<View>, Stale> {
         let mut follower = self.follower.lock().map_err(|_| Stale::Unreadable(RegistryError::Poisoned))?;
-        match follower.follow(&self.path, &self.meaning) {
+        match follower.follow(&self.place, &self.meaning) {
             Ok(()) => follower.confirmed = Some(now),
             Err(Stale::Locked) if follower.was_confirmed_within(self.staleness_ms_max, now) => {}
             Err(stale) => return Err(stale),
@@ -134,13 +135,13 @@ impl Registry {
 
 impl Follower {
     /// Brings the view up to what is committed.
-    fn follow(&mut self, path: &Path, meaning: &Meaning) -> Result<(), Stale> {
-        let print = Print::of(path).map_err(|_| Stale::Gone)?;
-        if !print.is_same_file(&self.print) {
+    fn follow(&mut self, place: &Place, meaning: &Meaning) -> Result<(), Stale> {
+        let print = place.print().map_err(|_| Stale::Gone)?;
+        if !print.are_same_files(&self.print) {
             return Err(Stale::Replaced);
         }
         if print != self.print {
-            confirm_afresh(path, print.bytes < self.print.bytes, self.head).map_err(stale)?;
+            confirm_afresh(&place.file, print.bytes < self.print.bytes, self.head).map_err(stale)?;
             self.print = print;
         }
         let version = journal::version(&self.connection).map_err(stale)?;
@@ -258,7 +259,7 @@ mod tests {
         {
             let mut state = registry.follower.lock().unwrap();
             state.connection = follower;
-            state.print = Print::of(&path).unwrap();
+            state.print = registry.place.print().unwrap();
         }
         assert!(registry.facts(10_000).unwrap().person("d-1").blocked);
         stranger.execute_batch("BEGIN EXCLUSIVE").unwrap();

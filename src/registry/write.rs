@@ -98,10 +98,23 @@ impl Registry {
     /// [`RegistryError::Refused`] with every mistake; a file that cannot be written. Nothing is entered then.
     pub fn add(&self, entry: &Entry, policies: &[Arc<Policy>], by: &str, at: Moment) -> Result<Change, RegistryError> {
         entry.check(&self.lexicon(policies))?;
-        self.write(by, at, |pen| {
-            pen.refuse_what_withdraws_nothing(entry)?;
-            pen.add(entry)
-        })
+        self.write(by, at, |pen| pen.add_checked(entry))
+    }
+
+    /// The same for several entries, all or none, in one transaction.
+    ///
+    /// # Errors
+    /// As of [`add`](Registry::add), for the first that is refused.
+    pub fn add_all(
+        &self,
+        entries: &[Entry],
+        policies: &[Arc<Policy>],
+        by: &str,
+        at: Moment,
+    ) -> Result<Vec<Change>, RegistryError> {
+        let lexicon = self.lexicon(policies);
+        entries.iter().try_for_each(|entry| entry.check(&lexicon))?;
+        self.write(by, at, |pen| entries.iter().map(|entry| pen.add_checked(entry)).collect())
     }
 
     /// Ends entries; they are gone from the next [`facts`](Registry::facts) on and stay in the history.
@@ -132,8 +145,7 @@ impl Registry {
             let mut changes = Vec::new();
             for entry in &entries {
                 if !pen.was_entered(entry)? {
-                    pen.refuse_what_withdraws_nothing(entry)?;
-                    changes.push(pen.add(entry)?);
+                    changes.push(pen.add_checked(entry)?);
                 }
             }
             Ok(changes)
@@ -161,14 +173,16 @@ impl Registry {
         let mut pen = Pen { transaction: &transaction, head, by, at };
         let done = work(&mut pen)?;
         transaction.commit()?;
+        self.is_in_place()?;
         Ok(done)
     }
 
-    /// A row written to a file that was removed or replaced is lost: refused, like a call of `facts`.
+    /// A row written to a file that was removed or replaced is lost: an error, like a call of `facts`. Asked before a
+    /// row is written and again after.
     pub(super) fn is_in_place(&self) -> Result<(), RegistryError> {
         let known = self.follower.lock().map_err(|_| RegistryError::Poisoned)?.print;
-        match journal::Print::of(&self.path) {
-            Ok(print) if print.is_same_file(&known) => Ok(()),
+        match self.place.print() {
+            Ok(print) if print.are_same_files(&known) => Ok(()),
             Ok(_) => Err(RegistryError::Damaged(0, "another file stands in its place")),
             Err(_) => Err(RegistryError::Missing),
         }
@@ -198,6 +212,11 @@ impl Pen<'_> {
             by: row.by.clone(),
             at: row.at,
         })
+    }
+
+    fn add_checked(&mut self, entry: &Entry) -> Result<Change, RegistryError> {
+        self.refuse_what_withdraws_nothing(entry)?;
+        self.add(entry)
     }
 
     fn add(&mut self, entry: &Entry) -> Result<Change, RegistryError> {

@@ -23,11 +23,12 @@ impl Directory {
     /// # Errors
     /// If it cannot be made, is no directory, or cannot be narrowed (it belongs to someone else).
     pub fn open(path: &Path) -> io::Result<Directory> {
-        if !path.try_exists()? {
-            DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-            if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                File::open(parent)?.sync_all()?;
-            }
+        let missing: Vec<_> =
+            path.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).collect();
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        for made in missing {
+            let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
+            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
         }
         let directory = Directory::open_to_read(path)?;
         let mode = directory.handle.metadata()?.mode();
@@ -143,6 +144,19 @@ impl Segment for RealSegment {
         Ok(rustix::fs::fdatasync(&self.file)?)
     }
 
+    fn rewrite(&mut self, from: u64) -> io::Result<()> {
+        let mut chunk = vec![0; 1 << 16];
+        let mut at = from;
+        while at < self.bytes {
+            let left = usize::try_from(self.bytes - at).unwrap_or(usize::MAX).min(chunk.len());
+            let Some(piece) = chunk.get_mut(..left) else { break };
+            self.file.read_exact_at(piece, at)?;
+            self.file.write_all_at(piece, at)?;
+            at += left as u64;
+        }
+        Ok(())
+    }
+
     fn truncate(&mut self, bytes: u64) -> io::Result<()> {
         if bytes > self.bytes {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a cut past the end of a segment"));
@@ -226,7 +240,9 @@ mod tests {
         disk.create("a", 4096).unwrap().append(b"one\n").unwrap();
         let mut again = disk.open("a", 4096).unwrap();
         again.append(b"two\n").unwrap();
+        again.rewrite(1).unwrap();
         again.flush(Flush::Batch).unwrap();
+        assert_eq!(again.bytes(), 8, "written again is not written twice");
         again.truncate(6).unwrap();
         again.trim();
         assert!(again.truncate(7).is_err());

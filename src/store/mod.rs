@@ -116,6 +116,13 @@ pub trait Segment: Send {
     /// Final: give the segment up and never flush it again.
     fn flush(&mut self, why: Flush) -> io::Result<()>;
 
+    /// Writes the bytes from `from` to the end once more, as they are read. After a flush that failed, the kernel may
+    /// hold bytes as clean that never reached the disk: the next flush skips them unless they are written again.
+    ///
+    /// # Errors
+    /// As [`Segment::append`].
+    fn rewrite(&mut self, from: u64) -> io::Result<()>;
+
     /// Cuts the file to `bytes`. Durable with the next flush.
     ///
     /// # Errors

@@ -65,7 +65,7 @@ impl Simulated {
         Simulated::default()
     }
 
-    /// How many changing operations were done: creations, appends, cuts, flushes, syncs.
+    /// How many changing operations were done: creations, appends, rewrites, cuts, flushes, syncs.
     pub fn operations(&self) -> u64 {
         self.state().operations
     }
@@ -352,14 +352,24 @@ impl Segment for SimulatedSegment {
         let broken = state.broken_flush == Some(why);
         let file = state.file(&self.name)?;
         if fails {
-            // As on Linux: the dirty pages are dropped from the list, and the next flush would answer `Ok`.
+            // As on Linux: readers still see the bytes, but they count as clean and the next flush passes them over.
             file.pending.clear();
             return Err(io::Error::other("the flush failed"));
         }
         if !broken {
-            file.pending.clear();
-            file.durable.clone_from(&file.seen);
+            let Contents { durable, pending, .. } = file;
+            pending.drain(..).for_each(|change| change.apply(durable, |_| true));
         }
+        Ok(())
+    }
+
+    fn rewrite(&mut self, from: u64) -> io::Result<()> {
+        let mut state = self.disk.state();
+        state.operate()?;
+        let file = state.file(&self.name)?;
+        let at = usize::try_from(from).unwrap_or(usize::MAX);
+        let bytes = file.seen.get(at..).unwrap_or_default().to_vec();
+        file.pending.push(Change::Write { at, bytes });
         Ok(())
     }
 

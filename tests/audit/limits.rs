@@ -112,6 +112,29 @@ fn a_clock_behind_the_newest_record_refuses_until_it_is_accepted() {
 }
 
 #[test]
+fn a_minute_of_strangers_is_one_record_and_an_idle_minute_is_none() {
+    let (disk, hand) = (Simulated::new(), Hand::new());
+    let (log, _) = Log::open(Arc::new(disk.clone()), options(), Arc::new(hand.clone())).unwrap();
+    for _ in 0..1000 {
+        log.stranger("192.0.2.7".parse().unwrap(), "token-missing");
+    }
+    hand.set(NOW_MS + 60_000);
+    log.tick();
+    hand.set(NOW_MS + 120_000);
+    log.tick();
+    log.stranger("2001:db8::1".parse().unwrap(), "token-invalid");
+    log.close();
+    intact(&disk);
+    let counted: Vec<_> = records(&disk).into_iter().filter(|record| record["kind"] == "strangers").collect();
+    assert_eq!(counted.len(), 2);
+    assert_eq!(counted[0]["refused"][0]["count"], 1000);
+    assert_eq!(
+        (&counted[0]["minute"], &counted[1]["minute"]),
+        (&"2026-11-22T09:00:00.000Z".into(), &"2026-11-22T09:02:00.000Z".into())
+    );
+}
+
+#[test]
 fn a_record_too_big_is_refused_and_an_ending_too_big_is_shortened() {
     let disk = Simulated::new();
     let (log, _) = open(&disk).unwrap();

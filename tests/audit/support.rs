@@ -93,8 +93,13 @@ pub(super) fn intact(disk: &dyn Disk) -> Report {
     report
 }
 
-/// The outcomes of each beginning's endings, by the decision's id.
+/// The outcomes of the endings of a beginning, by the decision's id.
 pub(super) fn endings(disk: &dyn Disk, id: &str) -> Vec<String> {
+    endings_in(&records(disk), id)
+}
+
+/// The same, of records read before.
+pub(super) fn endings_in(records: &[serde_json::Value], id: &str) -> Vec<String> {
     let is_end = |record: &&serde_json::Value| record["kind"] == "end" && record["id"] == id;
-    records(disk).iter().filter(is_end).map(|record| record["outcome"].as_str().unwrap().to_owned()).collect()
+    records.iter().filter(is_end).map(|record| record["outcome"].as_str().unwrap().to_owned()).collect()
 }

@@ -201,6 +201,11 @@ fn following_shows_every_record_once_while_segments_turn() {
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["seq"].as_u64().unwrap())
         .collect();
     assert_eq!(seen, (1..=intact(&disk).last_sequence).collect::<Vec<_>>());
+    let mut newest = Vec::new();
+    tail(&disk, Tail { json: true, last: Some(25), ..Tail::default() }, &mut newest, || None).unwrap();
+    let all: Vec<u8> = lines(&disk).into_iter().flat_map(|line| [line.bytes, b"\n".to_vec()].concat()).collect();
+    assert_eq!(newest.iter().filter(|byte| **byte == b'\n').count(), 25);
+    assert!(all.ends_with(&newest), "the newest, across segments");
 }
 
 /// What was written after the follower stopped: it stops at once on a closed log.

@@ -90,9 +90,17 @@ fn durable(criterion: &mut Criterion) {
     for waiters in [1, 8, 64, 256] {
         let path = scratch("log");
         let (log, _) = Log::open(Arc::new(Directory::open(&path).unwrap()), options.clone(), Arc::new(now_ms)).unwrap();
+        let (before_us, written) = (cpu_us(), AtomicU64::new(0));
         group.bench_function(BenchmarkId::new("chained", waiters), |bencher| {
-            bencher.iter_custom(|records| run(&log, &parts, waiters, records));
+            bencher.iter_custom(|records| {
+                written.fetch_add(records, Ordering::Relaxed);
+                run(&log, &parts, waiters, records)
+            });
         });
+        let (spent_us, written) = (cpu_us() - before_us, written.into_inner());
+        if written > 0 {
+            println!("{waiters} waiters: {spent_us} µs of CPU in all threads for {written} records");
+        }
         log.close();
         drop(log);
         std::fs::remove_dir_all(&path).unwrap();
@@ -102,11 +110,16 @@ fn durable(criterion: &mut Criterion) {
     }
 }
 
+/// CPU time of this process so far, user and system, at the kernel's grain of 10 ms.
+fn cpu_us() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let after_name = stat.rsplit_once(')').unwrap().1;
+    after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap() * 10_000).sum()
+}
+
 /// So many records, shared out among tasks that each wait for their own.
 fn run(log: &Log, parts: &Parts, waiters: u64, records: u64) -> Duration {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    let mut line = Vec::new();
-    Begin { decision: decision(parts), decision_us: Some(3) }.write_members(&mut line);
     let left = Arc::new(AtomicU64::new(records));
     let start = Instant::now();
     runtime.block_on(async {

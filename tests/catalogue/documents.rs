@@ -1,5 +1,7 @@
 //! What is wrong in a document is told with its place.
 
+use proptest::prelude::*;
+
 use super::{SMALL, read};
 
 /// The faults of the small API with one text replaced: the words at fault, and the message.
@@ -35,6 +37,27 @@ fn every_mistake_is_told_at_its_place() {
         ("subject = { body = \"/id\" }", "subject = { body = \"/idd\" }", "\"donor-new\"", "no field"),
         ("subject = { body = \"/id\" }", "subject = { entry = \"/id\" }", "\"donor-new\"", "has to name its subject"),
         ("subject = { path = \"id\", body", "subject = { body", "\"donor\"", "a body could name another"),
+        (
+            "subject = { path = \"id\", body",
+            "subject = { path = \"id\", query = \"d\", body",
+            "\"donor\"",
+            "the two could differ",
+        ),
+        ("\"/total\" = \"count\"", "\"/items\" = \"open\"", "\"donors\"", "nobody named"),
+        ("\"/total\" = \"count\"", "\"/items/*\" = \"identity.name\"", "\"donors\"", "nobody named"),
+        (
+            "\"/cells/*/prefecture\" = \"aggregate.statistics\"",
+            "\"/cells/*/x\" = \"free-text\"",
+            "\"statistics\"",
+            "not among its published",
+        ),
+        (
+            "id = \"statistics\"\npath = \"/statistics\"\nmethods = { GET = \"search\" }",
+            "id = \"statistics\"\npath = \"/statistics\"\nmethods = { POST = \"create\" }",
+            "\"statistics\"",
+            "only read",
+        ),
+        ("cell-count = \"/persons\"", "cell-count = \"/person\"", "\"statistics\"", "no field of an entry"),
         ("subject-class = \"donor\"", "subject-class = \"doner\"", "\"doner\"", "did you mean `donor`"),
         ("existence = \"open\"", "existence = \"shown\"", "\"shown\"", "unknown existence"),
         ("existence = \"open\"", "exists = \"open\"", "exists", "unknown key"),
@@ -82,4 +105,17 @@ fn several_faults_are_told_at_once() {
 fn a_document_without_a_surface_is_a_fault() {
     let faults = read("").err().expect("faults");
     assert!(faults.to_string().contains("`surface` is missing"), "{faults}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Whatever is wrong in a document, reading it ends in faults or a catalogue, and each fault prints with its place.
+    #[test]
+    fn a_damaged_document_is_read_to_its_end(at in 0..SMALL.len(), cut in 0usize..60, put in "[ -~あ\n]{0,12}") {
+        let (from, to) = (SMALL.floor_char_boundary(at), SMALL.floor_char_boundary((at + cut).min(SMALL.len())));
+        let text = format!("{}{put}{}", &SMALL[..from], &SMALL[to..]);
+        if let Err(faults) = read(&text) {
+            prop_assert!(!faults.is_empty() && faults.to_string().contains("catalogue.toml:"));
+        }
+    }
 }

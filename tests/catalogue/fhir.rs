@@ -1,8 +1,10 @@
 //! The FHIR surface that is compiled in.
 
+use sekisho::catalogue::body::carried;
 use sekisho::catalogue::fields::Meaning;
 use sekisho::catalogue::{BadTarget, Catalogue, Part, Pointer, Shape, SubjectAt, Unresolved, lookup};
-use sekisho::policy::Action;
+use sekisho::policy::{Action, Source};
+use serde_json::json;
 
 use super::{set, vocabulary};
 
@@ -62,6 +64,19 @@ fn the_subject_is_found_in_every_spelling_and_its_raw_id_told() {
     let entry = found.route.entry_subject().expect("a place");
     let bundle = serde_json::json!({"resource": {"subject": {"reference": "Patient/p-7"}}});
     assert_eq!(entry.find(&bundle), Some("p-7".to_owned()));
+}
+
+#[test]
+fn json_may_be_asked_for_in_every_spelling() {
+    let catalogue = fhir();
+    for query in ["_format=json", "_format=application/fhir+json", "_format=application%2Ffhir%2Bjson"] {
+        assert!(catalogue.resolve("GET", "/Patient/p-1", Some(query)).is_ok(), "{query}");
+    }
+    for format in ["xml", "html/json", "ttl", "", "text/html", "JSON"] {
+        let query = format!("_format={format}");
+        let why = Unresolved::BadTarget(BadTarget::Value);
+        assert_eq!(catalogue.resolve("GET", "/Patient", Some(&query)).err(), Some(why), "{query}");
+    }
 }
 
 #[test]
@@ -167,7 +182,7 @@ fn elements_mean_what_the_policy_says() {
         ("Claim", "/item/0/productOrService/text", "insurance.claim"),
         ("MedicationRequest", "/medicationCodeableConcept/coding/0/display", "health.prescription"),
     ] {
-        let node = catalogue.types().get(kind).expect(kind);
+        let node = &catalogue.types().get(kind).expect(kind).node;
         let (_, meaning) = lookup(node, &Pointer::parse(place).expect("a pointer")).expect(place);
         assert_eq!(meaning, vocabulary.category(category).map(Meaning::Category), "{kind}{place}");
     }
@@ -180,24 +195,114 @@ fn elements_mean_what_the_policy_says() {
         ("Condition", "/implicitRules"),
         ("CapabilityStatement", "/implementation"),
     ] {
-        let node = catalogue.types().get(kind).expect(kind);
+        let node = &catalogue.types().get(kind).expect(kind).node;
         assert!(lookup(node, &Pointer::parse(place).expect("a pointer")).is_none(), "{kind}{place}");
     }
-    let patient = catalogue.types().get("Patient").expect("a type");
+    let patient = &catalogue.types().get("Patient").expect("a type").node;
     let (_, meaning) = lookup(patient, &Pointer::parse("/text").expect("a pointer")).expect("narrative");
     assert_eq!(meaning, Some(Meaning::Everything));
-    let status =
-        lookup(catalogue.types().get("Observation").expect("a type"), &Pointer::parse("/status").expect("a pointer"));
+    let status = lookup(
+        &catalogue.types().get("Observation").expect("a type").node,
+        &Pointer::parse("/status").expect("a pointer"),
+    );
     assert!(status.expect("an element").0.required);
+}
+
+#[test]
+fn a_resource_within_a_resource_is_judged_by_its_own_type() {
+    let catalogue = fhir();
+    let everything = set(&["identity.name"]);
+    let bundle = catalogue.resolve("GET", "/Condition", None).unwrap_or_else(|why| panic!("{why}")).route.root();
+    let of = |resource: serde_json::Value| {
+        let body = json!({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": resource}]});
+        carried(bundle, catalogue.types(), everything, &body)
+    };
+    let found = of(json!({"resourceType": "Condition", "code": {"text": "x"}, "contained": [
+        {"resourceType": "Patient", "gender": "female"},
+    ]}));
+    assert_eq!((found.categories, found.unclassified_count), (set(&["health.condition", "identity.gender"]), 0));
+    for stranger in [json!({"resourceType": "Binary", "data": "x"}), json!({"code": 1}), json!("x"), json!(null)] {
+        assert_eq!(of(stranger.clone()).unclassified, ["/entry/*/resource"], "{stranger}");
+    }
+}
+
+#[test]
+fn only_one_type_can_answer_a_route() {
+    let catalogue = fhir();
+    for route in catalogue.routes().iter().filter(|route| route.id() != "fhir.CapabilityStatement") {
+        let kind = route.resource_type().expect("a type");
+        assert_eq!(route.template().split('/').nth(1), Some(kind));
+        assert!(catalogue.types().contains_key(kind) && route.is_fhir() && !route.is_open(), "{kind}");
+        assert_eq!(route.entry_subject().is_none(), route.is_of_no_one(), "{kind}");
+        assert_eq!(route.subject_class(), (!route.is_of_no_one()).then_some("patient"), "{kind}");
+    }
+    let metadata = catalogue.resolve("GET", "/metadata", Some("_format=json")).unwrap_or_else(|why| panic!("{why}"));
+    assert!(metadata.route.is_open());
+}
+
+#[test]
+fn a_surface_beside_rest_routes_is_one_api() {
+    let sources = [Source::new("catalogue.toml", super::SMALL), Catalogue::fhir_r4_source()];
+    let catalogue = Catalogue::read(sources, &vocabulary()).unwrap_or_else(|faults| panic!("{faults}"));
+    for path in ["/donors/d-1", "/Patient/p-1"] {
+        assert!(catalogue.resolve("GET", path, None).is_ok(), "{path}");
+    }
+    let twice = [Catalogue::fhir_r4_source(), Catalogue::fhir_r4_source()];
+    assert!(Catalogue::read(twice, &vocabulary()).is_err());
+}
+
+#[test]
+fn mistakes_in_a_fhir_document_are_told_at_their_place() {
+    let text = Catalogue::fhir_r4_source().text;
+    for (from, to, offending, message) in [
+        (
+            "[\"identity.name\", \"HumanName\"",
+            "[\"identity.name\", \"HumanNam\"",
+            "\"HumanNam\"",
+            "did you mean `HumanName`",
+        ),
+        ("category = \"health.condition\"", "category = \"health.conditon\"", "\"health.conditon\"", "did you mean"),
+        ("subject = \"/subject/reference\"", "subject = \"/subjct/reference\"", "\"/subjct/reference\"", "no element"),
+        ("search.code = ", "search.\"code:in\" = ", "\"code:in\"", "no modifiers"),
+        ("subject-class = \"patient\"", "subject-class = \"patent\"", "\"patent\"", "did you mean `patient`"),
+        ("surface = \"fhir-r4\"", "surface = \"fhir-r4\"\nbase = \"fhir/\"", "\"fhir/\"", "a path such as"),
+        (
+            "elements.resourceType = []\nelements.issue",
+            "elements.text = [\"free-text\"]\nelements.issue",
+            "OperationOutcome",
+            "here is none",
+        ),
+        ("[bundle]", "[bundles]", "[bundles]", "unknown key"),
+        ("subject = \"/id\"", "subjekt = \"/id\"", "subjekt", "did you mean `subject`"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let Err(faults) = super::read(&text.replacen(from, to, 1)) else { panic!("`{to}` is taken") };
+        let told = faults.0.iter().any(|f| offending.contains(f.offending()) && f.to_string().contains(message));
+        assert!(told, "`{to}`: wanted `{message}` at `{offending}`, found {faults}");
+    }
+}
+
+#[test]
+fn a_base_path_moves_every_route_and_its_subject() {
+    let text = Catalogue::fhir_r4_source().text.replacen(
+        "surface = \"fhir-r4\"",
+        "surface = \"fhir-r4\"\nbase = \"/fhir/R4\"",
+        1,
+    );
+    let catalogue = super::read(&text).unwrap_or_else(|faults| panic!("{faults}"));
+    let found = catalogue.resolve("GET", "/fhir/R4/Patient/p-1", None).unwrap_or_else(|why| panic!("{why}"));
+    let SubjectAt::Target(named) = found.subject else { panic!("no subject") };
+    assert_eq!(named.id, "p-1");
+    assert!(catalogue.resolve("GET", "/Patient/p-1", None).is_err());
 }
 
 #[test]
 fn every_element_of_every_type_is_one_of_the_standards() {
     let Ok(path) = std::env::var("SEKISHO_FHIR_SCHEMA") else { return }; // fhir.schema.json of R4, where it is to be had
     let schema: serde_json::Value = serde_json::from_slice(&std::fs::read(path).expect("the schema")).expect("json");
-    for (kind, node) in fhir().types() {
+    for (kind, known) in fhir().types() {
         let properties = schema["definitions"][kind.as_ref()]["properties"].as_object().expect(kind);
-        for name in node.members.keys() {
+        for name in known.node.members.keys() {
             assert!(properties.contains_key(name.as_ref()), "{kind}.{name}");
         }
     }

@@ -124,7 +124,7 @@ fn every_member_that_a_sample_emits_is_named_or_meant_not_to_be() {
             }
             let answer = canaries.sample.respond("GET", &path_of(&canaries.sample, route), None, b"");
             let lines = answer.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-            for line in lines {
+            for line in lines.take(30) {
                 let mut found = Vec::new();
                 leaves(&serde_json::from_slice(line).expect("json"), &mut String::new(), &mut found);
                 for (place, value) in found {

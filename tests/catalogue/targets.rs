@@ -51,6 +51,19 @@ fn a_subject_in_the_path_is_decoded_and_its_raw_place_told() {
 }
 
 #[test]
+fn an_id_beside_the_subjects_is_told_too_for_it_may_be_a_pseudonym() {
+    let catalogue = small();
+    let path = "/donors/d-1/notes/n~1";
+    let found = resolved(&catalogue, "GET", path, "");
+    let [other] = found.ids.as_slice() else { panic!("{} ids", found.ids.len()) };
+    assert_eq!((other.id.as_str(), &path[other.raw.clone()]), ("n~1", "n~1"));
+    assert!(resolved(&catalogue, "GET", "/donors/d-1", "").ids.is_empty());
+    for path in ["/donors/d-1/notes/a,b", "/donors/d-1/notes/%20"] {
+        assert_eq!(refused(&catalogue, "GET", path, ""), Unresolved::BadTarget(BadTarget::SubjectId), "{path}");
+    }
+}
+
+#[test]
 fn where_the_subject_comes_from_is_told_for_every_kind_of_route() {
     let catalogue = small();
     for (method, path, query, wanted) in [
@@ -65,6 +78,15 @@ fn where_the_subject_comes_from_is_told_for_every_kind_of_route() {
     let query = "page=2&id=d%2D7";
     let SubjectAt::Target(named) = resolved(&catalogue, "GET", "/donors", query).subject else { panic!("no subject") };
     assert_eq!((named.id.as_str(), named.part, &query[named.raw]), ("d-7", Part::Query, "d%2D7"));
+}
+
+#[test]
+fn a_request_that_has_to_name_its_subject_and_does_not_is_refused() {
+    let catalogue = small();
+    for method in ["GET", "HEAD", "DELETE"] {
+        assert_eq!(refused(&catalogue, method, "/by-number", ""), Unresolved::BadTarget(BadTarget::SubjectMissing));
+        assert!(matches!(resolved(&catalogue, method, "/by-number", "number=7").subject, SubjectAt::Target(_)));
+    }
 }
 
 #[test]
@@ -140,14 +162,16 @@ fn what_is_asked_is_what_the_answer_or_the_body_can_carry() {
     assert_eq!(resolved(&catalogue, "DELETE", "/donors/d-1", "").asked, Categories::NONE);
     assert_eq!(resolved(&catalogue, "GET", "/donors/d-1/photo", "").asked, set(&["identity.image", "health.body"]));
     assert_eq!(resolved(&catalogue, "GET", "/statistics", "").asked, set(&["aggregate.statistics"]));
-    assert!(resolved(&catalogue, "GET", "/centers", "").route.is_open());
+    for route in catalogue.routes() {
+        assert_eq!(route.is_open(), route.id() == "centers", "{}", route.id());
+    }
 }
 
 proptest! {
     /// Whatever the bytes, there is an answer; and a subject that is found is made of the bytes that go on.
     #[test]
     fn any_target_has_an_answer(method in "[A-Z]{0,7}", path in "/?(donors|me|[a-z%0-9./;é]{0,6})(/[ -~é]{0,12}){0,3}", query in "[ -~é]{0,40}") {
-        let catalogue = small();
+        let catalogue = shared();
         if let Ok(found) = catalogue.resolve(&method, &path, Some(&query))
             && let SubjectAt::Target(named) = found.subject
         {
@@ -161,7 +185,7 @@ proptest! {
     #[test]
     fn an_encoded_id_comes_back(id in "\\PC{1,40}") {
         let raw = percent_encoding::utf8_percent_encode(&id, PATH).to_string();
-        let catalogue = small();
+        let catalogue = shared();
         match catalogue.resolve("GET", &format!("/donors/{raw}"), None) {
             Ok(found) => {
                 let SubjectAt::Target(named) = found.subject else { panic!("no subject") };
@@ -171,6 +195,12 @@ proptest! {
             Err(other) => prop_assert!(false, "{}", other),
         }
     }
+}
+
+/// Read once: properties resolve many requests.
+fn shared() -> &'static Catalogue {
+    static SHARED: std::sync::OnceLock<Catalogue> = std::sync::OnceLock::new();
+    SHARED.get_or_init(small)
 }
 
 const PATH: &percent_encoding::AsciiSet =

@@ -168,15 +168,44 @@ fn weak_rsa_keys_are_not_taken_up() {
     let short = json!({"kty": "RSA", "kid": "s", "e": "AQAB", "n": b64([0x81; 128])});
     let long = json!({"kty": "RSA", "kid": "l", "e": "AQAB", "n": b64([0x81; 1025])});
     let padded = json!({"kty": "RSA", "kid": "p", "e": "AQAB", "n": b64([vec![0], vec![0x81; 256]].concat())});
-    let gate = Gate::new(&key_set(&[big.jwk("b"), short, long, padded]), |_| {});
+    let mut keys = vec![big.jwk("b"), short, long, padded];
+    for exponent in ["", "AQ", "Ag", "AAEAAQ", "AQAAAAE"] {
+        keys.push(json!({"kty": "RSA", "kid": "e", "e": exponent, "n": b64([0x81; 256])}));
+    }
+    let gate = Gate::new(&key_set(&keys), |_| {});
     let status = &gate.authenticator.key_status()[0];
-    assert_eq!((status.usable, status.ignored), (1, 3));
+    assert_eq!((status.usable, status.ignored), (1, 8));
+}
+
+/// A coordinate that is cut, or of another curve, is no key: counted, so that the operator sees it.
+#[test]
+fn keys_of_other_curves_and_sizes_are_not_taken_up() {
+    let changed = |signer: &Signer, change: Value| {
+        let mut jwk = signer.jwk("k");
+        put(&mut jwk, &change);
+        jwk
+    };
+    let keys = [
+        changed(&EC, json!({"crv": "P-384"})),
+        changed(&EC, json!({"crv": null})),
+        changed(&EC, json!({"x": b64([1; 31])})),
+        changed(&EC, json!({"y": b64([1; 33])})),
+        changed(&EC, json!({"x": "="})),
+        changed(&ED, json!({"crv": "X25519"})),
+        changed(&ED, json!({"x": b64([1; 31])})),
+        json!({"kty": "AKP", "kid": "k"}),
+        json!({}),
+    ];
+    let gate = Gate::new(&key_set(&keys), |_| {});
+    let status = &gate.authenticator.key_status()[0];
+    assert_eq!((status.usable, status.ignored), (0, keys.len()));
 }
 
 #[test]
 fn an_issuers_list_pins_the_algorithms() {
     for (allowed, kid, algorithm) in [("RS256", "r1", "PS256"), ("PS256", "r1", "RS256"), ("ES256", "d1", "EdDSA")] {
         let gate = Gate::new(&usual_keys(), |draft| draft.algorithms = vec![allowed.to_owned()]);
+        assert!(gate.authenticator.key_status()[0].usable < 3, "a key was taken up for an algorithm not on the list");
         let (mut header, claims) = good();
         put(&mut header, &json!({"alg": algorithm, "kid": kid}));
         let signer = if kid == "r1" { &*RSA } else { &*ED };
@@ -349,6 +378,7 @@ fn a_confirmation_that_cannot_be_checked_is_refused() {
     for confirmation in [
         json!({"jkt": "abc"}),
         json!({"x5t#S256": hash, "jkt": "abc"}),
+        json!({"x5t#S256": hash, "zzz": "abc"}),
         json!({}),
         json!("abc"),
         json!([]),

@@ -1,7 +1,10 @@
 //! The streaming filter as its callers see it.
 
 mod chunking;
+mod fhir_reference;
 mod hazards;
 mod lists;
+mod memory;
+mod reference;
 mod resources;
 mod support;

@@ -7,9 +7,11 @@ use sekisho::redact::*;
 
 use super::support::*;
 
-const SECURITY: &str = r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"REDACTED"}"#;
-const TAG: &str = r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}"#;
-const ABSENT: &str =
+pub(super) const SECURITY: &str =
+    r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"REDACTED"}"#;
+pub(super) const TAG: &str =
+    r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}"#;
+pub(super) const ABSENT: &str =
     r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}"#;
 
 fn meta() -> String {
@@ -197,4 +199,16 @@ fn a_large_resource_streams_only_if_its_subject_is_settled_and_its_type_at_hand(
     assert_eq!(single(limits, false).text(&typed), "");
     let late = format!(r#"{{"gender":"{filler}","resourceType":"Patient"}}"#);
     assert_eq!(single(limits, true).text(&late), "");
+}
+
+#[test]
+fn lines_of_resources_are_each_judged_by_their_type() {
+    let root = Arc::new(Node::default());
+    let setup = Setup::new(Shape::FhirLines, root, Some(types()), false);
+    let body = "{\"id\":\"p\",\"resourceType\":\"Patient\"}\n{\"resourceType\":\"Nope\"}\n[]\n{\"resourceType\":\"Device\"}\n{\"resourceType\":\"OperationOutcome\"}\n";
+    let expected = format!(
+        "{{\"id\":\"P(1)\",\"resourceType\":\"Patient\",{}}}\n{{\"resourceType\":\"OperationOutcome\"}}\n",
+        meta()
+    );
+    assert_eq!(String::from_utf8(setup.run(&[body.as_bytes()]).0).unwrap(), expected);
 }

@@ -162,6 +162,21 @@ fn a_file_replaced_while_open_is_stale_and_takes_no_entry() {
     assert!(registry.add(&entry("block subject=d-1"), &[], "officer", NOW).is_err());
 }
 
+/// Another process would make new ones, and the two would never see each other's changes.
+#[test]
+fn a_log_or_memory_removed_beside_an_open_file_is_stale_and_takes_no_entry() {
+    for end in ["-wal", "-shm"] {
+        let folder = filled();
+        let registry = folder.open();
+        registry.facts(NOW).unwrap();
+        let mut name = folder.file().into_os_string();
+        name.push(end);
+        fs::remove_file(name).unwrap();
+        assert!(matches!(stale(&registry), Stale::Replaced), "{end}");
+        assert!(registry.add(&entry("block subject=d-1"), &[], "officer", NOW).is_err(), "{end}");
+    }
+}
+
 #[test]
 fn a_file_cut_short_while_open_is_stale() {
     let folder = filled();

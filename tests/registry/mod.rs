@@ -4,6 +4,7 @@ mod damage;
 mod effect;
 mod entries;
 mod model;
+mod policy;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,8 +6,9 @@
 //! answers, and with [`Sample::canaries`] data in which each value is a token that occurs nowhere else, so that a test can
 //! see which category leaked. Some fields are named in no catalogue (`unnamed`): they show that the gate is an allow-list.
 //!
-//! Promises: no person, address, number or account here is anyone's: telephone numbers, mail domains and network addresses
-//! are those reserved for examples, and the Individual Numbers begin with `0000` and fail their check digit.
+//! Promises: nobody here is real. Names and addresses are put together by number from common ones; mail domains and network
+//! addresses are those reserved for examples; telephone numbers begin with `090-0000`; the Individual Numbers begin with
+//! `0000` and fail their check digit.
 
 mod cellspect;
 mod cemit;
@@ -123,7 +124,7 @@ pub struct Kind {
 pub struct Field {
     /// Dotted; `name[]` is an array of two.
     pub path: &'static str,
-    /// Its category, or `open`, `free-text`, `unnamed` (named in no catalogue).
+    /// Its category, or `open`, `never`, `free-text`, `unnamed` (named in no catalogue).
     pub label: &'static str,
     /// How its value is made.
     pub make: Make,
@@ -157,7 +158,7 @@ pub struct Sample {
 pub struct Canaries {
     /// The API over that data.
     pub sample: Sample,
-    /// Value → its label (a category, `open`, `free-text` or `unnamed`). Numbers stand as their digits. Ids and references
+    /// Value → its label (see [`Field::label`]). Numbers stand as their digits. Ids and references
     /// to them are there too, as `identity.number`.
     pub values: BTreeMap<String, &'static str>,
 }
@@ -168,9 +169,9 @@ impl Sample {
         Sample { org, records: Mutex::new(generate(org, &mut Maker::plain(seed))) }
     }
 
-    /// The same shapes, each value a token that occurs once (dates, postal codes and addresses stay valid as such, so
-    /// that they can be made coarser; the prefecture at an address's head recurs, as does an enumerated `gender`-like value
-    /// nowhere).
+    /// The same shapes, each value a token that occurs once. Dates and postal codes are valid as such and an address begins
+    /// with its prefecture, so that they can be made coarser: then it is the year, the three digits and the prefecture that
+    /// recur. Ids recur where they refer.
     pub fn canaries(org: Org, seed: u64) -> Canaries {
         let mut maker = Maker::canaries(seed);
         let records = Mutex::new(generate(org, &mut maker));

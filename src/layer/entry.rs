@@ -1,0 +1,139 @@
+//! Each entry of an answer, judged for its own subject while it is held.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::judgement::{Judgement, Whose};
+use super::layout::{Means, PlanKey, Side};
+use crate::decision::{Permit, Refusal};
+use crate::policy::{Action, Categories, Form, Release};
+use crate::redact::{Entry, Judge, LinkRewriter, Plan, Pseudonymiser, Spec, Verdict};
+
+/// What the judge of entries noticed, for the one who drives the redactor.
+#[derive(Default)]
+pub(super) struct Notes {
+    /// Why the last entry was refused.
+    pub(super) refusal: Option<Refusal>,
+    /// The permit of the last entry released.
+    pub(super) permit: Option<Permit>,
+    /// The registry could not be read: nothing further may be judged.
+    pub(super) blind: bool,
+}
+
+/// Who the entries are about, as far as it is known before they are seen.
+#[derive(Clone)]
+pub(super) enum Settled {
+    /// Each entry says.
+    Each,
+    /// This person; an entry about another is dropped.
+    Person(String),
+    /// Nobody. With a minimum, entries are cells of statistics and say how many persons they count.
+    NoOne {
+        /// The least count that may be shown.
+        count_min: Option<u64>,
+    },
+    /// A route without anyone's data: nothing to decide.
+    Open,
+}
+
+/// Judges entries; see the module.
+pub(super) struct EntryJudge {
+    pub(super) judgement: Arc<Judgement>,
+    pub(super) spec: Arc<Spec>,
+    pub(super) side: Side,
+    pub(super) settled: Settled,
+    pub(super) notes: Arc<Mutex<Notes>>,
+    /// What is asked of each entry: read or search, and all that an answer can carry.
+    pub(super) asked: (Action, Categories),
+}
+
+impl Judge for EntryJudge {
+    fn judge(&mut self, entry: &Entry<'_>) -> Verdict {
+        let Some(route) = self.judgement.route() else { return Verdict::Drop };
+        if route.is_fhir() && entry.resource_type != route.resource_type() {
+            return Verdict::Drop;
+        }
+        let whose = match (&self.settled, entry.subject) {
+            (Settled::Open, _) => return Verdict::Release(self.plan(Release::NOTHING, None)),
+            (Settled::Each, Some(subject)) => Whose::Of(subject),
+            (Settled::Each, None) => return Verdict::Drop,
+            (Settled::Person(person), Some(subject)) if subject != person => return Verdict::Drop,
+            (Settled::Person(person), _) => Whose::Of(person),
+            (Settled::NoOne { count_min: None }, _) => Whose::NoOnes,
+            (Settled::NoOne { count_min: Some(least) }, count) => {
+                match count.and_then(|digits| digits.parse::<u64>().ok()) {
+                    Some(count) if count >= *least => Whose::NoOnes,
+                    _ => return Verdict::Drop,
+                }
+            }
+        };
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.judgement.gate.now_ms();
+        let Ok(view) = self.judgement.gate.registry.facts(now) else {
+            notes.blind = true;
+            return Verdict::Drop;
+        };
+        match self.judgement.decide_as(whose, entry.id.unwrap_or(""), &view, now, self.asked) {
+            Ok(permit) => {
+                notes.permit = Some(permit);
+                Verdict::Release(self.plan(*permit.release(), Some(&permit)))
+            }
+            Err(refusal) => {
+                notes.refusal = Some(refusal);
+                Verdict::Drop
+            }
+        }
+    }
+}
+
+impl EntryJudge {
+    fn plan(&self, release: Release, permit: Option<&Permit>) -> Arc<Plan> {
+        plan(&self.judgement, &self.spec, self.side, release, permit)
+    }
+}
+
+/// The plan of a release on the request's route.
+pub(super) fn plan(
+    judgement: &Judgement,
+    spec: &Arc<Spec>,
+    side: Side,
+    release: Release,
+    permit: Option<&Permit>,
+) -> Arc<Plan> {
+    let pseudonyms = permit.and_then(|permit| judgement.pseudonyms(permit));
+    let shows_ids = permit.is_some_and(|permit| judgement.form_of_id(permit) == Form::Clear);
+    let (pseudonyms, context) = pseudonyms.map_or((None, String::new()), |(p, context)| (Some(p), context));
+    let route = judgement.route();
+    let key = PlanKey {
+        route: route.map_or_else(String::new, |route| route.id().to_owned()),
+        side,
+        spec: Arc::as_ptr(spec) as usize,
+        release,
+        context: format!("{context}{}", if shows_ids { "+ids" } else { "" }),
+    };
+    let all = route.map_or(Categories::ALL, crate::catalogue::Route::everything);
+    judgement.generation.layouts.plan(key, spec, all, || Means {
+        pseudonymiser: pseudonyms.map(|p| Arc::new(p) as Arc<dyn Pseudonymiser>),
+        // A link holds the request that made it, ids included: it passes where ids do.
+        links: shows_ids.then(|| {
+            let gate = &judgement.gate;
+            let links = Links { origin: gate.upstream_origin.clone(), prefix: gate.public_prefix.clone() };
+            Arc::new(links) as Arc<dyn LinkRewriter>
+        }),
+    })
+}
+
+/// Rewrites the backend's own URLs to paths at the gate; any other is withheld.
+pub(super) struct Links {
+    pub(super) origin: String,
+    pub(super) prefix: String,
+}
+
+impl LinkRewriter for Links {
+    fn rewrite(&self, url: &str) -> Option<String> {
+        let path = match url.strip_prefix(self.origin.as_str()) {
+            Some(rest) => rest,
+            None => url,
+        };
+        (path.starts_with('/') && !path.starts_with("//")).then(|| format!("{}{path}", self.prefix))
+    }
+}

@@ -1,0 +1,277 @@
+//! The slow, obvious redactor for FHIR: shadows, required elements, resources in resources, labels.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use sekisho::catalogue::fields::{Meaning, Node};
+use sekisho::redact::*;
+
+use super::reference::*;
+use super::resources::{ABSENT, SECURITY, TAG};
+use super::support::*;
+
+type Known = HashMap<&'static str, Arc<Node>>;
+
+struct Env<'a> {
+    types: &'a Known,
+    /// A resource within the root that is longer than this goes.
+    nested_bytes_max: usize,
+}
+
+impl Env<'_> {
+    fn act(&self, at: At<'_>) -> u8 {
+        act(at.held(), &release())
+    }
+
+    /// What stands at a place in the end; `None`: nothing.
+    fn value(&self, value: &Json, at: Option<At<'_>>) -> Option<Json> {
+        let at = at?;
+        let act = self.act(at);
+        match value {
+            Json::Word(_) | Json::Text(_) => scalar(value, act, at),
+            Json::Map(members) if at.node.is_some_and(|node| node.resource) => self.resource(members, true),
+            Json::List(_) | Json::Map(_) if (act == 1 || act == 2) && below(at) <= act => {
+                (act == 2).then(|| Json::Word("null".into()))
+            }
+            Json::List(items) => {
+                let element = if at.node.is_some_and(|node| node.resource) { Some(at) } else { at.child(None) };
+                let kept: Vec<Json> = items.iter().filter_map(|item| self.element(item, element)).collect();
+                (!kept.is_empty() || items.is_empty()).then_some(Json::List(kept))
+            }
+            Json::Map(members) => {
+                let kept: Vec<_> = members.iter().filter_map(|(n, v)| self.member(n, v, Some(at))).collect();
+                (!kept.is_empty() || members.is_empty()).then_some(Json::Map(kept))
+            }
+        }
+    }
+
+    /// An element; a container that must be there is replaced.
+    fn element(&self, value: &Json, at: Option<At<'_>>) -> Option<Json> {
+        let required = at.is_some_and(|at| at.node.is_some_and(|node| node.required && !node.resource));
+        self.value(value, at).or_else(|| match value {
+            Json::Map(_) if required => Some(absent()),
+            Json::List(_) if required => Some(Json::List(vec![absent()])),
+            _ => None,
+        })
+    }
+
+    fn member(&self, name: &str, value: &Json, at: Option<At<'_>>) -> Option<(String, Json)> {
+        let place = self.place(name, at?)?;
+        if let Some(left) = self.value(value, Some(place)) {
+            return Some((name.to_owned(), left));
+        }
+        if !place.node.is_some_and(|node| node.required && !node.resource) {
+            return None;
+        }
+        let shadow = format!("_{name}");
+        let act = self.act(place);
+        let primitive = |item: &Json| matches!(item, Json::Word(_) | Json::Text(_));
+        match value {
+            Json::Word(_) | Json::Text(_) => Some((shadow, absent())),
+            Json::Map(_) => Some((name.to_owned(), absent())),
+            Json::List(items) if act == 1 && below(place) <= act => {
+                let first = items.first()?;
+                let list = Json::List(vec![absent()]);
+                Some(if primitive(first) { (shadow, list) } else { (name.to_owned(), list) })
+            }
+            Json::List(items) if act != 6 && items.iter().any(primitive) => Some((shadow, Json::List(vec![absent()]))),
+            Json::List(_) => Some((name.to_owned(), Json::List(vec![absent()]))),
+        }
+    }
+
+    /// The place of a member, its shadow rule and the rule for odd names included.
+    fn place<'n>(&self, name: &str, at: At<'n>) -> Option<At<'n>> {
+        if let Some(base) = name.strip_prefix('_') {
+            let base = at.child(Some(base)).filter(|base| self.act(*base) == 6)?;
+            return if at.foresees(name) { at.child(Some(name)) } else { Some(base) };
+        }
+        let odd = !name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_' || b == b'-');
+        let veiled = matches!(self.act(at), 3 | 4);
+        if veiled && odd && !at.foresees(name) { None } else { at.child(Some(name)) }
+    }
+
+    fn resource(&self, members: &[(String, Json)], contained: bool) -> Option<Json> {
+        if contained && Json::Map(members.to_vec()).compact().len() > self.nested_bytes_max {
+            return None;
+        }
+        let named = members.iter().find(|(name, _)| name == "resourceType")?;
+        let Json::Text(resource_type) = &named.1 else { return None };
+        let node: &Node = self.types.get(resource_type.as_str())?;
+        let at = At { node: Some(node), above: None };
+        let label = !contained && cut(node);
+        let mut kept = Vec::new();
+        let mut labelled = false;
+        for (name, value) in members {
+            match (name.as_str(), value) {
+                ("resourceType", _) => kept.push((name.clone(), value.clone())),
+                ("meta", Json::Map(meta)) if label => {
+                    labelled = true;
+                    kept.push((name.clone(), self.meta(meta, at.child(Some("meta")))));
+                }
+                ("meta", _) if label => {}
+                _ => kept.extend(self.member(name, value, Some(at))),
+            }
+        }
+        if label && !labelled {
+            kept.push(("meta".into(), self.meta(&[], None)));
+        }
+        Some(Json::Map(kept))
+    }
+
+    fn meta(&self, members: &[(String, Json)], at: Option<At<'_>>) -> Json {
+        let mut kept = Vec::new();
+        let labels = [("security", SECURITY), ("tag", TAG)];
+        for (name, value) in members {
+            match (labels.iter().find(|(label, _)| label == name), value) {
+                (Some((_, label)), Json::List(items)) => {
+                    let child = at.and_then(|at| at.child(Some(name)));
+                    let mut list: Vec<Json> =
+                        items.iter().filter_map(|item| self.element(item, child.and_then(|c| c.child(None)))).collect();
+                    list.push(Json::parse(label));
+                    kept.push((name.clone(), Json::List(list)));
+                }
+                (Some(_), _) => {}
+                (None, _) => kept.extend(self.member(name, value, at)),
+            }
+        }
+        for (name, label) in labels {
+            if !kept.iter().any(|(kept, _)| kept == name) {
+                kept.push((name.into(), Json::List(vec![Json::parse(label)])));
+            }
+        }
+        Json::Map(kept)
+    }
+}
+
+fn absent() -> Json {
+    Json::parse(ABSENT)
+}
+
+fn scalar(value: &Json, act: u8, at: At<'_>) -> Option<Json> {
+    match (value, act) {
+        (_, 6) => Some(value.clone()),
+        (Json::Word(_), 2) => Some(Json::Word("null".into())),
+        (Json::Text(_), 2) => Some(Json::Text("***".into())),
+        (Json::Text(text), 3..=5) => treated(text, act, at.held()?),
+        (Json::Word(word), 4) if at.held()?.as_string && word.bytes().all(|b| b.is_ascii_digit()) => {
+            treated(word, act, at.held()?)
+        }
+        _ => None,
+    }
+}
+
+/// The most revealing act below a place; a resource may reveal anything.
+fn below(at: At<'_>) -> u8 {
+    let Some(node) = at.node else { return 0 };
+    if node.resource {
+        return 6;
+    }
+    let children = node.members.values().chain(&node.any);
+    let at = children.map(|child| At { node: Some(child), above: at.held() });
+    at.map(|child| act(child.held(), &release()).max(below(child))).max().unwrap_or(0)
+}
+
+/// Whether a plan for this type withholds anything.
+fn cut(node: &Node) -> bool {
+    let own = match node.meaning {
+        Some(Meaning::Category(category)) => category != cat(CLEAR),
+        Some(Meaning::Everything) => true,
+        _ => false,
+    };
+    own || node.resource || node.members.values().chain(&node.any).any(|child| cut(child))
+}
+
+const NAMES: [&str; 9] = ["a", "b", "_a", "_b", "meta", "security", "tag", "in", "k1"];
+
+fn some_type(dice: &mut Dice, depth: usize) -> Node {
+    let mut node = some_node(dice, 0);
+    node.required = dice.roll(3) == 0;
+    if dice.roll(3) == 0 {
+        node.meaning = None;
+    }
+    if depth > 0 {
+        for name in NAMES {
+            if dice.roll(2) == 0 {
+                let mut child = some_type(dice, depth - 1);
+                child.required &= name != "meta" && name != "security" && name != "tag";
+                node.members.insert(name.into(), Arc::new(child));
+            }
+        }
+        if dice.roll(2) == 0 {
+            node.any = Some(Arc::new(some_type(dice, depth - 1)));
+        }
+        if dice.roll(2) == 0 {
+            let resource = Node { resource: true, ..Node::default() };
+            let list = Node { any: Some(Arc::new(resource)), ..Node::default() };
+            node.members.insert("in".into(), Arc::new(list));
+        }
+    }
+    node
+}
+
+fn some_resource(dice: &mut Dice, depth: usize, serial: &mut usize, root: bool) -> Json {
+    let mut members = some_members(dice, depth, serial);
+    let place = if root { 0 } else { dice.roll(members.len() + 1) };
+    let kind = ["A", "B", "Nope"][dice.roll(if root { 2 } else { 3 })];
+    members.insert(place, ("resourceType".into(), Json::Text(kind.into())));
+    Json::Map(members)
+}
+
+fn some_members(dice: &mut Dice, depth: usize, serial: &mut usize) -> Vec<(String, Json)> {
+    let mut names = NAMES.to_vec();
+    (0..dice.roll(7))
+        .map(|_| (names.remove(dice.roll(names.len())).to_owned(), some_value(dice, depth.saturating_sub(1), serial)))
+        .collect()
+}
+
+fn some_value(dice: &mut Dice, depth: usize, serial: &mut usize) -> Json {
+    *serial += 1;
+    match dice.roll(if depth == 0 { 4 } else { 10 }) {
+        0 => Json::Word(["null", "1.50", "7"][dice.roll(3)].into()),
+        1..=3 => Json::Text(format!("u{serial}v")),
+        4..=6 => Json::List((0..dice.roll(4)).map(|_| some_value(dice, depth - 1, serial)).collect()),
+        7 | 8 => some_resource(dice, depth, serial, false),
+        _ => Json::Map(some_members(dice, depth, serial)),
+    }
+}
+
+fn run(seed: u64) {
+    let mut dice = Dice(seed);
+    let mut root_type = || {
+        let mut node = some_type(&mut dice, 3);
+        node.resource = false;
+        node.members.remove("resourceType");
+        Arc::new(node)
+    };
+    let known: Known = [("A", root_type()), ("B", root_type())].into();
+    let types = known
+        .iter()
+        .map(|(name, node)| (Box::from(*name), ResourceType { node: Arc::clone(node), subjects: Subjects::NoOne }))
+        .collect();
+    let json = some_resource(&mut dice, 5, &mut 0, true);
+    let entry_bytes_max = [1 << 20, 40 + dice.roll(200)][dice.roll(2)];
+    let limits = Limits { entry_bytes_max, ..Limits::default() };
+    let root = Arc::new(Node::default());
+    let setup = Setup::with(Shape::FhirResource, root, Some(Types(types)), true, limits, release());
+    let body = json.compact();
+    let (out, end) = setup.run(&cuts(body.as_bytes(), &mut dice));
+    assert!(end.is_ok(), "{body}");
+    let out = String::from_utf8(out).unwrap();
+    let Json::Map(members) = &json else { panic!("a resource") };
+    let env = Env { types: &known, nested_bytes_max: entry_bytes_max };
+    let expected = env.resource(members, false).unwrap().compact();
+    assert_eq!(out, expected, "seed {seed} bytes {entry_bytes_max} body {body}");
+    no_canary(&json, &expected, &out);
+    let strict = Setup::new(Shape::Object { subjects: Subjects::NoOne }, tree(&[("", of(CLEAR))]), None, true);
+    assert!(strict.run(&[out.as_bytes()]).1.is_ok(), "what leaves is itself strict JSON: {out}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn resources_agree_with_a_slow_obvious_redactor(seed in any::<u64>()) {
+        run(seed);
+    }
+}
