@@ -15,10 +15,10 @@ use crate::policy::{Fault, Revisions};
 /// Check policies and their cases: every fault at once, with its place
 #[derive(clap::Args)]
 #[command(
-    long_about = "Check an organisation's documents: the policy, its older revisions, its\n\
-        conformance cases and its catalogue of API fields. Every fault of every file is\n\
-        shown at once, with its line and what was probably meant. Warnings tell what is\n\
-        allowed but hardly meant, such as a purpose that nobody can reach; they do not\n\
+    long_about = "Check an organisation's documents: the policy, its older revisions, its \
+        conformance cases and its catalogue of API fields. Every fault of every file is \
+        shown at once, with its line and what was probably meant. Warnings tell what is \
+        allowed but hardly meant, such as a purpose that nobody can reach; they do not \
         fail.",
     after_long_help = "Examples:\n  \
         sekisho check                  every folder under ./policy\n  \

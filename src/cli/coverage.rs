@@ -11,14 +11,14 @@ use super::{Exit, Failure};
 use crate::decision::coverage::{Covered, coverage};
 use crate::policy::document::Document;
 
-/// List every clause with what enforces it and the cases that show it
+/// List every clause: what enforces it, which cases show it
 #[derive(clap::Args)]
 #[command(
-    long_about = "List every clause of the published policy: what it says, what enforces it, and how\n\
-        many conformance cases exercise it, permitted and refused counted apart.\n\n\
-        A clause that nothing enforces has to say why no request can show it. A clause\n\
-        enforced by rules, purposes, recipients or conditions needs a case; one that only\n\
-        mechanisms of the gate enforce (tls, log, …) needs none here.",
+    long_about = "List every clause of the published policy: what it says, what enforces it, and \
+        how many conformance cases exercise it, permitted and refused counted apart.\n\n\
+        A clause that nothing enforces has to say why no request can show it. A clause enforced by \
+        rules, purposes, recipients or conditions needs a case; one that only mechanisms of the gate \
+        keep (tls, log, …), or the check of a new revision, needs none here.",
     after_long_help = "Examples:\n  \
         sekisho coverage policy/jmdp\n  \
         sekisho coverage policy/jmdp --cases               with the names of the cases\n  \
@@ -63,7 +63,8 @@ impl Coverage {
         let width = covered.iter().map(|one| columns(&one.clause)).max().unwrap_or(0).clamp(6, 14);
         // Two blanks between columns; nine for each number.
         let room = 80 - width - 2 - 2 * (2 + 9);
-        let head = format!("{}  {}  permitted    refused", pad("clause", width), pad("what it says, what keeps it", room));
+        let head =
+            format!("{}  {}  permitted    refused", pad("clause", width), pad("what it says, what keeps it", room));
         terminal.line(paint.bold(&head))?;
         for one in covered {
             let mut id = wrap(&one.clause, width).into_iter();
@@ -131,8 +132,7 @@ impl Coverage {
 
 /// The count of a column, or a dash where none is needed.
 fn number(one: &Covered, number: usize) -> String {
-    let needed = one.kept_by.iter().any(|keeper| !keeper.starts_with("mechanism:"));
-    if number == 0 && !needed { format!("{:>9}", "-") } else { format!("{number:>9}") }
+    if number == 0 && !one.is_judged() { format!("{:>9}", "-") } else { format!("{number:>9}") }
 }
 
 fn kept(one: &Covered) -> String {
@@ -150,15 +150,15 @@ fn kept(one: &Covered) -> String {
 fn summary(covered: &[Covered]) -> String {
     let of = |is: &dyn Fn(&Covered) -> bool| covered.iter().filter(|one| is(one)).count();
     let organisational = of(&|one| one.organisational.is_some());
-    let judged = of(&|one| one.kept_by.iter().any(|keeper| !keeper.starts_with("mechanism:")));
-    let mechanisms = of(&|one| !one.kept_by.is_empty() && one.kept_by.iter().all(|k| k.starts_with("mechanism:")));
+    let judged = of(&Covered::is_judged);
+    let mechanisms = of(&|one| !one.kept_by.is_empty() && !one.is_judged());
     let gaps = of(&|one| one.gap().is_some());
     let missing = match gaps {
         0 => "nothing is missing".to_owned(),
         _ => format!("{} with a gap", count(gaps, "clause")),
     };
     format!(
-        "{}: {judged} enforced in decisions, {mechanisms} by mechanisms of the gate alone, {organisational} \
+        "{}: {judged} enforced in decisions, {mechanisms} by mechanisms of the gate, {organisational} \
          organisational; {missing}.",
         count(covered.len(), "clause")
     )

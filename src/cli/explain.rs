@@ -10,22 +10,22 @@ use super::decide::now;
 use super::documents::{cases, revisions};
 use super::terminal::{Terminal, columns, pad};
 use super::{Exit, Failure};
+use crate::decision::decide;
 use crate::decision::evaluation::{Evaluation, answer};
 use crate::decision::explain::{Explanation, explain};
 use crate::decision::json::parse;
 use crate::decision::remedy::{Remedies, Remedy, remedies};
-use crate::decision::decide;
 use crate::policy::{Form, Revisions};
 
 /// Tell why a request is answered as it is, and what would turn a refusal
 #[derive(clap::Args)]
 #[command(
-    long_about = "Tell a person why one request is answered as it is: who and what was understood,\n\
-        which facts on file counted, what passed and failed, which rules were considered,\n\
+    long_about = "Tell a person why one request is answered as it is: who and what was understood, \
+        which facts on file counted, what passed and failed, which rules were considered, \
         and what became of each category.\n\n\
-        For a refusal, the smallest changes that would turn it are looked for by asking\n\
-        the judge: only what was tried and answered with a permit is shown. It is no\n\
-        advice: a consent or contract goes on file where there is one, a purpose is\n\
+        For a refusal, the smallest changes that would turn it are looked for by asking \
+        the judge: only what was tried and answered with a permit is shown. It is no \
+        advice: a consent or contract goes on file where there is one, a purpose is \
         declared where it is meant.",
     after_long_help = "Examples:\n  \
         sekisho explain --policy policy/jmdp request.json\n  \
@@ -261,9 +261,7 @@ fn sentence(remedy: &Remedy) -> String {
 fn as_json(told: &Explanation, answer: &Value, found: Option<&Remedies>) -> Value {
     let resolved: serde_json::Map<String, Value> =
         told.resolved.iter().map(|(what, text)| (what.replace(' ', "_"), json!(text))).collect();
-    let check = |check: &crate::decision::explain::Check| {
-        json!({"passed": check.failed.is_none(), "code": check.failed.map(|code| code.code()), "text": check.text})
-    };
+    let check = |check: &crate::decision::explain::Check| json!({"passed": check.failed.is_none(), "code": check.failed.map(|code| code.code()), "text": check.text});
     let groups = told.groups.iter().map(|group| {
         let checks: Vec<Value> = group.checks.iter().map(check).collect();
         json!({"group": group.letter, "question": group.question, "judged": group.judged, "checks": checks})

@@ -1,7 +1,7 @@
 //! Is every clause of the published text kept by something, and does a case show it?
 //!
-//! A clause is kept by rules, purposes, recipients and conditions, by mechanisms of the gate, or it says why no request
-//! can show it. What a request can show, a conformance case has to: permitted or refused.
+//! A clause is kept by rules, purposes, recipients and conditions, by mechanisms of the gate or by the check of a new
+//! revision, or it says why no request can show it. What a request can show, a conformance case has to: permitted or refused.
 
 use super::cases::Case;
 use crate::policy::document::{Clause, Document};
@@ -18,7 +18,7 @@ pub struct Covered {
     pub organisational: Option<String>,
     /// What of its enforcement is the project's own data minimum.
     pub house: Option<String>,
-    /// The cases that name it and expect a permit: name and line.
+    /// The cases that name it, or expect it to be cited, and expect a permit: name and line.
     pub permitted: Vec<(String, usize)>,
     /// Those that expect a refusal.
     pub refused: Vec<(String, usize)>,
@@ -34,13 +34,18 @@ pub enum Gap {
 }
 
 impl Covered {
+    /// Whether a decision can show it: not what only mechanisms of the gate keep, nor what only a change of the policy
+    /// itself has to keep (`condition:change`, checked when a revision is loaded).
+    pub fn is_judged(&self) -> bool {
+        self.kept_by.iter().any(|keeper| !keeper.starts_with("mechanism:") && keeper != "condition:change")
+    }
+
     /// What is missing, if anything is.
     pub fn gap(&self) -> Option<Gap> {
         if self.kept_by.is_empty() && self.organisational.is_none() {
             return Some(Gap::Kept);
         }
-        let judged = self.kept_by.iter().any(|keeper| !keeper.starts_with("mechanism:"));
-        (judged && self.permitted.is_empty() && self.refused.is_empty()).then_some(Gap::Exercised)
+        (self.is_judged() && self.permitted.is_empty() && self.refused.is_empty()).then_some(Gap::Exercised)
     }
 }
 
@@ -61,7 +66,7 @@ pub fn coverage(document: &Document, cases: &[Case]) -> Vec<Covered> {
 
 fn covered(clause: &Clause, cases: &[Case]) -> Covered {
     let naming = |permits: bool| -> Vec<(String, usize)> {
-        let names = |case: &&Case| case.permits() == permits && case.clauses.contains(&clause.id.text);
+        let names = |case: &&Case| case.permits() == permits && case.exercises(&clause.id.text);
         cases.iter().filter(names).map(|case| (case.name.clone(), case.line)).collect()
     };
     Covered {

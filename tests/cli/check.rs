@@ -26,7 +26,11 @@ fn every_fault_of_every_file_is_shown_at_once_with_line_caret_and_help() {
     let ran = sekisho(&["check", folder.path(), "--color", "never"]);
     assert_eq!(ran.code, 1);
     assert!(ran.out.contains("error: unknown view `caer`\n"), "{}", ran.out);
-    assert!(ran.out.contains("│ view = \"caer\"\n    │        ^^^^^^\n    = help: did you mean `care`?"), "{}", ran.out);
+    assert!(
+        ran.out.contains("│ view = \"caer\"\n    │        ^^^^^^\n    = help: did you mean `care`?"),
+        "{}",
+        ran.out
+    );
     assert!(ran.out.contains("did you mean `my-number-stays`?"), "{}", ran.out);
     assert!(ran.out.contains("unknown mechanism `lgo`"), "{}", ran.out);
     assert!(ran.out.contains("cases.toml:15:1"), "{}", ran.out);
@@ -62,10 +66,15 @@ fn what_is_hardly_meant_is_a_warning_and_does_not_fail() {
     let folder = Folder::of("check-warnings", "jmdp");
     folder.change("policy.toml", "[role.coordination-staff]", "[role.nobody]\nserves = []\n[role.coordination-staff]");
     folder.change("policy.toml", "[view.care]", "[view.unused]\nclear = [\"health\"]\n[view.care]");
-    let unreachable = "[purpose.\"unreachable\"]\nclause = \"II.3.13\"\nabout = [\"donor\"]\nview = \"care\"\n[purpose.\"website\"]";
+    let unreachable =
+        "[purpose.\"unreachable\"]\nclause = \"II.3.13\"\nabout = [\"donor\"]\nview = \"care\"\n[purpose.\"website\"]";
     folder.change("policy.toml", "[purpose.\"website\"]", unreachable);
     for _ in 0..2 {
-        folder.change("policy.toml", "except = [\"other-article-4\"]", "except = [ \"other-article-4\", \"unreachable\"]");
+        folder.change(
+            "policy.toml",
+            "except = [\"other-article-4\"]",
+            "except = [ \"other-article-4\", \"unreachable\"]",
+        );
     }
     folder.change(
         "policy.toml",

@@ -10,9 +10,7 @@ use std::cell::RefCell;
 use super::{Case, PRINCIPAL, Seen, decide, decide_unconditionally};
 use crate::decision::{Named, Permit, Reason, Reasons, Refusal, Request};
 use crate::policy::facts::Organization;
-use crate::policy::{
-    Action, Categories, For, Form, Grant, Kind, Moment, Policy, Release, Rule, Window, covers, need,
-};
+use crate::policy::{Action, Categories, For, Form, Grant, Kind, Moment, Policy, Release, Rule, Window, covers, need};
 
 mod facts;
 mod rules;
@@ -165,22 +163,31 @@ impl Teller<'_> {
         let (policy, request) = (self.policy, self.request);
         let mut lines = vec![("who", self.who()), ("action", request.action.name().to_owned())];
         let recipient = self.case.and_then(|case| case.recipient);
-        lines.push(("for whom", match (recipient, self.case) {
-            (Some((_, recipient)), Some(case)) => {
-                let entry = case.entry.map(|entry| format!(", organisation `{}`", entry.id)).unwrap_or_default();
-                format!("`{}` ({}){entry}", recipient.name, kind(recipient.kind))
-            }
-            _ => "could not be resolved".to_owned(),
-        }));
+        lines.push((
+            "for whom",
+            match (recipient, self.case) {
+                (Some((_, recipient)), Some(case)) => {
+                    let entry = case.entry.map(|entry| format!(", organisation `{}`", entry.id)).unwrap_or_default();
+                    format!("`{}` ({}){entry}", recipient.name, kind(recipient.kind))
+                }
+                _ => "could not be resolved".to_owned(),
+            },
+        ));
         let class = request.class.known().and_then(|class| policy.vocabulary.classes().nth(usize::from(class)));
-        lines.push(("about", match (class, request.dataset) {
-            (_, Some(dataset)) => format!("a certified dataset: {}", dataset.name()),
-            (Some(class), None) => format!("a record of a {class}"),
-            (None, None) => "a record of an unknown class of persons".to_owned(),
-        }));
+        lines.push((
+            "about",
+            match (class, request.dataset) {
+                (_, Some(dataset)) => format!("a certified dataset: {}", dataset.name()),
+                (Some(class), None) => format!("a record of a {class}"),
+                (None, None) => "a record of an unknown class of persons".to_owned(),
+            },
+        ));
         lines.push(("purpose", self.purpose()));
         lines.push(("basis", self.basis()));
-        lines.push(("when", format!("{}, revision `{}`", moment(policy, request.time), policy.document.meta.revision.text)));
+        lines.push((
+            "when",
+            format!("{}, revision `{}`", moment(policy, request.time), policy.document.meta.revision.text),
+        ));
         lines
     }
 

@@ -94,7 +94,8 @@ impl List<'_> {
     fn recipients(&mut self) {
         let (named, organization) = (self.text("/context/recipient"), self.text("/context/organization"));
         if named.is_some() || organization.is_some() {
-            let text = if self.is_staff() { "use it inside, for no other recipient" } else { "name no other recipient" };
+            let text =
+                if self.is_staff() { "use it inside, for no other recipient" } else { "name no other recipient" };
             let nobody = ["context/recipient", "context/organization"].map(|path| Edit::Set(path, Value::Null));
             self.push(Sort::Recipient, text, nobody.to_vec());
         }
@@ -175,7 +176,8 @@ impl List<'_> {
             }
             let open = vec![Edit::Entry(index, "from", Value::Null), Edit::Entry(index, "until", Value::Null)];
             self.push(Sort::File, format!("the registration of `{id}`, in force"), open);
-            let mut entrusted: Vec<Value> = entry.get("purposes").and_then(Value::as_array).cloned().unwrap_or_default();
+            let mut entrusted: Vec<Value> =
+                entry.get("purposes").and_then(Value::as_array).cloned().unwrap_or_default();
             if !entrusted.iter().filter_map(Value::as_str).any(|broad| covers(broad, &purpose)) {
                 entrusted.push(json!(purpose));
                 let edits = vec![Edit::Entry(index, "purposes", json!(entrusted))];

@@ -152,7 +152,11 @@ fn stops(case: &Case<'_>, recipient: &str, facts: &mut Vec<Fact>) {
     }
     for name in &person.opt_outs {
         let counts = case.opted_out();
-        facts.push(fact(format!("opt-out `{name}`"), counts, if counts { "stops this" } else { "does not touch this" }));
+        facts.push(fact(
+            format!("opt-out `{name}`"),
+            counts,
+            if counts { "stops this" } else { "does not touch this" },
+        ));
     }
     if person.blocked {
         let why = if purpose.despite_block { "this purpose disregards it" } else { "stops this" };

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Case, Categories, For, Form, Grant, Permit, PRINCIPAL, Refusal, Release, Rule,
-};
+use super::{Case, Categories, For, Form, Grant, PRINCIPAL, Permit, Refusal, Release, Rule};
 use crate::decision::{Named, Reason};
 use crate::policy::{Action, RuleId};
 
@@ -41,7 +39,8 @@ pub(super) fn considered(case: &Case<'_>) -> Vec<Considered> {
         if let Some(rule) = policy.rule(grant.rule) {
             let why = refused_by(case, grant);
             let applies = why.is_none();
-            let why = why.unwrap_or_else(|| "names this purpose, recipient and basis; what it asks for is there".into());
+            let why =
+                why.unwrap_or_else(|| "names this purpose, recipient and basis; what it asks for is there".into());
             list.push(told(case, rule, "permit", applies, why));
         }
     }
@@ -142,11 +141,7 @@ fn lifted(case: &Case<'_>, unless_bases: u32, unless_act: Option<crate::policy::
 }
 
 /// What became of each category asked for.
-pub(super) fn categories(
-    case: &Case<'_>,
-    answer: &Result<Permit, Refusal>,
-    asked: &[String],
-) -> Vec<Category> {
+pub(super) fn categories(case: &Case<'_>, answer: &Result<Permit, Refusal>, asked: &[String]) -> Vec<Category> {
     let policy = case.judge.policy;
     let nothing = Release::NOTHING;
     let release = answer.as_ref().map_or(&nothing, Permit::release);
