@@ -80,10 +80,9 @@ impl Findings {
         if path.exists() {
             found.cases(&path, revisions.as_ref());
         }
-        if folder.join("catalogue.toml").exists() {
-            if let Some(catalogue) = found.keep(catalogue(folder)) {
-                found.told.push_str(&format!(", {}", count(catalogue.routes().len(), "route")));
-            }
+        let described = folder.join("catalogue.toml").exists();
+        if let Some(catalogue) = described.then(|| catalogue(folder)).and_then(|read| found.keep(read)) {
+            found.told.push_str(&format!(", {}", count(catalogue.routes().len(), "route")));
         }
         // Stable: files stay in the order of reading, faults come in the order of the file.
         let files: Vec<_> = found.findings.iter().map(|(_, fault)| fault.source.name.clone()).collect();

@@ -233,8 +233,8 @@ fn turned(found: &Remedies, terminal: &mut Terminal) -> io::Result<()> {
         let text = format!("no purpose releases to this recipient, whatever is declared: {}", names.join(", "));
         terminal.wrapped("  ", &text)?;
     }
-    let tried = format!("  ({} tried; each change shown was judged and permitted)", found.tried);
-    let tried = terminal.paint.dim(&tried).into_owned();
+    let verified = if found.found.is_empty() { "" } else { "; each change shown was judged and permitted" };
+    let tried = terminal.paint.dim(&format!("  ({} tried{verified})", found.tried)).into_owned();
     terminal.line(tried)
 }
 
