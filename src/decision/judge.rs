@@ -293,12 +293,17 @@ impl<'a> Case<'a> {
         declared.and_then(|id| self.judge.policy.vocabulary.basis(id)).is_some_and(|basis| basis.statutory)
     }
 
-    fn lacks_overseas_basis(&self, _recipient: &Recipient) -> bool {
+    fn lacks_overseas_basis(&self, recipient: &Recipient) -> bool {
         let Some(entry) = self.entry else { return false };
         if !self.is_abroad() || self.judge.request.dataset.is_some() || self.declares_statutory() {
             return false;
         }
         match entry.overseas.filter(|(_, until)| self.judge.request.time < *until) {
+            Some((ground, _))
+                if !recipient.overseas_grounds.is_empty() && !recipient.overseas_grounds.contains(&ground) =>
+            {
+                true
+            }
             None | Some((Overseas::Exception, _)) => true,
             Some((Overseas::EquivalentSystem | Overseas::DesignatedCountry, _)) => false,
             Some((Overseas::Consent, _)) => !self.covers_asked(self.consented_overseas()),
@@ -328,7 +333,7 @@ impl<'a> Case<'a> {
                 let requests = &self.judge.policy.vocabulary.requests;
                 let own = requests.get(usize::from(index)).map_or(0, |request| request.actions);
                 match (self.judge.is_staff(), recipient.kind) {
-                    (false, Kind::Principal) => own,
+                    (_, Kind::Principal) => own,
                     (true, _) => reads | own,
                     (false, _) => reads,
                 }
@@ -496,9 +501,11 @@ impl<'a> Case<'a> {
             Some(named) => own == Some(named),
         };
         // Staff who fetch for a family cannot be matched with the person of the entry.
+        let named = relation.person.as_deref();
         let person_fits = match (self.judge.is_staff(), kind) {
             (true, "family-contact") => true,
-            _ => fits("person", relation.person.as_deref(), person),
+            (_, "commissioned-exam") => named.is_none() || named == request.subject,
+            _ => fits("person", named, person) || (named.is_some() && named == organization),
         };
         relation.kind == kind
             && relation.window.holds(request.time)
