@@ -7,7 +7,7 @@
 //! | 2 | could not be done, or not wholly | wrong usage, an unreadable file, a malformed line |
 //!
 //! Answers go to standard output, errors to standard error. A reader that goes away (`| head`) ends a command quietly.
-//! A further command is one file here, one variant of [`Command`] and one line in [`Command::run`].
+//! A further command is one file here, one variant of `Command` and one line in `Command::run`.
 
 mod check;
 mod coverage;
