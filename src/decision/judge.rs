@@ -1,5 +1,9 @@
 //! The judgement itself, step by step; the order of the groups is told in the room's story.
 
+pub mod explain;
+
+use std::cell::RefCell;
+
 use super::{Caller, Clauses, Named, Obligations, Permit, Reason, Reasons, Refusal, Request, Rules};
 use crate::policy::facts::{Consent, Organization, Overseas, Relation};
 use crate::policy::{
@@ -12,7 +16,7 @@ use crate::policy::{
 /// # Errors
 /// The refusal: every failure of the first group that fails.
 pub fn decide(policy: &Policy, request: &Request<'_>) -> Result<Permit, Refusal> {
-    let answer = decide_unconditionally(policy, request);
+    let answer = decide_unconditionally(policy, request, None);
     answer.map_err(|mut refusal| {
         let to_principal = request.caller.organization == Some(PRINCIPAL);
         refusal.obligations = refusal.obligations.with_if(to_principal, Obligations::NAME_CONTACT);
@@ -27,7 +31,14 @@ pub fn decide(policy: &Policy, request: &Request<'_>) -> Result<Permit, Refusal>
 const PRINCIPAL: &str = "principal";
 const INTERNAL: &str = "internal";
 
-fn decide_unconditionally(policy: &Policy, request: &Request<'_>) -> Result<Permit, Refusal> {
+/// The recipients that were tried, for an explanation.
+type Seen<'a> = RefCell<Vec<Case<'a>>>;
+
+fn decide_unconditionally<'a>(
+    policy: &'a Policy,
+    request: &'a Request<'a>,
+    seen: Option<&'a Seen<'a>>,
+) -> Result<Permit, Refusal> {
     let (id, purpose) = match request.purpose {
         Named::Missing => return Err(refusal(policy, None, None, None, Reasons::of(Reason::PurposeMissing))),
         Named::Unknown => return Err(refusal(policy, None, None, None, Reasons::of(Reason::PurposeUnknown))),
@@ -37,7 +48,7 @@ fn decide_unconditionally(policy: &Policy, request: &Request<'_>) -> Result<Perm
         },
     };
     let caller = &request.caller;
-    let judge = Judge { policy, request, id, purpose };
+    let judge = Judge { policy, request, id, purpose, seen };
     match caller.organization {
         Some(PRINCIPAL) => judge.case(Some(RecipientId::PRINCIPAL), None, judge.names_another(PRINCIPAL, None)),
         Some(INTERNAL) => judge.case(None, None, false),
@@ -60,9 +71,12 @@ struct Judge<'a> {
     request: &'a Request<'a>,
     id: PurposeId,
     purpose: &'a Purpose,
+    /// Only while it is explained.
+    seen: Option<&'a Seen<'a>>,
 }
 
 /// One recipient that the request may be for.
+#[derive(Clone, Copy)]
 struct Case<'a> {
     judge: Judge<'a>,
     /// `None`: not resolved.
@@ -153,6 +167,9 @@ impl<'a> Judge<'a> {
         let recipient = recipient.and_then(|id| Some((id, self.policy.recipient(id)?)));
         let mut case = Case { judge: *self, recipient, entry, mismatch, basis: None };
         case.basis = case.find_basis();
+        if let Some(seen) = self.seen {
+            seen.borrow_mut().push(case);
+        }
         case.decide()
     }
 }

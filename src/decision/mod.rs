@@ -13,8 +13,10 @@
 //! Cost: a few table reads and one pass over the person's facts; no allocation.
 
 pub mod cases;
+pub mod coverage;
 pub mod evaluation;
 pub mod json;
+pub mod remedy;
 mod judge;
 mod reason;
 
@@ -25,6 +27,7 @@ use crate::policy::{
 };
 
 pub use judge::decide;
+pub use judge::explain;
 pub use reason::{Reason, Reasons};
 
 /// Something named in a request: not at all, by a name that the policy does not know, or known.
