@@ -17,6 +17,7 @@ pub mod evaluation;
 pub mod json;
 mod judge;
 mod reason;
+pub mod reference;
 
 use crate::policy::{
     ActId, Action, BasisId, Categories, ClauseId, Dataset, Moment, Policy, PurposeId, RecipientId, Release, RoleSet,
