@@ -398,7 +398,7 @@ impl<'a> Judged<'a> {
         ask(basis != "consent" || q.dataset.is_some() || consented(), Reason::ConsentMissing);
         if q.organization == Some("principal") {
             ask(q.verified, Reason::IdentityNotVerified);
-            let agent = || q.person.relations.iter().any(|r| self.relates(r, "agent"));
+            let agent = || !q.caller.is_empty() && q.person.relations.iter().any(|r| self.relates(r, "agent"));
             ask(self.is_own_record() || agent(), Reason::RelationMissing);
         }
         let rules: Vec<_> = self.rules.iter().filter(|rule| rule.bases.contains(basis)).collect();
@@ -409,7 +409,7 @@ impl<'a> Judged<'a> {
     }
 
     fn is_own_record(&self) -> bool {
-        self.q.subject == Some(self.q.caller)
+        !self.q.caller.is_empty() && self.q.subject == Some(self.q.caller)
     }
 
     fn unmet(&self, rule: &Rule) -> Reasons {
