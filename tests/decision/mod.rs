@@ -7,5 +7,6 @@ mod conformance;
 mod faults;
 mod generated;
 mod json;
+mod narrow;
 mod revisions;
 mod support;
