@@ -1,6 +1,6 @@
 //! How long does a decision take? The five policies over a mix of requests, with conditions on top, and policies that grow.
 //!
-//! `cargo bench --bench decision`. Each figure is one decision; growth is asked of policies with 1,000 and 100,000 rules.
+//! `cargo bench --bench judgement`. Each figure is one decision; growth is asked of policies with 1,000 and 100,000 rules.
 #![allow(missing_docs, reason = "the entry points of criterion are its own")]
 #![allow(
     clippy::unwrap_used,
