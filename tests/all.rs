@@ -15,3 +15,4 @@ mod identity;
 mod layer;
 mod redact;
 mod registry;
+mod decision;

@@ -489,6 +489,10 @@ impl<'a> Case<'a> {
     fn is_own_record(&self, caller: &Caller<'_>) -> bool {
         let request = self.judge.request;
         let Some(person) = request.person else { return true };
+        // Two empty ids are nobody, not the same person.
+        if caller.id.is_empty() {
+            return false;
+        }
         request.subject == Some(caller.id)
             || person.relations.iter().any(|relation| self.relates(relation, "agent", Some(caller.id)))
     }
@@ -515,17 +519,19 @@ impl<'a> Case<'a> {
             && relation.records.as_ref().is_none_or(|records| records.iter().any(|record| record == request.record))
     }
 
-    /// What the permits of this basis ask for besides: nothing, where one of them is met; else what the first lacks.
+    /// What the permits of this basis ask for besides: nothing, where one of them is met; else what any of them lacks, so
+    /// that the answer does not depend on the order of rules.
     fn unmet_by_all(&self, basis: BasisId) -> Reasons {
-        let mut first = None;
+        let mut lacking = Reasons::NONE;
+        let mut any = false;
         for grant in self.grants().filter(|grant| grant.bases & basis.bit() != 0) {
             let unmet = self.unmet(grant);
             if unmet.is_empty() {
                 return unmet;
             }
-            first = first.or(Some(unmet));
+            (lacking, any) = (lacking.and(unmet), true);
         }
-        first.unwrap_or(Reasons::of(Reason::BasisNotMet))
+        if any { lacking } else { Reasons::of(Reason::BasisNotMet) }
     }
 
     fn unmet(&self, grant: &Grant) -> Reasons {

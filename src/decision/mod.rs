@@ -19,6 +19,7 @@ pub mod json;
 pub mod remedy;
 mod judge;
 mod reason;
+pub mod reference;
 
 use crate::policy::{
     ActId, Action, BasisId, Categories, ClauseId, Dataset, Moment, Policy, PurposeId, RecipientId, Release, RoleSet,
