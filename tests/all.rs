@@ -11,8 +11,8 @@
 mod audit;
 mod catalogue;
 mod cli;
+mod decision;
 mod identity;
 mod layer;
 mod redact;
 mod registry;
-mod decision;

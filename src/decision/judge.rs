@@ -613,6 +613,7 @@ impl<'a> Case<'a> {
             recipient: id,
             basis: basis_id,
             overseas: self.is_abroad(),
+            provisional: request.person.is_none(),
             rules,
             clauses,
             obligations: Obligations::NONE
@@ -637,7 +638,9 @@ impl<'a> Case<'a> {
 
     /// What has to be withheld because of what is released beside it.
     fn apart(&self, release: &Release) -> Categories {
-        let released = release.any().and(self.judge.request.asked);
+        // What is searched on stands beside what is released: the caller knows it of every hit.
+        let request = self.judge.request;
+        let released = release.any().and(request.asked.or(request.query));
         let bite = |apart: &&crate::policy::Apart| apart.beside.meets(released);
         self.judge.policy.aparts().iter().filter(bite).fold(Categories::NONE, |all, apart| all.or(apart.withhold))
     }

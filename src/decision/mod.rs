@@ -16,10 +16,10 @@ pub mod cases;
 pub mod coverage;
 pub mod evaluation;
 pub mod json;
-pub mod remedy;
 mod judge;
 mod reason;
 pub mod reference;
+pub mod remedy;
 
 use crate::policy::{
     ActId, Action, BasisId, Categories, ClauseId, Dataset, Moment, Policy, PurposeId, RecipientId, Release, RoleSet,
@@ -224,6 +224,8 @@ pub struct Permit {
     recipient: RecipientId,
     basis: BasisId,
     overseas: bool,
+    /// Made without knowing the person: whether *any* record could be released, and never a ground to release one.
+    provisional: bool,
     rules: Rules,
     /// INVARIANT: never empty.
     clauses: Clauses,
@@ -254,6 +256,11 @@ impl Permit {
     /// Whether the data goes abroad.
     pub fn is_overseas(&self) -> bool {
         self.overseas
+    }
+    /// Whether it was made without knowing the person: then it says that some record could be released, and is no ground
+    /// to release one.
+    pub fn is_provisional(&self) -> bool {
+        self.provisional
     }
     /// The permits that released something.
     pub fn rules(&self) -> &Rules {
