@@ -10,8 +10,10 @@
 //! * Whatever stalls, floods or lies about its length is cut, and no more of an answer leaves than was judged.
 
 pub mod coding;
+pub mod keys;
 pub mod limits;
 pub mod listener;
+pub mod settings;
 pub mod upstream;
 
 mod body;
