@@ -9,11 +9,14 @@
 //! * This room decides nothing: what may pass is the layer's judgement alone.
 //! * Whatever stalls, floods or lies about its length is cut, and no more of an answer leaves than was judged.
 
+pub mod admin;
 pub mod coding;
 pub mod keys;
 pub mod limits;
 pub mod listener;
+pub mod route;
 pub mod settings;
+pub mod tls;
 pub mod upstream;
 
 mod body;
