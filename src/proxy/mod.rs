@@ -14,8 +14,12 @@ pub mod coding;
 pub mod keys;
 pub mod limits;
 pub mod listener;
+pub mod process;
+pub mod reload;
 pub mod route;
+pub mod serve;
 pub mod settings;
+pub mod sites;
 pub mod tls;
 pub mod upstream;
 

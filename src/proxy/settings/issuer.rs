@@ -1,13 +1,14 @@
 //! `[[issuer]]`: who is believed, and in what.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::limits::number;
 use crate::identity::{Allowed, IssuerDraft, IssuerSettings, LEEWAY_S_MAX, MayAssert};
 use crate::policy::reader::{Table, Text};
 
-pub(super) fn read(table: &Table<'_>, folder: &Path) -> Option<IssuerSettings> {
+/// The issuer, and the file of its keys if they lie in one.
+pub(super) fn read(table: &Table<'_>, folder: &Path) -> Option<(IssuerSettings, Option<PathBuf>)> {
     let texts = |key| table.texts(key).into_iter().map(|text: Text| text.text).collect::<Vec<_>>();
     let mut draft = IssuerDraft {
         id: table.required("id").text,
@@ -17,7 +18,8 @@ pub(super) fn read(table: &Table<'_>, folder: &Path) -> Option<IssuerSettings> {
         ..IssuerDraft::default()
     };
     let jwks = table.required("jwks").text;
-    draft.jwks = if jwks.contains("://") || jwks.is_empty() { jwks } else { folder.join(jwks).display().to_string() };
+    let file = (!jwks.contains("://") && !jwks.is_empty()).then(|| folder.join(&jwks));
+    draft.jwks = file.as_ref().map_or(jwks, |file| file.display().to_string());
     if table.has("types") {
         draft.types = texts("types");
     }
@@ -41,7 +43,7 @@ pub(super) fn read(table: &Table<'_>, folder: &Path) -> Option<IssuerSettings> {
     }
     table.finish();
     match IssuerSettings::new(draft) {
-        Ok(settings) => Some(settings),
+        Ok(settings) => Some((settings, file)),
         Err(faults) => {
             for fault in faults {
                 let key = fault.key.split('.').next().unwrap_or(fault.key);

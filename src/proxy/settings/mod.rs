@@ -44,6 +44,19 @@ pub struct Settings {
     pub limits: Limits,
     /// The access log.
     pub audit: audit::Options,
+    /// The process's own messages.
+    pub log: LogSettings,
+    /// Key sets of issuers that lie in files.
+    pub issuer_files: Vec<PathBuf>,
+}
+
+/// `[log]`: the process's own messages, on standard error. Never what callers send or get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// A JSON object a line, rather than text for people.
+    pub json: bool,
+    /// The least severe that is told: `error` `warn` `info` `debug`.
+    pub level: tracing::Level,
 }
 
 /// `[gate]`.
@@ -123,13 +136,20 @@ fn settings(root: &Table<'_>, folder: &Path, path: &Path) -> Option<Settings> {
     let admin = admin(root);
     let data = data(root, folder);
     let limits = limits::read(root);
-    let issuers = root.tables("issuer").iter().filter_map(|table| issuer::read(table, folder)).collect::<Vec<_>>();
+    let mut issuers = Vec::new();
+    let mut issuer_files = Vec::new();
+    for (issuer, file) in root.tables("issuer").iter().filter_map(|table| issuer::read(table, folder)) {
+        issuers.push(issuer);
+        issuer_files.extend(file);
+    }
     let sites = site::read(root, folder);
     let audit = audit_options(root);
     if !root.has("issuer") {
         reader.fault(root.span(), "no `[[issuer]]`: nobody could prove who he is", None);
     }
-    let settings = Settings { path: path.to_owned(), gate: gate?, admin, data: data?, sites, issuers, limits, audit };
+    let log = log(root);
+    let path = path.to_owned();
+    let settings = Settings { path, gate: gate?, admin, data: data?, sites, issuers, limits, audit, log, issuer_files };
     if settings.admin.listen == settings.gate.listen && settings.gate.listen.port() != 0 {
         reader.fault(root.span(), "`admin.listen` is `gate.listen`: health and metrics have a door of their own", None);
     }
@@ -208,6 +228,32 @@ fn audit_options(root: &Table<'_>) -> audit::Options {
         table.finish();
     }
     options
+}
+
+fn log(root: &Table<'_>) -> LogSettings {
+    let mut log = LogSettings { json: false, level: tracing::Level::INFO };
+    let Some(table) = root.table("log") else { return log };
+    if let Some(format) = table.text("format") {
+        log.json = format.text == "json";
+        if !matches!(format.text.as_str(), "json" | "human") {
+            let message = format!("`log.format`: `{}` is not `human` or `json`", format.text);
+            table.reader().fault(format.span, message, None);
+        }
+    }
+    if let Some(level) = table.text("level") {
+        match level.text.as_str() {
+            "error" => log.level = tracing::Level::ERROR,
+            "warn" => log.level = tracing::Level::WARN,
+            "info" => log.level = tracing::Level::INFO,
+            "debug" => log.level = tracing::Level::DEBUG,
+            other => {
+                let message = format!("`log.level`: `{other}` is not `error`, `warn`, `info` or `debug`");
+                table.reader().fault(level.span, message, None);
+            }
+        }
+    }
+    table.finish();
+    log
 }
 
 fn address(table: &Table<'_>, key: &'static str, default: Option<SocketAddr>) -> Option<SocketAddr> {
