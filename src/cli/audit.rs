@@ -24,7 +24,9 @@ enum AuditCommand {
     ///
     /// Whole records cut off at the end cannot be seen without a copy of the last hash kept elsewhere: note it.
     /// Exit code 1: a chain is damaged.
-    #[command(after_help = "Examples:\n  sekisho audit verify /var/lib/sekisho\n  sekisho audit verify --json /var/lib/sekisho")]
+    #[command(
+        after_help = "Examples:\n  sekisho audit verify /var/lib/sekisho\n  sekisho audit verify --json /var/lib/sekisho"
+    )]
     Verify {
         /// The data folder, or the folder of one chain
         folder: PathBuf,
@@ -33,7 +35,9 @@ enum AuditCommand {
         json: bool,
     },
     /// Show the newest records, one line each
-    #[command(after_help = "Examples:\n  sekisho audit tail --follow /var/lib/sekisho\n  sekisho audit tail --json -n 1000 /var/lib/sekisho | jq .purpose")]
+    #[command(
+        after_help = "Examples:\n  sekisho audit tail --follow /var/lib/sekisho\n  sekisho audit tail --json -n 1000 /var/lib/sekisho | jq .purpose"
+    )]
     Tail {
         /// The data folder, or the folder of one chain
         folder: PathBuf,

@@ -11,8 +11,8 @@ use super::{Exit, Failure, documents};
 use crate::audit::{Administrative, Caller, Detail, Log, Options, Seal};
 use crate::policy::{Policy, Source, Vocabulary};
 use crate::proxy::keys::Keys;
-use crate::proxy::now_ms;
 use crate::proxy::settings::Settings;
+use crate::proxy::sites::now_ms;
 use crate::registry::{self, End, Entry, Filter, Kind, json, table};
 use crate::store::Directory;
 
@@ -37,7 +37,9 @@ enum RegistryCommand {
         words: Vec<String>,
     },
     /// End an entry by its number, or all that say the same; it counts from the next request on
-    #[command(after_help = "Examples:\n  sekisho registry end 17\n  sekisho registry end restriction subject=d-100 name=stop-use")]
+    #[command(
+        after_help = "Examples:\n  sekisho registry end 17\n  sekisho registry end restriction subject=d-100 name=stop-use"
+    )]
     End {
         /// The entry's number, or what kind
         first: String,
@@ -45,7 +47,9 @@ enum RegistryCommand {
         words: Vec<String>,
     },
     /// Show what is on file
-    #[command(after_help = "Examples:\n  sekisho registry show consent subject=d-100\n  sekisho registry show organization --json")]
+    #[command(
+        after_help = "Examples:\n  sekisho registry show consent subject=d-100\n  sekisho registry show organization --json"
+    )]
     Show {
         /// A kind, `subject=…`, `ended` for what was ended too
         words: Vec<String>,
@@ -107,7 +111,8 @@ impl Registry {
                 }
             }
             RegistryCommand::Seed { file } => {
-                let text = std::fs::read_to_string(file).map_err(|e| Failure::Usage(format!("cannot read {}: {e}", file.display())))?;
+                let text = std::fs::read_to_string(file)
+                    .map_err(|e| Failure::Usage(format!("cannot read {}: {e}", file.display())))?;
                 let source = Source::new(file.display().to_string(), text);
                 desk.record_seed(file)?;
                 let changes = desk.registry.seed(source, &desk.policies, &desk.by, now).map_err(refused)?;
@@ -131,7 +136,8 @@ impl Desk {
         };
         let data = &settings.data;
         let options = registry::Options { create: !data.has_log(), staleness_ms_max: data.staleness_ms_max };
-        std::fs::create_dir_all(&data.directory).map_err(|e| Failure::Usage(format!("cannot make {}: {e}", data.directory.display())))?;
+        std::fs::create_dir_all(&data.directory)
+            .map_err(|e| Failure::Usage(format!("cannot make {}: {e}", data.directory.display())))?;
         let registry = registry::Registry::open(&data.registry(), &vocabulary, &zone, options).map_err(refused)?;
         let by = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown".to_owned());
         Ok(Desk { registry, policies, settings, by })
@@ -157,16 +163,23 @@ impl Desk {
     }
 
     /// A record in this command's own chain, durable before the change is made: at worst it tells of one that failed.
-    fn write(&self, action: &str, subject: Option<&str>, details: &[(&'static str, Detail<'_>)]) -> Result<(), Failure> {
+    fn write(
+        &self,
+        action: &str,
+        subject: Option<&str>,
+        details: &[(&'static str, Detail<'_>)],
+    ) -> Result<(), Failure> {
         let keys = Keys::read(&self.settings.data.keys).map_err(failure)?;
         let seal = Seal::new(keys.subjects.clone());
         let sealed = subject.map(|subject| seal.subject(subject)).transpose().map_err(refused)?;
         let folder = self.settings.data.directory.join("log").join("registry");
-        let disk = Directory::open(&folder).map_err(|e| Failure::Usage(format!("cannot open {}: {e}", folder.display())))?;
+        let disk =
+            Directory::open(&folder).map_err(|e| Failure::Usage(format!("cannot open {}: {e}", folder.display())))?;
         let options = Options { ..self.settings.audit.clone() };
         let (log, _) = Log::open(Arc::new(disk), options, Arc::new(now_ms)).map_err(refused)?;
         let by = Caller { issuer: "this machine", id: &self.by, ..Caller::default() };
-        let record = Administrative { action, by: Some(by), subjects: sealed.as_slice(), details, ..Administrative::default() };
+        let record =
+            Administrative { action, by: Some(by), subjects: sealed.as_slice(), details, ..Administrative::default() };
         log.administrative(&record).wait().map_err(refused)?;
         log.close();
         Ok(())
