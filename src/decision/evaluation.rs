@@ -273,12 +273,13 @@ fn facts(object: &Object<'_>, vocabulary: &Vocabulary, zone: &TimeZone) -> Resul
     };
     let mut organizations = Vec::new();
     for o in each("organizations")? {
-        organizations.push(organization(&o, zone)?);
+        organizations.extend(organization(&o, zone)?);
     }
     let mut approvals = Vec::new();
     for o in each("approvals")? {
-        let organization = o.required("organization")?.to_owned();
-        approvals.push(Approval { organization, purpose: owned(&o, "purpose")?, window: dates(&o)? });
+        // One that names no organisation approves none.
+        let (organization, purpose, window) = (owned(&o, "organization")?, owned(&o, "purpose")?, dates(&o)?);
+        approvals.extend(organization.map(|organization| Approval { organization, purpose, window }));
     }
     let mut person = Person { blocked: object.flag("blocked")?, ..Person::default() };
     for o in each("consents")? {
@@ -291,17 +292,20 @@ fn facts(object: &Object<'_>, vocabulary: &Vocabulary, zone: &TimeZone) -> Resul
         });
     }
     for o in each("objections")? {
+        // An objection to a name that is no category objects to something: to everything, as nobody can tell to what.
+        let unclear =
+            o.texts("categories")?.is_some_and(|names| names.iter().any(|n| vocabulary.subtree(n).is_empty()));
         person.objections.push(Objection {
             purpose: owned(&o, "purpose")?,
             recipient: owned(&o, "recipient")?,
-            categories: categories(&o)?,
+            categories: categories(&o)?.filter(|_| !unclear),
             window: dates(&o)?,
         });
     }
     for o in each("relations")? {
         let records = o.one_or_more("records")?;
         person.relations.push(Relation {
-            kind: o.required("kind")?.to_owned(),
+            kind: o.text("kind")?.unwrap_or_default().to_owned(),
             organization: owned(&o, "organization")?,
             person: owned(&o, "person")?,
             records: records.map(|records| records.into_iter().map(str::to_owned).collect()),
@@ -311,7 +315,7 @@ fn facts(object: &Object<'_>, vocabulary: &Vocabulary, zone: &TimeZone) -> Resul
     for o in each("informed")? {
         let at = o.text("at")?.map_or(Ok(Moment::MIN), |text| start(text, zone));
         let at = at.map_err(|bad| not_a_time(&o.path("at"), &bad))?;
-        person.informed.push(Informed { purpose: o.required("purpose")?.to_owned(), at });
+        person.informed.push(Informed { purpose: o.text("purpose")?.unwrap_or_default().to_owned(), at });
     }
     let texts = |key| -> Result<Vec<String>, String> {
         Ok(object.texts(key)?.unwrap_or_default().into_iter().map(str::to_owned).collect())
@@ -321,17 +325,23 @@ fn facts(object: &Object<'_>, vocabulary: &Vocabulary, zone: &TimeZone) -> Resul
     Ok((Register::new(organizations, approvals), person))
 }
 
-fn organization(o: &Object<'_>, zone: &TimeZone) -> Result<Organization, String> {
+/// A register entry; one without an id is nobody's.
+fn organization(o: &Object<'_>, zone: &TimeZone) -> Result<Option<Organization>, String> {
     let basis = o.object("overseas_basis")?;
     let overseas = basis.text("kind")?.and_then(Overseas::from_name);
     let (overseas_window, _) = window(&basis, None, Some("until"), zone)?;
     let purposes = o.texts("purposes")?;
-    Ok(Organization {
-        id: o.required("id")?.to_owned(),
-        recipient: o.required("recipient")?.to_owned(),
-        country: o.text("country")?.map(str::to_owned),
-        window: window(o, Some("from"), Some("until"), zone)?.0,
-        purposes: purposes.map(|purposes| purposes.into_iter().map(str::to_owned).collect()),
-        overseas: overseas.map(|kind| (kind, overseas_window.until)),
-    })
+    let id = o.text("id")?.map(str::to_owned);
+    let window = window(o, Some("from"), Some("until"), zone)?.0;
+    let entry = |id| -> Result<Organization, String> {
+        Ok(Organization {
+            id,
+            recipient: o.text("recipient")?.unwrap_or_default().to_owned(),
+            country: o.text("country")?.map(str::to_owned),
+            window,
+            purposes: purposes.clone().map(|purposes| purposes.into_iter().map(str::to_owned).collect()),
+            overseas: overseas.map(|kind| (kind, overseas_window.until)),
+        })
+    };
+    id.map(entry).transpose()
 }

@@ -282,7 +282,7 @@ impl Exchange {
             );
         }
         ready.target = put_back(&ready.target, replaced);
-        if resolved.action == Action::Update {
+        if self.method == Method::PUT {
             self.refuse_redacted_view(&ready, resolved.route, &view).await?;
         }
         if self.dry_run {

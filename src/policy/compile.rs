@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::category::Categories;
 use super::document::{CONDITIONS, Document, Permit, View};
+use super::facts::Overseas;
 use super::fault::{Faults, Source};
 use super::form::{Form, Release};
 use super::moment::{Window, start};
@@ -359,7 +360,14 @@ impl<'d> Compiler<'d> {
         for (name, kind) in shared {
             let overseas = *kind == Kind::ThirdPartyOverseas;
             let name = name.clone();
-            recipients.push(Recipient { name, kind: *kind, clauses: Vec::new(), overseas, registered: false });
+            recipients.push(Recipient {
+                name,
+                kind: *kind,
+                clauses: Vec::new(),
+                overseas,
+                registered: false,
+                overseas_grounds: Vec::new(),
+            });
         }
         for written in &self.document.recipients {
             let kinds: Kinds = read_kinds(&self.reader, std::slice::from_ref(&written.kind));
@@ -376,10 +384,25 @@ impl<'d> Compiler<'d> {
                     clauses,
                     overseas,
                     registered: written.registered,
+                    overseas_grounds: self.grounds(&written.overseas_basis),
                 }),
             }
         }
         recipients
+    }
+
+    fn grounds(&self, names: &[Text]) -> Vec<Overseas> {
+        let mut grounds = Vec::new();
+        for name in names {
+            match Overseas::from_name(&name.text) {
+                Some(ground) => grounds.push(ground),
+                None => {
+                    let known = ["consent", "equivalent-system", "designated-country", "exception"];
+                    self.reader.unknown("ground of art. 28", name, known);
+                }
+            }
+        }
+        grounds
     }
 
     fn roles(&self, policy: &mut Policy) {

@@ -89,6 +89,8 @@ pub struct Recipient {
     pub overseas: bool,
     /// Only while an organisation is registered, whatever the basis.
     pub registered: bool,
+    /// The only grounds of art. 28 that count for it.
+    pub overseas_basis: Vec<Text>,
 }
 
 /// `[role.x]`.
@@ -399,7 +401,14 @@ fn purpose(id: Text, t: &Table<'_>) -> Purpose {
 
 fn recipient(id: Text, t: &Table<'_>) -> Recipient {
     let (kind, clauses) = (t.required("kind"), t.texts("clause"));
-    Recipient { id, kind, clauses, overseas: t.flag("overseas"), registered: t.flag("registered") }
+    Recipient {
+        id,
+        kind,
+        clauses,
+        overseas: t.flag("overseas"),
+        registered: t.flag("registered"),
+        overseas_basis: t.texts("overseas-basis"),
+    }
 }
 
 fn view(id: Text, t: &Table<'_>) -> View {

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 
 use super::category::Categories;
 use super::document::Document;
+use super::facts::Overseas;
 use super::form::{Form, Release};
 use super::moment::{Moment, Window};
 use super::vocabulary::{ActId, Dataset, Kind, Vocabulary};
@@ -96,6 +97,8 @@ pub struct Recipient {
     pub overseas: bool,
     /// Only while an organisation is registered.
     pub registered: bool,
+    /// The only grounds of art. 28 that count for it; empty: any.
+    pub overseas_grounds: Vec<Overseas>,
 }
 
 /// A rule, for the record.

@@ -101,8 +101,12 @@ fn what_cannot_be_read_is_an_error_and_no_answer() {
     let folder = Folder::of("decide-faulty", "jsco");
     folder.change("policy.toml", "[policy]", "[polic]");
     let faulty: [&str; 3] = ["decide", "--policy", folder.path()];
-    for arguments in [&faulty[..], &["decide", "--policy", "policy/none"], &["decide", "--policy", "policy/jmdp", "none"], &["decide"]]
-    {
+    for arguments in [
+        &faulty[..],
+        &["decide", "--policy", "policy/none"],
+        &["decide", "--policy", "policy/jmdp", "none"],
+        &["decide"],
+    ] {
         let ran = sekisho_fed(arguments, PERMITTED.as_bytes());
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}");
         assert!(ran.err.contains("error"), "{}", ran.err);

@@ -27,7 +27,11 @@ fn the_five_policies_answer_as_their_cases_say() {
 #[test]
 fn a_differing_case_is_shown_with_its_place_what_was_expected_and_what_was_found() {
     let folder = Folder::of("test-differs", "jmdp");
-    folder.change("cases.toml", "expect.release.\"identity.name\" = \"clear\"", "expect.release.\"identity.name\" = \"masked\"");
+    folder.change(
+        "cases.toml",
+        "expect.release.\"identity.name\" = \"clear\"",
+        "expect.release.\"identity.name\" = \"masked\"",
+    );
     let ran = sekisho(&["test", folder.path(), "--filter", "coordination staff see what"]);
     assert_eq!(ran.code, 1);
     assert!(ran.out.contains("cases.toml:15\n"), "{}", ran.out);

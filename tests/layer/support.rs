@@ -1,0 +1,261 @@
+//! A gate in process: a policy of the repository, its sample API as the inner service, a token issuer, a simulated disk.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use sekisho::audit::{Log, Options, Seal};
+use sekisho::catalogue::Catalogue;
+use sekisho::cli::documents;
+use sekisho::demo::sample::{Org, Sample};
+use sekisho::identity::{Allowed, Authenticator, ClaimPointers, IssuerDraft, IssuerSettings, MayAssert, RefreshTiming};
+use sekisho::layer::{
+    ForwardBody, Gate, GateLimits, GateParts, Generation, PseudonymKeys, PurposeLayer, PurposeService,
+};
+use sekisho::policy::{Policy, Source, Vocabulary};
+use sekisho::redact::{Limits, MasterKey};
+use sekisho::registry::{Entry, Registry};
+use sekisho::store::simulated::Simulated;
+use tower::{Layer, ServiceExt};
+use zeroize::Zeroizing;
+
+/// 2026-11-22T09:00:00+09:00.
+pub(crate) const NOW_MS: u64 = 1_795_305_600_000;
+const SECRET: &[u8] = b"a secret of at least thirty-two bytes for tests";
+const ISSUER: &str = "https://issuer.test";
+
+/// The sample API behind the gate, and how often it was asked.
+#[derive(Clone)]
+pub(crate) struct Backend {
+    pub(crate) sample: Arc<Sample>,
+    pub(crate) asked: Arc<AtomicUsize>,
+    pub(crate) last: Arc<Mutex<Option<(String, HeaderMap)>>>,
+    /// Answers instead of the sample, where a test sets one.
+    pub(crate) instead: Arc<Mutex<Option<Response<Bytes>>>>,
+}
+
+impl tower::Service<Request<ForwardBody>> for Backend {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<ForwardBody>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move {
+            this.asked.fetch_add(1, Ordering::SeqCst);
+            let (head, body) = request.into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            *this.last.lock().unwrap() = Some((head.uri.to_string(), head.headers.clone()));
+            if let Some(instead) = this.instead.lock().unwrap().take() {
+                return Ok(instead.map(Full::new));
+            }
+            let answer = this.sample.respond(head.method.as_str(), head.uri.path(), head.uri.query(), &body);
+            let response = Response::builder().status(answer.status).header("content-type", answer.content_type);
+            Ok(response.body(Full::new(Bytes::from(answer.body))).unwrap())
+        })
+    }
+}
+
+/// A gate and what it stands on.
+pub(crate) struct Stand {
+    pub(crate) service: PurposeService<Backend>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) backend: Backend,
+    pub(crate) disk: Simulated,
+    pub(crate) clock_ms: Arc<AtomicU64>,
+    pub(crate) policy: Arc<Policy>,
+    folder: std::path::PathBuf,
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+/// What came back.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+    /// Whether the body was cut.
+    pub(crate) cut: bool,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
+    }
+}
+
+/// How a request is made.
+#[derive(Clone, Default)]
+pub(crate) struct Ask<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) target: &'a str,
+    pub(crate) claims: serde_json::Value,
+    pub(crate) purpose: &'a str,
+    pub(crate) body: &'a str,
+    pub(crate) fields: &'a [(&'a str, &'a str)],
+}
+
+static FOLDERS: AtomicUsize = AtomicUsize::new(0);
+
+impl Stand {
+    pub(crate) fn new(org: Org, facts: &[(&str, &str)]) -> Stand {
+        let folder = std::env::temp_dir().join(format!(
+            "sekisho-layer-{}-{}",
+            std::process::id(),
+            FOLDERS.fetch_add(1, Ordering::SeqCst)
+        ));
+        std::fs::create_dir_all(&folder).unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("policy").join(org.id());
+        let revisions = documents::revisions(&root).unwrap();
+        let policy = Arc::clone(revisions.newest().unwrap());
+        let vocabulary = Arc::new(Vocabulary::compiled_in().unwrap());
+        let catalogue = Catalogue::read([Source::new("catalogue.toml", org.catalogue())], &vocabulary).unwrap();
+        let keys = PseudonymKeys { master: MasterKey::new([7; 32]), epoch: 1, accepted: vec![] };
+        let generation = Generation::new(revisions, catalogue, "sha256:test".into(), keys, Limits::default()).unwrap();
+        let zone = policy.zone.clone();
+        let registry = Registry::open(
+            &folder.join("registry"),
+            &vocabulary,
+            &zone,
+            sekisho::registry::Options { create: true, staleness_ms_max: 0 },
+        )
+        .unwrap();
+        for (kind, words) in facts {
+            let entry = Entry::parse(kind, words.split(' ')).unwrap_or_else(|e| panic!("{kind} {words}: {e}"));
+            registry
+                .add(&entry, &[Arc::clone(&policy)], "test", NOW_MS as i64)
+                .map(|_| ())
+                .unwrap_or_else(|e| panic!("{kind} {words}: {e}"));
+        }
+        let clock_ms = Arc::new(AtomicU64::new(NOW_MS));
+        let (clock, disk) = (Arc::clone(&clock_ms), Simulated::new());
+        let clock: Arc<dyn sekisho::audit::Clock> = Arc::new(move || clock.load(Ordering::SeqCst));
+        let options =
+            Options { node: "test".into(), segment_bytes: 1 << 20, disk_bytes_max: 1 << 28, reserve_bytes: 1 << 16 };
+        let (log, _) = Log::open(Arc::new(disk.clone()), options, Arc::clone(&clock)).unwrap();
+        let counter = AtomicU64::new(1);
+        let random = move |bytes: &mut [u8]| {
+            let value = counter.fetch_add(1, Ordering::SeqCst).to_be_bytes();
+            bytes.iter_mut().rev().zip(value.iter().rev().chain(std::iter::repeat(&0))).for_each(|(b, v)| *b = *v);
+        };
+        let parts = GateParts {
+            authenticator: Arc::new(authenticator(&policy)),
+            registry: Arc::new(registry),
+            log,
+            seal: Arc::new(Seal::new(Zeroizing::new([9; 64]))),
+            clock,
+            random: Arc::new(random),
+            upstream_origin: "http://backend.test".into(),
+            public_prefix: String::new(),
+            limits: GateLimits::default(),
+        };
+        let gate = Arc::new(Gate::new(generation, parts));
+        let backend = Backend {
+            sample: Arc::new(Sample::new(org, 1)),
+            asked: Arc::default(),
+            last: Arc::default(),
+            instead: Arc::default(),
+        };
+        let service = PurposeLayer::new(Arc::clone(&gate)).layer(backend.clone());
+        Stand { service, gate, backend, disk, clock_ms, policy, folder }
+    }
+
+    pub(crate) fn asked(&self) -> usize {
+        self.backend.asked.load(Ordering::SeqCst)
+    }
+
+    pub(crate) async fn ask(&self, ask: Ask<'_>) -> Answer {
+        let mut request = Request::builder().method(ask.method).uri(ask.target);
+        if !ask.claims.is_null() {
+            request = request.header("authorization", format!("Bearer {}", token(&ask.claims)));
+        }
+        if !ask.purpose.is_empty() {
+            request = request.header("purpose-of-use", ask.purpose);
+        }
+        if !ask.body.is_empty() {
+            request = request.header("content-type", "application/json");
+        }
+        for (name, value) in ask.fields {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::from(ask.body.to_owned()))).unwrap();
+        let response = self.service.clone().oneshot(request).await.unwrap();
+        let (head, mut body) = response.into_parts();
+        let (mut text, mut cut) = (Vec::new(), false);
+        while let Some(frame) = body.frame().await {
+            match frame {
+                Ok(frame) => text.extend_from_slice(frame.data_ref().unwrap()),
+                Err(_) => {
+                    cut = true;
+                    break;
+                }
+            }
+        }
+        Answer { status: head.status, headers: head.headers, body: String::from_utf8(text).unwrap(), cut }
+    }
+
+    pub(crate) async fn get(&self, claims: serde_json::Value, purpose: &str, target: &str) -> Answer {
+        self.ask(Ask { method: "GET", target, claims, purpose, ..Ask::default() }).await
+    }
+
+    /// Every record of the log, once everything written is on it.
+    pub(crate) fn records(&self) -> Vec<serde_json::Value> {
+        let done =
+            self.gate.log.administrative(&sekisho::audit::Administrative { action: "mark", ..Default::default() });
+        done.wait().unwrap();
+        let mut reader = sekisho::audit::Reader::new(&self.disk);
+        let mut records = Vec::new();
+        while let Some(line) = reader.next_line().unwrap() {
+            records.push(serde_json::from_slice(&line.bytes).unwrap());
+        }
+        records
+    }
+}
+
+fn authenticator(policy: &Policy) -> Authenticator {
+    let draft = IssuerDraft {
+        id: ISSUER.into(),
+        audience: vec!["sekisho".into()],
+        types: vec!["JWT".into()],
+        type_may_be_missing: true,
+        claims: ClaimPointers {
+            organization: Some("/org".into()),
+            roles: Some("/roles".into()),
+            identity: Some("/identity".into()),
+            training_until: Some("/training_until".into()),
+            purpose: Some("/purpose".into()),
+            ..ClaimPointers::default()
+        },
+        may_assert: MayAssert {
+            roles: policy.roles().map(|role| (role.to_owned(), role.to_owned())).collect(),
+            organizations: Allowed::Anything,
+            principal: true,
+            purposes: Allowed::Anything,
+        },
+        ..IssuerDraft::default()
+    };
+    let settings = IssuerSettings::with_demo_secret(draft, SECRET).unwrap();
+    Authenticator::new(vec![settings], RefreshTiming::default(), 1024).unwrap()
+}
+
+/// A token with these claims over good ones.
+pub(crate) fn token(claims: &serde_json::Value) -> String {
+    let mut all = serde_json::json!({"iss": ISSUER, "aud": "sekisho", "sub": "c-1", "exp": NOW_MS / 1000 + 600});
+    for (key, value) in claims.as_object().unwrap() {
+        all[key] = value.clone();
+    }
+    let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+    jsonwebtoken::encode(&header, &all, &jsonwebtoken::EncodingKey::from_secret(SECRET)).unwrap()
+}
