@@ -89,8 +89,11 @@ async fn a_bomb_is_an_error() {
 async fn a_zstd_window_over_8_mib_is_an_error() {
     use async_compression::tokio::write::ZstdEncoder;
     use async_compression::zstd::CParameter;
-    let mut encoder =
-        ZstdEncoder::with_quality_and_params(Vec::new(), async_compression::Level::Precise(1), &[CParameter::window_log(25)]);
+    let mut encoder = ZstdEncoder::with_quality_and_params(
+        Vec::new(),
+        async_compression::Level::Precise(1),
+        &[CParameter::window_log(25)],
+    );
     encoder.write_all(&text()).await.unwrap();
     encoder.flush().await.unwrap(); // so that the size is not known, and the window has to be told
     encoder.write_all(&text()).await.unwrap();

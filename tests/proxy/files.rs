@@ -28,7 +28,9 @@ fn the_example_is_sound_and_what_it_comments_out_is_known() {
 fn the_example_comments_out_the_defaults() {
     let uncommented: String = EXAMPLE
         .lines()
-        .map(|line| line.strip_prefix("# ").filter(|rest| rest.contains("-ms = ") || rest.contains("-max = ")).unwrap_or(line))
+        .map(|line| {
+            line.strip_prefix("# ").filter(|rest| rest.contains("-ms = ") || rest.contains("-max = ")).unwrap_or(line)
+        })
         .map(|line| format!("{line}\n"))
         .collect();
     let read = |text: &str| Settings::parse(text, Path::new("/s.toml")).unwrap();

@@ -21,7 +21,12 @@ fn site(name: &'static str, host: &str, prefix: &str) -> Site<CallerBody> {
 }
 
 fn gate() -> Running {
-    let sites = vec![site("any", "*", ""), site("any-fhir", "*", "/fhir"), site("named", "api.example", ""), site("named-v2", "api.example", "/v2")];
+    let sites = vec![
+        site("any", "*", ""),
+        site("any-fhir", "*", "/fhir"),
+        site("named", "api.example", ""),
+        site("named-v2", "api.example", "/v2"),
+    ];
     listen(Limits::default(), Router::new(sites))
 }
 
@@ -78,7 +83,8 @@ async fn what_is_no_request_for_a_site_is_refused() {
     ];
     for (status, head) in cases {
         let answer = asked(&gate, head).await;
-        let expected = format!("HTTP/1.1 {status}").replace("1.1", if head.contains("HTTP/1.0") { "1.0" } else { "1.1" });
+        let expected =
+            format!("HTTP/1.1 {status}").replace("1.1", if head.contains("HTTP/1.0") { "1.0" } else { "1.1" });
         assert!(answer.starts_with(&expected), "{head}: {answer}");
         assert!(!answer.contains("any "), "{head} reached the site");
     }

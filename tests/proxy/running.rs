@@ -106,7 +106,8 @@ async fn a_bad_file_changes_nothing_and_a_good_one_counts() {
     let running = |gate: &Gate| Arc::as_ptr(&gate.sites.gates[0].1.generation.load_full());
     let before = running(&gate);
     let policy = std::fs::read_to_string(gate.scratch.0.join("jmdp/policy.toml")).unwrap();
-    for (name, text) in [("jmdp/policy.toml", "nonsense = 1"), ("jmdp/catalogue.toml", "["), ("sekisho.toml", "[gate]")] {
+    for (name, text) in [("jmdp/policy.toml", "nonsense = 1"), ("jmdp/catalogue.toml", "["), ("sekisho.toml", "[gate]")]
+    {
         let good = std::fs::read_to_string(gate.scratch.0.join(name)).unwrap();
         gate.scratch.write(name, text, 0o644);
         let error = gate.reloader.reload().unwrap_err().to_string();
