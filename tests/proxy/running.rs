@@ -167,7 +167,7 @@ async fn a_changed_file_counts_without_being_asked() {
     let mut edit = 0;
     soon(async {
         while running(&gate) == before {
-            // Edited again, for the first edit may come before the watch.
+            // Edited again, for the first edit may come before the watch; paced, for a change counts after quiet.
             edit += 1;
             gate.scratch.write("jmdp/policy.toml", &format!("{policy}\n# {edit}\n"), 0o644);
             tokio::time::sleep(std::time::Duration::from_millis(500)).await;
