@@ -9,12 +9,14 @@
 //! Answers go to standard output, errors to standard error. A reader that goes away (`| head`) ends a command quietly.
 //! A further command is one file here, one variant of `Command` and one line in `Command::run`.
 
+mod audit;
 mod check;
 mod coverage;
 mod decide;
 pub mod documents;
 mod explain;
 mod keys;
+mod registry;
 mod serve;
 mod snippet;
 mod terminal;
@@ -61,9 +63,11 @@ enum Command {
     Test(test::Test),
     Coverage(coverage::Coverage),
     Decide(decide::Decide),
+    Explain(explain::Explain),
     Serve(serve::Serve),
     Keys(keys::Keys),
-    Explain(explain::Explain),
+    Registry(registry::Registry),
+    Audit(audit::Audit),
 }
 
 impl Command {
@@ -73,9 +77,11 @@ impl Command {
             Command::Test(test) => test.run(terminal),
             Command::Coverage(coverage) => coverage.run(terminal),
             Command::Decide(decide) => decide.run(terminal),
+            Command::Explain(explain) => explain.run(terminal),
             Command::Serve(serve) => serve.run(terminal),
             Command::Keys(keys) => keys.run(terminal),
-            Command::Explain(explain) => explain.run(terminal),
+            Command::Registry(registry) => registry.run(terminal),
+            Command::Audit(audit) => audit.run(terminal),
         }
     }
 }

@@ -192,7 +192,8 @@ fn common_zone(generations: &[Generation]) -> Result<TimeZone, ProxyError> {
     }
 }
 
-fn now_ms() -> u64 {
+/// Milliseconds since the Unix epoch, by this machine.
+pub fn now_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

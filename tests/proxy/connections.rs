@@ -344,3 +344,15 @@ fn plain_http_is_refused_where_others_can_reach_it() {
     let error = Listener::bind(any, None, false, Limits::default()).err().unwrap().to_string();
     assert!(error.contains("insecure-plaintext"), "{error}");
 }
+
+/// A lone LF may end a line (RFC 9112 §2.2): whatever it is read as, only one request is.
+#[tokio::test]
+async fn a_bare_lf_smuggles_no_second_request() {
+    let gate = listen(Limits::default(), service_fn(echo));
+    let request =
+        "POST / HTTP/1.1\nHost: a\nContent-Length: 4\nConnection: close\n\nabcdGET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let answer = raw(gate.address, request).await;
+    assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+    let folded = raw(gate.address, "GET / HTTP/1.1\r\nHost: a\r\nX: a\n b\r\n\r\n").await;
+    assert!(folded.starts_with("HTTP/1.1 400"), "{folded}");
+}
