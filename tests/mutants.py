@@ -30,19 +30,21 @@ BY_HAND = [
     ("src/layer/declaration.rs", "if seen.contains(&key) {", "if false {", "a doubled parameter is refused"),
     ("src/layer/declaration.rs", "if fields.next().is_some() {", "if false {", "a doubled field is refused"),
     ("src/decision/judge.rs", "*id != RecipientId::INTERNAL && *id != RecipientId::PRINCIPAL", "true", "reserved ids are no one's entry"),
-    ("src/decision/judge.rs", "withheld.covers(request.asked)", "false", "an objection that covers all stops all"),
-    ("src/decision/judge.rs", "let released = release.any().and(request.asked.or(request.query));", "let released = crate::policy::Categories::NONE;", "what may not leave side by side"),
+    ("src/decision/judge/proof.rs", "withheld.covers(request.asked)", "false", "an objection that covers all stops all"),
+    ("src/decision/judge/release.rs", "let released = release.any().and(request.asked.or(request.query));", "let released = crate::policy::Categories::NONE;", "what may not leave side by side"),
 ]
 
 
 def mutants():
-    judge = (ROOT / "src/decision/judge.rs").read_text()
-    for match in re.finditer(r"reasons\.add_if\((.+?), (Reason::\w+)\);", judge):
-        if match.group(1) == "true":
-            continue
-        new = match.group(0).replace(match.group(1), "false && (" + match.group(1) + ")", 1)
-        line = judge[: match.start()].count("\n") + 1
-        yield "src/decision/judge.rs", match.group(0), new, f"{match.group(2)} (line {line})"
+    parts = ["src/decision/judge/standing.rs", "src/decision/judge/proof.rs", "src/decision/judge/release.rs"]
+    for part in parts:
+        text = (ROOT / part).read_text()
+        for match in re.finditer(r"reasons\.add_if\((.+?), (Reason::\w+)\);", text):
+            if match.group(1) == "true":
+                continue
+            new = match.group(0).replace(match.group(1), "false && (" + match.group(1) + ")", 1)
+            line = text[: match.start()].count("\n") + 1
+            yield part, match.group(0), new, f"{match.group(2)} (line {line})"
     yield from BY_HAND
 
 
