@@ -8,5 +8,6 @@ mod faults;
 mod generated;
 mod json;
 mod narrow;
+mod relations;
 mod revisions;
 mod support;
