@@ -11,6 +11,8 @@
 
 mod check;
 mod decide;
+#[cfg(feature = "demo")]
+mod demo;
 pub mod documents;
 mod keys;
 mod serve;
@@ -57,6 +59,8 @@ enum Command {
     Check(check::Check),
     Test(test::Test),
     Decide(decide::Decide),
+    #[cfg(feature = "demo")]
+    Demo(demo::Demo),
     Serve(serve::Serve),
     Keys(keys::Keys),
 }
@@ -67,6 +71,8 @@ impl Command {
             Command::Check(check) => check.run(terminal),
             Command::Test(test) => test.run(terminal),
             Command::Decide(decide) => decide.run(terminal),
+            #[cfg(feature = "demo")]
+            Command::Demo(demo) => demo.run(terminal),
             Command::Serve(serve) => serve.run(terminal),
             Command::Keys(keys) => keys.run(terminal),
         }

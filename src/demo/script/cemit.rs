@@ -1,0 +1,3 @@
+use super::Step;
+
+pub(super) const STEPS: &[Step] = &[];
