@@ -174,7 +174,9 @@ fn as_lines(stand: &Stand, terminal: &mut Terminal) -> io::Result<()> {
     for site in &stand.sites {
         terminal.line("")?;
         terminal.line(paint.bold(&format!("── {} ──", site.org.id())))?;
-        terminal.wrapped("# ", &site.title)?;
+        for line in super::terminal::wrap(&site.title, 78) {
+            terminal.line(format!("# {line}"))?;
+        }
         terminal.line(format!("url={}", site.url))?;
         for who in callers(site.org) {
             terminal.line(format!("{}={}", who.name, stand.issuer.token(who, now_s(), VALID_S)))?;
