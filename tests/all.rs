@@ -14,5 +14,6 @@ mod cli;
 mod decision;
 mod identity;
 mod layer;
+mod proxy;
 mod redact;
 mod registry;

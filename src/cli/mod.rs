@@ -9,11 +9,15 @@
 //! Answers go to standard output, errors to standard error. A reader that goes away (`| head`) ends a command quietly.
 //! A further command is one file here, one variant of `Command` and one line in `Command::run`.
 
+mod audit;
 mod check;
 mod coverage;
 mod decide;
 pub mod documents;
 mod explain;
+mod keys;
+mod registry;
+mod serve;
 mod snippet;
 mod terminal;
 mod test;
@@ -60,6 +64,10 @@ enum Command {
     Coverage(coverage::Coverage),
     Decide(decide::Decide),
     Explain(explain::Explain),
+    Serve(serve::Serve),
+    Keys(keys::Keys),
+    Registry(registry::Registry),
+    Audit(audit::Audit),
 }
 
 impl Command {
@@ -70,6 +78,10 @@ impl Command {
             Command::Coverage(coverage) => coverage.run(terminal),
             Command::Decide(decide) => decide.run(terminal),
             Command::Explain(explain) => explain.run(terminal),
+            Command::Serve(serve) => serve.run(terminal),
+            Command::Keys(keys) => keys.run(terminal),
+            Command::Registry(registry) => registry.run(terminal),
+            Command::Audit(audit) => audit.run(terminal),
         }
     }
 }

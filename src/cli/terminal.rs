@@ -83,6 +83,11 @@ impl Paint {
     }
 
     /// What is wrong or refused.
+    /// Whether there are colours.
+    pub(super) fn is_coloured(self) -> bool {
+        self.0
+    }
+
     pub(super) fn red(self, text: &str) -> Cow<'_, str> {
         self.with("1;31", text)
     }

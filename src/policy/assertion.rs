@@ -3,9 +3,10 @@
 use super::category::Categories;
 use super::compile::recipients_named;
 use super::document::Document;
+use super::kind::Kind;
 use super::reader::{Reader, Text};
 use super::table::{Policy, PurposeId, RecipientId};
-use super::vocabulary::{BasisId, Kind};
+use super::vocabulary::BasisId;
 
 /// Mechanisms of the gate that a clause may cite; each has a socket test that fails without it.
 pub const MECHANISMS: [&str; 9] = [
