@@ -17,3 +17,4 @@ mod layer;
 mod proxy;
 mod redact;
 mod registry;
+mod rooms;

@@ -143,7 +143,7 @@ pub struct Grant {
     pub bases: u32,
     /// Bits of [`need`].
     pub needs: u8,
-    /// The relation asked for: an index among [`Policy::relations`].
+    /// The relation asked for: see [`Policy::relation`].
     pub relation: Option<u8>,
     /// Who may use it.
     pub open_to: For,

@@ -137,6 +137,12 @@ fn forbid() -> impl Strategy<Value = String> {
     ];
     (some(&DATA, 1, 3), some(&PURPOSES, 0, 2), some(&TO, 0, 2), forms, unless).prop_map(
         |(data, purposes, to, form, unless)| {
+            // A law that lifts a forbid on the Individual Number is named, or the policy does not load.
+            let specific = data.iter().any(|d| ["identity.my-number", "level:specific"].contains(d));
+            let unless = match specific && unless.contains("\"law\"") {
+                true => "unless = { basis = \"law\", act = \"Numbers Act\" }\n".to_owned(),
+                false => unless,
+            };
             let (data, purposes, to) = (quoted(&data), quoted(&purposes), quoted(&to));
             format!("[[forbid]]\nclause = \"1\"\ndata = [{data}]\npurpose = [{purposes}]\nto = [{to}]\n{form}{unless}")
         },

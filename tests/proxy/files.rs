@@ -78,6 +78,11 @@ fn a_file_that_others_may_write_is_refused() {
         chmod(&path, mode);
         assert!(Settings::read(&path).err().unwrap().to_string().contains("chmod go-w"), "{mode:o}");
     }
+    chmod(&path, 0o644);
+    chmod(&scratch.0, 0o777);
+    assert!(Settings::read(&path).is_err(), "others could put another in its place");
+    chmod(&scratch.0, 0o755);
+    assert!(Settings::read(&path).is_ok());
     assert!(files::read(&scratch.0).is_err(), "a folder");
 }
 

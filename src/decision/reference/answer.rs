@@ -259,7 +259,11 @@ impl<'a> Judged<'a> {
         }
         let written =
             self.reading.document.recipients.iter().find(|r| Some(&r.id.text) == self.candidate.recipient.as_ref());
-        let known = matches!(self.kind(), "internal" | "principal" | "authority" | "family" | "third-party");
+        // Nobody registers the organisation itself, nor the person.
+        if matches!(self.kind(), "internal" | "principal") {
+            return true;
+        }
+        let known = matches!(self.kind(), "authority" | "family" | "third-party");
         known && !written.is_some_and(|r| r.registered) && self.basis != Some("outsourcing")
     }
 
@@ -283,11 +287,19 @@ impl<'a> Judged<'a> {
         if !self.is_abroad() || self.q.dataset.is_some() || self.q.basis.is_some_and(law::is_statutory) {
             return true;
         }
-        match entry.overseas.filter(|(_, until)| self.q.time < *until) {
+        let ground = entry.overseas.filter(|(ground, until)| self.q.time < *until && self.counts_here(*ground));
+        match ground {
             Some((Overseas::EquivalentSystem | Overseas::DesignatedCountry, _)) => true,
             Some((Overseas::Consent, _)) => self.covers_something(|consent| self.names_recipient(consent)),
             Some((Overseas::Exception, _)) | None => false,
         }
+    }
+
+    /// Whether the clause that names the recipient leaves it this ground of art. 28: where it names grounds, those only.
+    fn counts_here(&self, ground: Overseas) -> bool {
+        let written =
+            self.reading.document.recipients.iter().find(|r| Some(&r.id.text) == self.candidate.recipient.as_ref());
+        written.is_none_or(|r| r.overseas_basis.is_empty() || r.overseas_basis.iter().any(|b| b.text == ground.name()))
     }
 
     fn opted_out(&self) -> bool {
@@ -319,10 +331,11 @@ impl<'a> Judged<'a> {
                 "disclosure" | "provision-records" => action.releases(),
                 _ => false,
             };
-            return match self.q.organization {
-                Some("principal") => handled,
-                Some(_) => action.releases(),
-                None => handled || action.releases(),
+            // The person's own list, whoever names the person; those who handle it look into the record besides.
+            return match self.kind() {
+                "principal" => handled,
+                "internal" => handled || action.releases(),
+                _ => action.releases(),
             };
         }
         let row = self.reading.row(self.purpose);

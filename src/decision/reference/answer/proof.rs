@@ -89,14 +89,16 @@ impl<'a> Judged<'a> {
         reasons
     }
 
-    /// Null in a relation is any, but for `agent.person` and `commissioned-exam.organization`.
+    /// Null in a relation is any, but for `agent.person` and `commissioned-exam.organization`. The person of an agent is
+    /// the agent, that of an examination the examined, that of a family contact the contact.
     pub(super) fn relates(&self, relation: &Relation, kind: &str) -> bool {
         let q = self.q;
-        let person = match relation.person.as_deref() {
-            None => kind != "agent",
+        let person = match (kind, relation.person.as_deref()) {
+            (_, None) => kind != "agent",
+            ("commissioned-exam", Some(named)) => q.subject == Some(named),
             // Staff who fetch for the family are not the family member named.
-            Some(_) if kind == "family-contact" && q.organization.is_none() => true,
-            Some(named) => named == q.caller,
+            ("family-contact", Some(_)) if q.organization.is_none() => true,
+            (_, Some(named)) => named == q.caller || self.candidate.entry.is_some_and(|entry| entry.id == named),
         };
         let organization = match relation.organization.as_deref() {
             None => kind != "commissioned-exam",

@@ -65,9 +65,10 @@ impl Judged<'_> {
         capped
     }
 
-    /// What may not leave beside what is released.
+    /// What may not leave beside what is released, or beside what is searched on: that is known of every hit.
     pub(super) fn apart(&self, capped: &Forms) -> Names {
-        let leaves = |names: &Names| self.q.categories.iter().any(|c| capped.contains_key(*c) && names.contains(*c));
+        let known = || self.q.categories.iter().chain(self.q.query);
+        let leaves = |names: &Names| known().any(|c| capped.contains_key(*c) && names.contains(*c));
         let bites = self.reading.aparts.iter().filter(|(_, beside)| leaves(beside));
         bites.flat_map(|(withhold, _)| withhold.iter().cloned()).collect()
     }
