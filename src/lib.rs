@@ -10,6 +10,7 @@ pub mod demo;
 pub mod identity;
 pub mod layer;
 pub mod policy;
+pub mod proxy;
 pub mod redact;
 pub mod registry;
 pub mod store;

@@ -12,6 +12,8 @@
 mod check;
 mod decide;
 pub mod documents;
+mod keys;
+mod serve;
 mod snippet;
 mod terminal;
 mod test;
@@ -55,6 +57,8 @@ enum Command {
     Check(check::Check),
     Test(test::Test),
     Decide(decide::Decide),
+    Serve(serve::Serve),
+    Keys(keys::Keys),
 }
 
 impl Command {
@@ -63,6 +67,8 @@ impl Command {
             Command::Check(check) => check.run(terminal),
             Command::Test(test) => test.run(terminal),
             Command::Decide(decide) => decide.run(terminal),
+            Command::Serve(serve) => serve.run(terminal),
+            Command::Keys(keys) => keys.run(terminal),
         }
     }
 }

@@ -110,6 +110,11 @@ impl<'d> Table<'d> {
         self.span.clone()
     }
 
+    /// Where the value of a key stands; the table, where it is absent.
+    pub fn span_of(&self, key: &str) -> Range<usize> {
+        self.table.get(key).map_or_else(|| self.span(), Spanned::span)
+    }
+
     /// The reader, to report faults to.
     pub fn reader(&self) -> &'d Reader {
         self.reader

@@ -1,0 +1,48 @@
+//! `sekisho serve`: the gate itself, until it is asked to stop.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::terminal::Terminal;
+use super::{Exit, Failure};
+use crate::proxy::ProxyError;
+
+/// Run the gate in front of an API
+///
+/// SIGTERM and SIGINT drain and stop it; SIGHUP reads policies, catalogues, keys and certificates again, which also
+/// happens when such a file changes. A reload with a fault changes nothing.
+#[derive(Args)]
+pub(super) struct Serve {
+    /// The settings; `--example` prints an annotated one
+    #[arg(default_value = "sekisho.toml", value_name = "FILE")]
+    settings: PathBuf,
+    /// Print annotated settings and do nothing else
+    #[arg(long)]
+    example: bool,
+    /// Read and check the settings and do nothing else
+    #[arg(long, conflicts_with = "example")]
+    check: bool,
+}
+
+impl Serve {
+    pub(super) fn run(&self, terminal: &mut Terminal) -> Result<Exit, Failure> {
+        if self.example {
+            crate::proxy::settings::EXAMPLE.lines().try_for_each(|line| terminal.line(line))?;
+            return Ok(Exit::Good);
+        }
+        let done = match self.check {
+            true => crate::proxy::settings::Settings::read(&self.settings).map(|_| ()),
+            false => crate::proxy::serve::serve(&self.settings),
+        };
+        done.map_err(failure)?;
+        Ok(Exit::Good)
+    }
+}
+
+pub(super) fn failure(error: ProxyError) -> Failure {
+    match error {
+        ProxyError::Faults(faults) => Failure::Faults(faults),
+        other => Failure::Usage(other.to_string()),
+    }
+}
