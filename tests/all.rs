@@ -11,7 +11,9 @@
 mod audit;
 mod catalogue;
 mod cli;
+mod decision;
 mod identity;
 mod layer;
+mod proxy;
 mod redact;
 mod registry;

@@ -7,11 +7,13 @@
 //! | 2 | could not be done, or not wholly | wrong usage, an unreadable file, a malformed line |
 //!
 //! Answers go to standard output, errors to standard error. A reader that goes away (`| head`) ends a command quietly.
-//! A further command is one file here, one variant of [`Command`] and one line in [`Command::run`].
+//! A further command is one file here, one variant of `Command` and one line in `Command::run`.
 
 mod check;
+mod coverage;
 mod decide;
 pub mod documents;
+mod explain;
 mod keys;
 mod serve;
 mod snippet;
@@ -38,8 +40,9 @@ Exit codes:
      malformed line
 
 Start here:
-  sekisho check   are the policies sound?
-  sekisho test    do they answer as expected?";
+  sekisho check                                  are the policies sound?
+  sekisho test                                   do they answer as expected?
+  sekisho explain --policy policy/jmdp ask.json  why is the answer no?";
 
 /// The checkpoint of purposes: an organisation's published privacy policy, enforced on every request.
 #[derive(Parser)]
@@ -56,9 +59,11 @@ struct Arguments {
 enum Command {
     Check(check::Check),
     Test(test::Test),
+    Coverage(coverage::Coverage),
     Decide(decide::Decide),
     Serve(serve::Serve),
     Keys(keys::Keys),
+    Explain(explain::Explain),
 }
 
 impl Command {
@@ -66,9 +71,11 @@ impl Command {
         match self {
             Command::Check(check) => check.run(terminal),
             Command::Test(test) => test.run(terminal),
+            Command::Coverage(coverage) => coverage.run(terminal),
             Command::Decide(decide) => decide.run(terminal),
             Command::Serve(serve) => serve.run(terminal),
             Command::Keys(keys) => keys.run(terminal),
+            Command::Explain(explain) => explain.run(terminal),
         }
     }
 }

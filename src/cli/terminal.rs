@@ -167,7 +167,7 @@ fn words(text: &str) -> Vec<&str> {
         let is_wide = |c: char| c.width().unwrap_or(0) == 2;
         let cut = match before {
             None => false,
-            Some(b) if b == ' ' => c != ' ',
+            Some(' ') => c != ' ',
             Some(b) => (is_wide(c) && !CLOSING.contains(c)) || (is_wide(b) && !is_wide(c) && c != ' '),
         };
         if cut {

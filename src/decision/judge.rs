@@ -1,5 +1,9 @@
 //! The judgement itself, step by step; the order of the groups is told in the room's story.
 
+pub mod explain;
+
+use std::cell::RefCell;
+
 use super::{Caller, Clauses, Named, Obligations, Permit, Reason, Reasons, Refusal, Request, Rules};
 use crate::policy::facts::{Consent, Organization, Overseas, Relation};
 use crate::policy::{
@@ -12,7 +16,7 @@ use crate::policy::{
 /// # Errors
 /// The refusal: every failure of the first group that fails.
 pub fn decide(policy: &Policy, request: &Request<'_>) -> Result<Permit, Refusal> {
-    let answer = decide_unconditionally(policy, request);
+    let answer = decide_unconditionally(policy, request, None);
     answer.map_err(|mut refusal| {
         let to_principal = request.caller.organization == Some(PRINCIPAL);
         refusal.obligations = refusal.obligations.with_if(to_principal, Obligations::NAME_CONTACT);
@@ -27,7 +31,14 @@ pub fn decide(policy: &Policy, request: &Request<'_>) -> Result<Permit, Refusal>
 const PRINCIPAL: &str = "principal";
 const INTERNAL: &str = "internal";
 
-fn decide_unconditionally(policy: &Policy, request: &Request<'_>) -> Result<Permit, Refusal> {
+/// The recipients that were tried, for an explanation.
+type Seen<'a> = RefCell<Vec<Case<'a>>>;
+
+fn decide_unconditionally<'a>(
+    policy: &'a Policy,
+    request: &'a Request<'a>,
+    seen: Option<&'a Seen<'a>>,
+) -> Result<Permit, Refusal> {
     let (id, purpose) = match request.purpose {
         Named::Missing => return Err(refusal(policy, None, None, None, Reasons::of(Reason::PurposeMissing))),
         Named::Unknown => return Err(refusal(policy, None, None, None, Reasons::of(Reason::PurposeUnknown))),
@@ -37,7 +48,7 @@ fn decide_unconditionally(policy: &Policy, request: &Request<'_>) -> Result<Perm
         },
     };
     let caller = &request.caller;
-    let judge = Judge { policy, request, id, purpose };
+    let judge = Judge { policy, request, id, purpose, seen };
     match caller.organization {
         Some(PRINCIPAL) => judge.case(Some(RecipientId::PRINCIPAL), None, judge.names_another(PRINCIPAL, None)),
         Some(INTERNAL) => judge.case(None, None, false),
@@ -60,9 +71,12 @@ struct Judge<'a> {
     request: &'a Request<'a>,
     id: PurposeId,
     purpose: &'a Purpose,
+    /// Only while it is explained.
+    seen: Option<&'a Seen<'a>>,
 }
 
 /// One recipient that the request may be for.
+#[derive(Clone, Copy)]
 struct Case<'a> {
     judge: Judge<'a>,
     /// `None`: not resolved.
@@ -153,6 +167,9 @@ impl<'a> Judge<'a> {
         let recipient = recipient.and_then(|id| Some((id, self.policy.recipient(id)?)));
         let mut case = Case { judge: *self, recipient, entry, mismatch, basis: None };
         case.basis = case.find_basis();
+        if let Some(seen) = self.seen {
+            seen.borrow_mut().push(case);
+        }
         case.decide()
     }
 }
@@ -472,6 +489,10 @@ impl<'a> Case<'a> {
     fn is_own_record(&self, caller: &Caller<'_>) -> bool {
         let request = self.judge.request;
         let Some(person) = request.person else { return true };
+        // Two empty ids are nobody, not the same person.
+        if caller.id.is_empty() {
+            return false;
+        }
         request.subject == Some(caller.id)
             || person.relations.iter().any(|relation| self.relates(relation, "agent", Some(caller.id)))
     }
@@ -498,17 +519,19 @@ impl<'a> Case<'a> {
             && relation.records.as_ref().is_none_or(|records| records.iter().any(|record| record == request.record))
     }
 
-    /// What the permits of this basis ask for besides: nothing, where one of them is met; else what the first lacks.
+    /// What the permits of this basis ask for besides: nothing, where one of them is met; else what any of them lacks, so
+    /// that the answer does not depend on the order of rules.
     fn unmet_by_all(&self, basis: BasisId) -> Reasons {
-        let mut first = None;
+        let mut lacking = Reasons::NONE;
+        let mut any = false;
         for grant in self.grants().filter(|grant| grant.bases & basis.bit() != 0) {
             let unmet = self.unmet(grant);
             if unmet.is_empty() {
                 return unmet;
             }
-            first = first.or(Some(unmet));
+            (lacking, any) = (lacking.and(unmet), true);
         }
-        first.unwrap_or(Reasons::of(Reason::BasisNotMet))
+        if any { lacking } else { Reasons::of(Reason::BasisNotMet) }
     }
 
     fn unmet(&self, grant: &Grant) -> Reasons {
@@ -590,6 +613,7 @@ impl<'a> Case<'a> {
             recipient: id,
             basis: basis_id,
             overseas: self.is_abroad(),
+            provisional: request.person.is_none(),
             rules,
             clauses,
             obligations: Obligations::NONE
@@ -614,7 +638,9 @@ impl<'a> Case<'a> {
 
     /// What has to be withheld because of what is released beside it.
     fn apart(&self, release: &Release) -> Categories {
-        let released = release.any().and(self.judge.request.asked);
+        // What is searched on stands beside what is released: the caller knows it of every hit.
+        let request = self.judge.request;
+        let released = release.any().and(request.asked.or(request.query));
         let bite = |apart: &&crate::policy::Apart| apart.beside.meets(released);
         self.judge.policy.aparts().iter().filter(bite).fold(Categories::NONE, |all, apart| all.or(apart.withhold))
     }

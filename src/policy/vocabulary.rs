@@ -583,6 +583,11 @@ impl Vocabulary {
         self.acts.get(&folded(name)).copied()
     }
 
+    /// Every act's id.
+    pub fn acts(&self) -> impl Iterator<Item = &str> {
+        self.act_names.iter().map(String::as_str)
+    }
+
     /// The id of an act, as policies cite it.
     pub fn act_name(&self, act: ActId) -> &str {
         self.act_names.get(usize::from(act.0)).map_or("", String::as_str)

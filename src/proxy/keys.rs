@@ -73,7 +73,10 @@ impl Keys {
 /// A file is there already (nothing is written then), a log exists, or the folder cannot be written.
 pub fn init(folder: &Path, log_exists: bool) -> Result<(), ProxyError> {
     if log_exists {
-        return Err(ProxyError::file(folder, "records exist already: put their key files back, new ones cannot open them"));
+        return Err(ProxyError::file(
+            folder,
+            "records exist already: put their key files back, new ones cannot open them",
+        ));
     }
     for name in FILES {
         let path = folder.join(name);

@@ -167,7 +167,8 @@ fn print(settings: &Settings) -> [u8; 32] {
 }
 
 fn folders(settings: &Settings) -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = paths(settings).iter().filter_map(|path| path.parent()).map(Path::to_owned).collect();
+    let mut folders: Vec<PathBuf> =
+        paths(settings).iter().filter_map(|path| path.parent()).map(Path::to_owned).collect();
     folders.extend(settings.sites.iter().map(|site| site.policy.clone()));
     folders.retain(|folder| folder.is_dir());
     folders.sort();

@@ -21,7 +21,8 @@ use super::coding::{Coding, encode};
 use super::listener::plain;
 
 /// Fields that a script may send, and read.
-const CORS_REQUEST_FIELDS: &str = "authorization, content-type, purpose-of-use, purpose-of-use-dry-run, if-match, traceparent";
+const CORS_REQUEST_FIELDS: &str =
+    "authorization, content-type, purpose-of-use, purpose-of-use-dry-run, if-match, traceparent";
 const CORS_ANSWER_FIELDS: &str = "purpose-of-use-decision, etag, location, retry-after, www-authenticate";
 const CORS_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 
@@ -111,6 +112,9 @@ impl<B: Send + 'static> Router<B> {
             return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, "this method is not served\n"));
         }
         let host = host(&request)?;
+        if request.uri().path() == "*" {
+            return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, "this method is not served\n"));
+        }
         let site = self.site(&host, request.uri().path());
         let site = site.ok_or(Refused(StatusCode::NOT_FOUND, "nothing is served here\n"))?;
         let origin = allowed_origin(request.headers(), &site.cors_origins);
@@ -163,7 +167,9 @@ fn host<B>(request: &Request<B>) -> Result<String, Refused> {
 /// Only `100-continue`, which hyper answers once the body is first asked for: after the permit. An `Upgrade` to HTTP/2 is
 /// passed over, as RFC 9110 §7.8 allows, for some clients always offer it; any other would be a tunnel.
 fn expectations(headers: &HeaderMap) -> Result<(), Refused> {
-    let all = |name, wanted: &str| headers.get_all(name).iter().all(|v: &HeaderValue| v.as_bytes().eq_ignore_ascii_case(wanted.as_bytes()));
+    let all = |name, wanted: &str| {
+        headers.get_all(name).iter().all(|v: &HeaderValue| v.as_bytes().eq_ignore_ascii_case(wanted.as_bytes()))
+    };
     if !all(header::EXPECT, "100-continue") {
         return Err(Refused(StatusCode::EXPECTATION_FAILED, "this expectation is not met\n"));
     }

@@ -47,12 +47,8 @@ impl Server {
         let tls = settings.gate.tls.as_ref().map(tls::server).transpose()?;
         let tls: Option<Tls> = tls.map(|config| Arc::new(ArcSwap::new(config)));
         // Bound first: a second gate of the same settings fails here, before it would touch log and registry.
-        let gate = Listener::bind(
-            settings.gate.listen,
-            tls.clone(),
-            settings.gate.insecure_plaintext,
-            settings.limits,
-        )?;
+        let gate =
+            Listener::bind(settings.gate.listen, tls.clone(), settings.gate.insecure_plaintext, settings.limits)?;
         // Health says no more than its door's address does: it may be plain wherever the operator puts it.
         let admin = Listener::bind(settings.admin.listen, None, true, admin_limits())?;
         let sites = Arc::new(Sites::open(&settings)?);
@@ -136,7 +132,11 @@ fn readiness(sites: Arc<Sites>, reloader: Arc<Reloader>, stopping: Arc<AtomicBoo
         let mut lines = String::new();
         let mut say = |holds: bool, what: &str, detail: &str| {
             ready &= holds;
-            lines.push_str(&format!("{} {what}{}{detail}\n", if holds { "ok" } else { "no" }, if detail.is_empty() { "" } else { ": " }));
+            lines.push_str(&format!(
+                "{} {what}{}{detail}\n",
+                if holds { "ok" } else { "no" },
+                if detail.is_empty() { "" } else { ": " }
+            ));
         };
         let log = sites.log.ready().map_err(|error| error.to_string());
         say(log.is_ok(), "log", &log.err().unwrap_or_default());

@@ -72,14 +72,12 @@ impl Sites {
             upstreams.push(Upstream::new(&site.upstream, roots, site.limits)?);
         }
         let zone = common_zone(&generations)?;
-        let authenticator =
-            Authenticator::new(settings.issuers.clone(), RefreshTiming::default(), CACHED_TOKENS_MAX);
+        let authenticator = Authenticator::new(settings.issuers.clone(), RefreshTiming::default(), CACHED_TOKENS_MAX);
         let authenticator = Arc::new(authenticator.map_err(|faults| listed(&faults))?);
         let data = &settings.data;
         let first_start = !data.has_log();
         let log_folder = Directory::open(&data.log()).map_err(|error| ProxyError::file(data.log(), error))?;
-        let options =
-            registry::Options { create: first_start, staleness_ms_max: data.staleness_ms_max };
+        let options = registry::Options { create: first_start, staleness_ms_max: data.staleness_ms_max };
         let registry = Registry::open(&data.registry(), &vocabulary, &zone, options);
         let registry = Arc::new(registry.map_err(|error| ProxyError::file(data.registry(), error))?);
         let clock: Arc<dyn Clock> = Arc::new(now_ms);

@@ -93,7 +93,8 @@ where
 {
     let (mut head, body) = response.into_parts();
     let long = !body.is_end_stream() && body.size_hint().exact().is_none_or(|bytes| bytes >= SHORTEST_BYTES);
-    let has_body = !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::RESET_CONTENT);
+    let has_body =
+        !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::RESET_CONTENT);
     let plain = !head.headers.contains_key(header::CONTENT_ENCODING);
     let encoder = (long && has_body && plain && shrinks(&head.headers)).then(|| Encoder::new(coding)).flatten();
     if encoder.is_some() {

@@ -212,7 +212,11 @@ fn data(root: &Table<'_>, folder: &Path) -> Option<DataSettings> {
 fn audit_options(root: &Table<'_>) -> audit::Options {
     let node = root.text("node").map_or_else(|| "gate".to_owned(), |node| node.text);
     if node.is_empty() || node.len() > 64 || !node.bytes().all(|b| b.is_ascii_graphic()) {
-        root.reader().fault(root.span_of("node"), format!("`node`: `{node}` is not 1 to 64 visible ASCII letters"), None);
+        root.reader().fault(
+            root.span_of("node"),
+            format!("`node`: `{node}` is not 1 to 64 visible ASCII letters"),
+            None,
+        );
     }
     let mut options =
         audit::Options { node, segment_bytes: 64 << 20, disk_bytes_max: 16 << 30, reserve_bytes: 64 << 20 };

@@ -72,7 +72,10 @@ fn site(table: &Table<'_>, folder: &Path) -> SiteSettings {
             table.reader().fault(upstream.span.clone(), error.to_string(), None);
         } else if path_of(&upstream.text) {
             // Links of the backend are recognised by its origin, and rewritten.
-            let message = format!("`upstream`: `{}` has a path; an origin such as `http://127.0.0.1:9000` has none", upstream.text);
+            let message = format!(
+                "`upstream`: `{}` has a path; an origin such as `http://127.0.0.1:9000` has none",
+                upstream.text
+            );
             table.reader().fault(upstream.span.clone(), message, None);
         }
     }
