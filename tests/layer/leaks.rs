@@ -16,6 +16,20 @@ fn masked(body: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_record_that_names_nobody_is_not_taken_for_the_one_in_the_path() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let id = stand.backend.sample.ids("donors")[0].clone();
+    for body in [r#"{"phone":"sekret"}"#, r#"{"id":null,"phone":"sekret"}"#, r#"{"id":["D"],"phone":"sekret"}"#] {
+        stand.next_body(body, "application/json");
+        let answer = stand.get(staff("coordination-staff"), "coordination", &format!("/donors/{id}")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{body}: {}", answer.body);
+        stand.next_body(format!(r#"{{"items":[{body}]}}"#), "application/json");
+        let list = stand.get(staff("coordination-staff"), "coordination", &format!("/donors/{id}/exams")).await;
+        assert!(!list.body.contains("sekret"), "{body}: {}", list.body);
+    }
+}
+
+#[tokio::test]
 async fn a_count_of_statistics_is_nobodys_id_in_the_log() {
     let stand = Stand::new(Org::Jmdp, &[]);
     let (claims, target) = (staff("privacy-officer"), "/statistics/donors-by-prefecture");
@@ -36,3 +50,20 @@ async fn a_count_of_statistics_is_nobodys_id_in_the_log() {
     }
 }
 
+#[tokio::test]
+async fn a_link_of_a_hostile_record_leads_to_no_other_host() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    for (link, passes) in [
+        ("/donors?page=2", true),
+        ("http://backend.test/donors?page=2", true),
+        ("//evil.test/", false),
+        (r"/\\evil.test/", false),
+        ("http://backend.test.evil.test/", false),
+        ("https://evil.test/", false),
+        ("javascript:alert(1)", false),
+    ] {
+        stand.next_body(format!(r#"{{"next":"{link}","items":[]}}"#), "application/json");
+        let list = stand.get(staff("coordination-staff"), "coordination", "/donors").await.json();
+        assert_eq!(list.get("next"), passes.then(|| json!("/donors?page=2")).as_ref(), "{link}");
+    }
+}
