@@ -78,6 +78,11 @@ impl Exchange {
         }
     }
 
+    /// The decision's id.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The answer to a request. `forward` asks the backend; it is called at most once, and only with a permit.
     pub(super) async fn answer<B, RB, F, Fut>(mut self, head: Parts, body: B, forward: F) -> Out
     where
@@ -453,19 +458,20 @@ impl Exchange {
         let reads = judgement.route.as_ref().is_some_and(|r| r.action.releases());
         // A write is on disk before it is forwarded; a read before its first byte is released, while the backend works.
         let (answered, ticket) = if reads {
-            let answered = forward(request).await;
+            let answered = caught(async move { forward(request).await }).await;
             (answered, pending.await)
         } else {
             match pending.await {
-                Ok(ticket) => (forward(request).await, Ok(ticket)),
+                Ok(ticket) => (caught(async move { forward(request).await }).await, Ok(ticket)),
                 Err(_) => return self.cannot_record(),
             }
         };
         let Ok(ticket) = ticket else { return self.cannot_record() };
         let backend_us = micros(self.started);
         match answered {
-            Ok(response) => self.release(head, ready, response, ticket, backend_us).await,
-            Err(error) => {
+            None => self.end_refused(ticket, Outcome::Failed, &panicked(), backend_us),
+            Some(Ok(response)) => self.release(head, ready, response, ticket, backend_us).await,
+            Some(Err(error)) => {
                 let problem = match error.is::<Timeout>() {
                     true => Problem::new(
                         StatusCode::GATEWAY_TIMEOUT,
@@ -944,6 +950,25 @@ fn put_back(target: &str, mut replaced: Vec<(Part, Range<usize>, String)>) -> St
     for (part, raw, original) in replaced {
         let encoded = percent_encoding::utf8_percent_encode(&original, percent_encoding::NON_ALPHANUMERIC);
         let encoded =
+/// What a caller is told after a panic: nothing of it.
+pub(super) fn panicked() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "the request failed; nothing is released")
+}
+
+/// The outcome of a future; `None`: it panicked, and all that it held is dropped, which ends what it had begun.
+pub(super) async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| {
+        // UNWIND: after a panic the future is never polled again.
+        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| future.as_mut().poll(context)));
+        match polled {
+            Ok(polled) => polled.map(Some),
+            Err(_) => std::task::Poll::Ready(None),
+        }
+    })
+    .await
+}
+
             encoded.to_string().replace("%2D", "-").replace("%2E", ".").replace("%5F", "_").replace("%7E", "~");
         let (start, end) = (raw.start + offset(part), raw.end + offset(part));
         target = format!("{}{encoded}{}", target.get(..start).unwrap_or(""), target.get(end..).unwrap_or(""));
