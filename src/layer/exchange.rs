@@ -143,6 +143,7 @@ impl Exchange {
     /// Step 3: who calls? Refusals here are counted, not recorded one by one: strangers cannot fill the log.
     fn identify(&self, head: &Parts) -> Result<Judgement, Box<Out>> {
         let generation = self.gate.generation.load_full();
+        self.now = self.gate.now_ms(); // a body may arrive slowly: the permit is that of now
         let certificate = head.extensions.get::<PeerCertificate>().map(|PeerCertificate(der): &PeerCertificate| &**der);
         let caller = self.gate.authenticator.authenticate(&head.headers, certificate, self.now / 1000);
         let caller = caller.map_err(|error| {
@@ -530,7 +531,7 @@ impl Exchange {
         let mut request = Request::new(Full::new(ready.body.clone()));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
-        *request.headers_mut() = headers::inward(&head.headers, head.version, accept);
+        *request.headers_mut() = headers::inward(&head.headers, head.version, accept, !ready.body.is_empty());
         Some(request)
     }
 

@@ -30,6 +30,29 @@ async fn a_record_that_names_nobody_is_not_taken_for_the_one_in_the_path() {
 }
 
 #[tokio::test]
+async fn a_slow_body_is_judged_by_the_time_at_which_it_has_come() {
+    use tower::ServiceExt;
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let id = stand.backend.sample.ids("donors")[0].clone();
+    let clock = std::sync::Arc::clone(&stand.clock_ms);
+    let late = move || clock.store(NOW_MS + 60_000, std::sync::atomic::Ordering::SeqCst);
+    let body = Script::of([Step::Do(Box::new(late)), Step::Data(format!(r#"{{"id":"{id}","phone":"1"}}"#).into())]);
+    let request = http::Request::patch(format!("/donors/{id}"))
+        .header("authorization", format!("Bearer {}", super::support::token(&staff("coordination-staff"))))
+        .header("purpose-of-use", "coordination")
+        .header("content-type", "application/json; x=\"; charset=utf-8")
+        .body(body)
+        .unwrap();
+    let response = stand.service.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    drop(response);
+    let begin = stand.last("begin").to_string();
+    assert!(begin.contains("09:01:00") || begin.contains("00:01:00"), "{begin}");
+    let (_, fields) = stand.backend.last.lock().unwrap().take().unwrap();
+    assert_eq!(fields["content-type"], "application/json", "only what was judged goes on");
+}
+
+#[tokio::test]
 async fn a_count_of_statistics_is_nobodys_id_in_the_log() {
     let stand = Stand::new(Org::Jmdp, &[]);
     let (claims, target) = (staff("privacy-officer"), "/statistics/donors-by-prefecture");
