@@ -205,7 +205,7 @@ impl Exchange {
                 return Err(self.refuse(judgement, problem, None, &[]).await);
             }
         };
-        if !judgement.token_grants() {
+        if !judgement.token_grants(judgement.purpose) {
             let problem = Problem::new(
                 StatusCode::FORBIDDEN,
                 "purpose-not-granted",
@@ -846,7 +846,10 @@ impl Exchange {
     // --- help --------------------------------------------------------------------------------------------------------
 
     async fn help(&self, judgement: &Judgement) -> Box<Out> {
-        let text = super::help::page(judgement, self.now);
+        let Some(text) = super::help::page(judgement, self.now) else {
+            let problem = Problem::unavailable("registry-unreadable", "what is on file cannot be read");
+            return self.refuse(judgement, problem, None, &[]).await;
+        };
         Box::new(self.told(judgement, StatusCode::OK, "help", text).await)
     }
 
@@ -887,7 +890,8 @@ impl Exchange {
         if pending.await.is_err() {
             return self.cannot_record();
         }
-        let mut response = Response::new(GateBody::whole(Bytes::from(text)));
+        let text = if self.method == Method::HEAD { Bytes::new() } else { Bytes::from(text) };
+        let mut response = Response::new(GateBody::whole(text));
         *response.status_mut() = status;
         headers::own(response.headers_mut());
         insert(response.headers_mut(), header::CONTENT_TYPE, "application/json");

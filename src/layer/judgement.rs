@@ -196,10 +196,10 @@ impl Judgement {
         self.caller.organization.is_none() && self.roles != 0
     }
 
-    /// Whether the token grants the declared purpose; one that says nothing of purposes narrows nothing.
-    pub(super) fn token_grants(&self) -> bool {
+    /// Whether the token grants this purpose; one that says nothing of purposes narrows nothing.
+    pub(super) fn token_grants(&self, purpose: Named<PurposeId>) -> bool {
         let Some(granted) = &self.caller.purposes else { return true };
-        let Some(declared) = self.purpose.known().and_then(|id| self.policy.purpose(id)) else { return true };
+        let Some(declared) = purpose.known().and_then(|id| self.policy.purpose(id)) else { return true };
         granted.iter().any(|word| match self.policy.declared(word) {
             Ok(Some(id)) => self.policy.purpose(id).is_some_and(|broad| covers(&broad.name, &declared.name)),
             Ok(None) => false,

@@ -74,6 +74,21 @@ async fn a_count_of_statistics_is_nobodys_id_in_the_log() {
 }
 
 #[tokio::test]
+async fn the_help_of_a_gate_that_cannot_know_is_no_empty_page() {
+    let stand = Stand::new(Org::Sakura, &[]);
+    let (target, claims) = ("/.well-known/purpose-of-use", staff("physician"));
+    let head = stand.ask(Ask { method: "HEAD", target, claims: claims.clone(), ..Ask::default() }).await;
+    assert_eq!((head.status, head.body.as_str()), (StatusCode::OK, ""));
+    let mut narrow = claims.clone();
+    narrow["purpose"] = json!(["care.second-opinion"]);
+    let page = stand.get(narrow, "", target).await;
+    let names: Vec<_> = page.json()["purposes"].as_array().unwrap().iter().map(|p| p["purpose"].clone()).collect();
+    assert_eq!(names, ["care.second-opinion"], "what the token does not grant");
+    stand.lose_registry();
+    assert_eq!(stand.get(claims, "", target).await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
 async fn a_link_of_a_hostile_record_leads_to_no_other_host() {
     let stand = Stand::new(Org::Jmdp, &[]);
     for (link, passes) in [
