@@ -132,7 +132,8 @@ impl Exchange {
             resolved.query_categories,
         ));
         if resolved.route.is_open() && resolved.action.releases() {
-            return Ok(self.open_route(judgement, head));
+            let ready = self.open_route(judgement, head);
+            return if self.dry_run { Err(self.dry_run(&ready).await) } else { Ok(ready) };
         }
         self.check_declared(&mut judgement).await?;
         let writes = resolved.action.writes();
@@ -356,6 +357,13 @@ impl Exchange {
         let replaced = match &resolved.subject {
             SubjectAt::Target(place) if original != place.id => Some((place.part, place.raw.clone(), original.clone())),
             SubjectAt::Target(_) | SubjectAt::Body | SubjectAt::Entries | SubjectAt::Caller | SubjectAt::NoOne => None,
+            // A dry run asks no backend whether there is such a person: to outsiders it may not tell one who is on file
+            // from one whom nobody knows, and tells what could be answered about anybody.
+            Ok(_) if self.dry_run && self.hides(&judgement) => {}
+            Err(refusal)
+                if self.dry_run
+                    && self.hides(&judgement)
+                    && refusal.reasons.iter().any(Reason::is_about_the_person) => {}
         };
         ready.settled = Settled::Person(original);
         Ok(replaced)
@@ -409,8 +417,8 @@ impl Exchange {
         view: &crate::registry::View,
     ) -> Result<(), Box<Out>> {
         let whose = match &ready.settled {
-            Settled::Person(person) => Whose::Of(person),
-            Settled::Each | Settled::NoOne { .. } | Settled::Open => Whose::Anybodys,
+            Settled::Person(person) if !(self.dry_run && self.hides(&ready.judgement)) => Whose::Of(person),
+            Settled::Person(_) | Settled::Each | Settled::NoOne { .. } | Settled::Open => Whose::Anybodys,
         };
         let all = route.everything();
         let read = ready.judgement.decide_as(whose, "", view, self.now, (Action::Read, all));
@@ -797,6 +805,12 @@ impl Exchange {
             self.gate.stranger(self.address, "rate-limited");
             let mut limited =
                 Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "too many refusals; slow down");
+    /// Whether this caller may not learn what depends on the person: whoever is neither own staff nor the person.
+    fn hides(&self, judgement: &Judgement) -> bool {
+        let hidden = judgement.route().is_none_or(|route| route.existence() == Existence::Hidden);
+        hidden && !judgement.is_staff() && !judgement.caller.is_principal()
+    }
+
             limited.retry_after_s = Some(1);
             return Box::new(self.problem(&limited));
         }

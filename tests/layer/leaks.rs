@@ -16,6 +16,63 @@ fn masked(body: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_dry_run_does_not_tell_outsiders_who_is_on_file() {
+    let stand = Stand::new(Org::Jmdp, researcher::FACTS);
+    let list = stand.get(researcher::claims(), RESEARCH, "/donors").await.json();
+    let restricted = stand.backend.sample.ids("donors")[1].clone();
+    stand.add("restriction", &format!("subject={restricted} name=stop-use"));
+    let mut answers = Vec::new();
+    for entry in 0..2 {
+        let target = format!("/donors/{}", list["items"][entry]["id"].as_str().unwrap());
+        let fields = [("purpose-of-use-dry-run", "?1")];
+        let (method, claims) = ("GET", researcher::claims());
+        let dry =
+            stand.ask(Ask { method, target: &target, claims, purpose: RESEARCH, fields: &fields, ..Ask::default() });
+        let dry = dry.await;
+        answers.push((dry.status, masked(&dry.body)));
+        assert_eq!(stand.last("refusal")["subjects"].as_array().map(Vec::len), Some(1), "on record with its subject");
+        let real = stand.get(researcher::claims(), RESEARCH, &target).await;
+        assert_eq!(real.status, [StatusCode::OK, StatusCode::NOT_FOUND][entry]);
+    }
+    assert_eq!(answers[0], answers[1]);
+}
+
+const OPEN: &str = r#"
+surface = "rest"
+[[route]]
+id = "version"
+path = "/version"
+methods = { GET = "read" }
+shape = "object"
+subject = "none"
+fields = { "/version" = "open" }
+[[route]]
+id = "donors.sought"
+path = "/donors/{id}"
+methods = { GET = "read", PATCH = "update" }
+shape = "object"
+subject-class = "donor"
+subject = { path = "id", body = "/id", entry = "/id" }
+query = { name = "identity.name" }
+fields = { "/id" = "identity.number", "/phone" = "contact.phone" }
+"#;
+
+#[tokio::test]
+async fn a_dry_run_where_nobody_is_concerned_reaches_no_backend() {
+    let stand = Stand::with(Sample::new(Org::Jmdp, 1), OPEN, &[]);
+    for (dry, asked) in [("?1", 0), ("?0", 1)] {
+        stand.next_body(r#"{"version":"1","secret":"x"}"#, "application/json");
+        let fields = [("purpose-of-use-dry-run", dry)];
+        let claims = staff("coordination-staff");
+        let answer = stand.ask(Ask { method: "GET", target: "/version", claims, fields: &fields, ..Ask::default() });
+        let answer = answer.await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        assert!(!answer.body.contains("secret"), "{}", answer.body);
+        assert_eq!(stand.asked(), asked);
+    }
+}
+
+#[tokio::test]
 async fn a_record_that_names_nobody_is_not_taken_for_the_one_in_the_path() {
     let stand = Stand::new(Org::Jmdp, &[]);
     let id = stand.backend.sample.ids("donors")[0].clone();
