@@ -27,7 +27,7 @@ use crate::audit::{self, Outcome, Pending, Sealed, Ticket};
 use crate::catalogue::body::carried;
 use crate::catalogue::{Existence, Part, Resolved, Route, Shape, SubjectAt, Unresolved};
 use crate::decision::{Named, Obligations, Permit, Reason, Refusal, json};
-use crate::policy::{Action, Categories, Release};
+use crate::policy::{Action, Categories, Form, Release};
 use crate::redact::{LinkRewriter, Redactor};
 
 /// The body of a forwarded request: a read has none, a write was read whole.
@@ -282,11 +282,11 @@ impl Exchange {
             judgement: Arc::new(judgement),
             body,
         };
-        let mut replaced = self.other_ids(&ready, resolved, &general).await?;
+        let ids = (&general, ready.judgement.form_of_ids(resolved.action, resolved.route, &general, &view, self.now));
+        let mut replaced = self.other_ids(&ready, resolved, ids).await?;
         if let Some(named) = named {
-            replaced.extend(
-                self.judge_named(&mut ready, resolved, &named, named_in_body.as_deref(), &general, &view).await?,
-            );
+            let in_body = named_in_body.as_deref();
+            replaced.extend(self.judge_named(&mut ready, resolved, &named, in_body, ids, &view).await?);
         }
         ready.target = put_back(&ready.target, replaced);
         if self.method == Method::PUT {
@@ -303,11 +303,11 @@ impl Exchange {
         &self,
         ready: &Ready,
         resolved: &Resolved<'_>,
-        general: &Permit,
+        (general, form): (&Permit, Form),
     ) -> Result<Vec<(Part, Range<usize>, String)>, Box<Out>> {
         let mut replaced = Vec::new();
         for named in &resolved.ids {
-            match ready.judgement.original(&named.id, general) {
+            match ready.judgement.original(&named.id, general, form) {
                 Some(original) if *original == *named.id => {}
                 Some(original) => replaced.push((named.part, named.raw.clone(), original.into_owned())),
                 None => return Err(self.refuse(&ready.judgement, Problem::not_available(), None, &[]).await),
@@ -323,7 +323,7 @@ impl Exchange {
         resolved: &Resolved<'_>,
         named: &str,
         in_body: Option<&str>,
-        general: &Permit,
+        (general, form): (&Permit, Form),
         view: &crate::registry::View,
     ) -> Result<Option<(Part, Range<usize>, String)>, Box<Out>> {
         let judgement = Arc::clone(&ready.judgement);
@@ -331,7 +331,7 @@ impl Exchange {
             SubjectAt::Caller => Some(Cow::Borrowed(named)),
             // The person names his own record by his own id.
             _ if judgement.caller.is_principal() => Some(Cow::Borrowed(named)),
-            _ => judgement.original(named, general),
+            _ => judgement.original(named, general, form),
         };
         let Some(original) = original.filter(|id| crate::catalogue::is_subject_id(id)) else {
             return Err(self.refuse(&judgement, Problem::not_available(), None, &[]).await);
@@ -422,7 +422,7 @@ impl Exchange {
         };
         let all = route.everything();
         let read = ready.judgement.decide_as(whose, "", view, self.now, (Action::Read, all));
-        let whole = read.is_ok_and(|permit| permit.release().having(crate::policy::Form::Clear, all) == all);
+        let whole = read.is_ok_and(|permit| permit.release().having(Form::Clear, all) == all);
         if whole {
             return Ok(());
         }
@@ -686,8 +686,7 @@ impl Exchange {
     /// Contents that cannot be read inside count as every category of the route: all clear, or not released.
     fn opaque(&self, ready: &Ready, route: &Route, media: Option<String>) -> Result<Filter, Unread> {
         let all = route.everything();
-        let whole =
-            ready.permit.as_ref().is_some_and(|permit| permit.release().having(crate::policy::Form::Clear, all) == all);
+        let whole = ready.permit.as_ref().is_some_and(|permit| permit.release().having(Form::Clear, all) == all);
         let of_one = !matches!(ready.settled, Settled::Each);
         let declared = route.shape() == Shape::Opaque;
         if !(whole && of_one && declared) {
@@ -700,19 +699,25 @@ impl Exchange {
 
     /// `Location` of what was created, where ids are shown.
     fn location(&self, ready: &Ready, headers: &http::HeaderMap) -> Option<String> {
-        let shows = ready.permit.as_ref().is_some_and(|permit| {
-            let asked = (Action::Read, ready.judgement.route().map_or(Categories::NONE, Route::everything));
-            let view = self.gate.registry.facts(self.now).ok();
-            let whose = match &ready.settled {
-                Settled::Person(person) => Whose::Of(person),
-                _ => return false,
-            };
-            permit.asked().is_empty()
-                || view.is_some_and(|view| {
-                    let read = ready.judgement.decide_as(whose, "", &view, self.now, asked);
-                    read.is_ok_and(|read| ready.judgement.form_of_id(&read) == crate::policy::Form::Clear)
-                })
-        });
+        let judgement = &ready.judgement;
+        let route =
+            judgement.route().filter(|_| judgement.route.as_ref().is_some_and(|r| r.action == Action::Create))?;
+        let Settled::Person(person) = &ready.settled else { return None };
+        let view = self.gate.registry.facts(self.now).ok()?;
+        let asked = (Action::Read, route.everything());
+        let read = judgement.decide_as(Whose::Of(person), "", &view, self.now, asked).ok()?;
+        if judgement.form_of_id(&read) != Form::Clear {
+            return None;
+        }
+        let url = headers.get(header::LOCATION)?.to_str().ok()?;
+        let path = url.strip_prefix(self.gate.upstream_origin.as_str()).unwrap_or(url);
+        // A route of the gate, without a query, and about nobody else.
+        let found = judgement.generation.catalogue.resolve("GET", path, None).ok()?;
+        let his = match &found.subject {
+            SubjectAt::Target(named) => named.id == *person,
+            SubjectAt::Entries | SubjectAt::NoOne => true,
+            SubjectAt::Body | SubjectAt::Caller => false,
+        };
         let links = Links { origin: self.gate.upstream_origin.clone(), prefix: self.gate.public_prefix.clone() };
         let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
         location.filter(|_| shows).and_then(|url| links.rewrite(url))
