@@ -136,15 +136,20 @@ impl Exchange {
             return if self.dry_run { Err(self.dry_run(&ready).await) } else { Ok(ready) };
         }
         self.check_declared(&mut judgement).await?;
+        if !resolved.action.releases() && !resolved.query_categories.is_empty() {
+            let problem =
+                Problem::new(StatusCode::BAD_REQUEST, "unknown-parameter", "a write takes no search parameter");
+            return Err(self.refuse(&judgement, problem, None, &[]).await);
+        }
         let writes = resolved.action.writes();
         let body = if writes { self.read_body(&judgement, head, body).await? } else { Bytes::new() };
+        self.now = self.gate.now_ms(); // a body may arrive slowly: the permit is that of now
         self.judge_subject(judgement, head, &resolved, body).await
     }
 
     /// Step 3: who calls? Refusals here are counted, not recorded one by one: strangers cannot fill the log.
     fn identify(&self, head: &Parts) -> Result<Judgement, Box<Out>> {
         let generation = self.gate.generation.load_full();
-        self.now = self.gate.now_ms(); // a body may arrive slowly: the permit is that of now
         let certificate = head.extensions.get::<PeerCertificate>().map(|PeerCertificate(der): &PeerCertificate| &**der);
         let caller = self.gate.authenticator.authenticate(&head.headers, certificate, self.now / 1000);
         let caller = caller.map_err(|error| {
@@ -255,7 +260,9 @@ impl Exchange {
             return Err(self.refuse(&judgement, problem, None, &[]).await);
         };
         let named_in_body = self.read_write(&mut judgement, resolved.route, resolved.action, &body).await?;
-        let general = match judgement.decide(Whose::Anybodys, &view, self.now) {
+        // Records of no one have no subject to wait for: what is on file of the caller counts at once.
+        let whose = if resolved.subject == SubjectAt::NoOne { Whose::NoOnes } else { Whose::Anybodys };
+        let general = match judgement.decide(whose, &view, self.now) {
             Ok(permit) => permit,
             Err(refusal) => return Err(self.refuse_decision(&judgement, &refusal, &[]).await),
         };
@@ -350,13 +357,6 @@ impl Exchange {
         };
         ready.subjects = vec![sealed];
         match judgement.decide(Whose::Of(&original), view, self.now) {
-            Ok(permit) => ready.permit = Some(permit),
-            Err(refusal) => return Err(self.refuse_decision(&judgement, &refusal, &ready.subjects).await),
-        }
-        let original = original.into_owned();
-        let replaced = match &resolved.subject {
-            SubjectAt::Target(place) if original != place.id => Some((place.part, place.raw.clone(), original.clone())),
-            SubjectAt::Target(_) | SubjectAt::Body | SubjectAt::Entries | SubjectAt::Caller | SubjectAt::NoOne => None,
             // A dry run asks no backend whether there is such a person: to outsiders it may not tell one who is on file
             // from one whom nobody knows, and tells what could be answered about anybody.
             Ok(_) if self.dry_run && self.hides(&judgement) => {}
@@ -364,6 +364,13 @@ impl Exchange {
                 if self.dry_run
                     && self.hides(&judgement)
                     && refusal.reasons.iter().any(Reason::is_about_the_person) => {}
+            Ok(permit) => ready.permit = Some(permit),
+            Err(refusal) => return Err(self.refuse_decision(&judgement, &refusal, &ready.subjects).await),
+        }
+        let original = original.into_owned();
+        let replaced = match &resolved.subject {
+            SubjectAt::Target(place) if original != place.id => Some((place.part, place.raw.clone(), original.clone())),
+            SubjectAt::Target(_) | SubjectAt::Body | SubjectAt::Entries | SubjectAt::Caller | SubjectAt::NoOne => None,
         };
         ready.settled = Settled::Person(original);
         Ok(replaced)
@@ -406,7 +413,15 @@ impl Exchange {
         if let Some(reference) = &mut judgement.route {
             reference.asked = found.categories;
         }
-        Ok(route.body_subject().and_then(|path| path.find(&value)))
+        let Some(path) = route.body_subject() else { return Ok(None) };
+        let named = path.find(&value);
+        // Somebody is named whom the gate cannot read, and the backend perhaps can (`["b"]`, `2.0`, `{}`).
+        if named.is_none() && path.pointer().find(&value).into_iter().any(|value| !value.is_null()) {
+            let problem =
+                Problem::new(StatusCode::BAD_REQUEST, "subject-mismatch", "the body does not name its subject clearly");
+            return Err(self.refuse(judgement, problem, None, &[]).await);
+        }
+        Ok(named)
     }
 
     /// A PUT replaces what the caller may not have seen: it needs a view in which nothing was cut.
@@ -600,7 +615,19 @@ impl Exchange {
         media: Cow<'static, str>,
         location: Option<String>,
     ) -> Out {
-        let problem = match pump.first().await {
+        let action = ready.judgement.route.as_ref().map_or(Action::Read, |r| r.action);
+        let lines = ready.judgement.route().is_some_and(|route| route.shape() == Shape::Lines);
+        let first = match pump.first().await {
+            // Lines of which none is left are an empty answer, as a list is.
+            First::Dropped if lines && action.releases() => First::Ready,
+            // The write stands; only its answer is not shown.
+            First::Dropped if !action.releases() => {
+                pump.end_without_body(Outcome::Completed, "answer-not-released", status.as_u16());
+                return self.released(&ready, status, None, location.as_deref(), GateBody::whole(Bytes::new()));
+            }
+            first => first,
+        };
+        let problem = match first {
             First::Ready if head.method == Method::HEAD => {
                 pump.end_without_body(Outcome::Completed, "head", status.as_u16());
                 return self.released(&ready, status, Some(&media), location.as_deref(), GateBody::whole(Bytes::new()));
@@ -628,6 +655,9 @@ impl Exchange {
             return Err(Unread::Problem(Problem::bad_gateway("route", "the route is gone")));
         };
         if parts.headers.contains_key(header::CONTENT_ENCODING) {
+            if !action.releases() {
+                return Err(Unread::Bodiless);
+            }
             return Err(Unread::Problem(Problem::bad_gateway(
                 "content-coding",
                 "the backend's answer is coded in a way that cannot be read",
@@ -641,7 +671,10 @@ impl Exchange {
         let side = if action.releases() { Side::Answer } else { Side::Written };
         let known = !matches!(ready.settled, Settled::Each);
         let spec = judgement.generation.layouts.spec(route, side, known).filter(|_| readable);
-        let Some(spec) = spec else { return self.opaque(ready, route, media) };
+        let Some(spec) = spec else {
+            // A permit to write shows nothing: what cannot be judged as a read stays here.
+            return if action.releases() { self.opaque(ready, route, media) } else { Err(Unread::Bodiless) };
+        };
         let asked = match action {
             Action::Read | Action::Search => {
                 judgement.route.as_ref().map_or((action, Categories::NONE), |r| (action, r.asked))
@@ -719,8 +752,7 @@ impl Exchange {
             SubjectAt::Body | SubjectAt::Caller => false,
         };
         let links = Links { origin: self.gate.upstream_origin.clone(), prefix: self.gate.public_prefix.clone() };
-        let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-        location.filter(|_| shows).and_then(|url| links.rewrite(url))
+        if his { links.rewrite(url) } else { None }
     }
 
     fn released(
@@ -773,6 +805,12 @@ impl Exchange {
         self.refuse(judgement, problem, Some(refusal), subjects).await
     }
 
+    /// Whether this caller may not learn what depends on the person: whoever is neither own staff nor the person.
+    fn hides(&self, judgement: &Judgement) -> bool {
+        let hidden = judgement.route().is_none_or(|route| route.existence() == Existence::Hidden);
+        hidden && !judgement.is_staff() && !judgement.caller.is_principal()
+    }
+
     fn decision_problem(&self, judgement: &Judgement, refusal: &Refusal) -> Problem {
         let hidden = judgement.route().is_none_or(|route| route.existence() == Existence::Hidden);
         if hidden && !judgement.is_staff() && refusal.reasons.iter().any(Reason::is_about_the_person) {
@@ -810,12 +848,6 @@ impl Exchange {
             self.gate.stranger(self.address, "rate-limited");
             let mut limited =
                 Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "too many refusals; slow down");
-    /// Whether this caller may not learn what depends on the person: whoever is neither own staff nor the person.
-    fn hides(&self, judgement: &Judgement) -> bool {
-        let hidden = judgement.route().is_none_or(|route| route.existence() == Existence::Hidden);
-        hidden && !judgement.is_staff() && !judgement.caller.is_principal()
-    }
-
             limited.retry_after_s = Some(1);
             return Box::new(self.problem(&limited));
         }
@@ -918,6 +950,25 @@ impl Exchange {
     }
 }
 
+/// What a caller is told after a panic: nothing of it.
+pub(super) fn panicked() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "the request failed; nothing is released")
+}
+
+/// The outcome of a future; `None`: it panicked, and all that it held is dropped, which ends what it had begun.
+pub(super) async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| {
+        // UNWIND: after a panic the future is never polled again.
+        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| future.as_mut().poll(context)));
+        match polled {
+            Ok(polled) => polled.map(Some),
+            Err(_) => std::task::Poll::Ready(None),
+        }
+    })
+    .await
+}
+
 /// How a body is filtered.
 struct Filter {
     redactor: Option<Redactor<EntryJudge>>,
@@ -974,25 +1025,6 @@ fn put_back(target: &str, mut replaced: Vec<(Part, Range<usize>, String)>) -> St
     for (part, raw, original) in replaced {
         let encoded = percent_encoding::utf8_percent_encode(&original, percent_encoding::NON_ALPHANUMERIC);
         let encoded =
-/// What a caller is told after a panic: nothing of it.
-pub(super) fn panicked() -> Problem {
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "the request failed; nothing is released")
-}
-
-/// The outcome of a future; `None`: it panicked, and all that it held is dropped, which ends what it had begun.
-pub(super) async fn caught<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = std::pin::pin!(future);
-    std::future::poll_fn(|context| {
-        // UNWIND: after a panic the future is never polled again.
-        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| future.as_mut().poll(context)));
-        match polled {
-            Ok(polled) => polled.map(Some),
-            Err(_) => std::task::Poll::Ready(None),
-        }
-    })
-    .await
-}
-
             encoded.to_string().replace("%2D", "-").replace("%2E", ".").replace("%5F", "_").replace("%7E", "~");
         let (start, end) = (raw.start + offset(part), raw.end + offset(part));
         target = format!("{}{encoded}{}", target.get(..start).unwrap_or(""), target.get(end..).unwrap_or(""));

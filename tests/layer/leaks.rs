@@ -73,6 +73,20 @@ async fn a_dry_run_where_nobody_is_concerned_reaches_no_backend() {
 }
 
 #[tokio::test]
+async fn a_write_cannot_be_made_to_depend_on_a_search() {
+    let stand = Stand::with(Sample::new(Org::Jmdp, 1), OPEN, &[]);
+    let id = stand.backend.sample.ids("donors")[0].clone();
+    for (query, status) in [("", 200), ("?name=x", 400)] {
+        let (target, body) = (format!("/donors/{id}{query}"), format!(r#"{{"id":"{id}","phone":"1"}}"#));
+        let (claims, purpose) = (staff("coordination-staff"), "coordination");
+        let ask = Ask { method: "PATCH", target: &target, claims, purpose, body: &body, ..Ask::default() };
+        let answer = stand.ask(ask).await;
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.body);
+    }
+    assert_eq!(stand.asked(), 1);
+}
+
+#[tokio::test]
 async fn a_record_that_names_nobody_is_not_taken_for_the_one_in_the_path() {
     let stand = Stand::new(Org::Jmdp, &[]);
     let id = stand.backend.sample.ids("donors")[0].clone();
@@ -84,6 +98,84 @@ async fn a_record_that_names_nobody_is_not_taken_for_the_one_in_the_path() {
         let list = stand.get(staff("coordination-staff"), "coordination", &format!("/donors/{id}/exams")).await;
         assert!(!list.body.contains("sekret"), "{body}: {}", list.body);
     }
+}
+
+#[tokio::test]
+async fn a_write_that_stands_is_not_told_as_a_refusal() {
+    let stand = Stand::new(Org::Sakura, &[]);
+    let id = stand.backend.sample.ids("patients")[0].clone();
+    let (target, body) = (format!("/patients/{id}"), format!(r#"{{"id":"{id}","phone":"1"}}"#));
+    for (answer, media, coding) in [
+        (r#"{"id":"another","phone":"sekret"}"#, "application/json", None),
+        ("sekret", "text/plain", None),
+        (r#"{"id":"sekret"}"#, "application/json", Some("gzip")),
+    ] {
+        let mut response = Response::builder().header("content-type", media);
+        if let Some(coding) = coding {
+            response = response.header("content-encoding", coding);
+        }
+        *stand.backend.instead.lock().unwrap() = Some(response.body(answer.into()).unwrap());
+        let (claims, purpose) = (staff("physician"), "care");
+        let ask = Ask { method: "PATCH", target: &target, claims, purpose, body: &body, ..Ask::default() };
+        let told = stand.ask(ask).await;
+        assert_eq!((told.status, told.body.as_str()), (StatusCode::OK, ""), "{answer}");
+        assert_eq!(stand.last("end")["code"], "answer-not-released");
+    }
+}
+
+#[tokio::test]
+async fn a_location_names_nobody_but_the_one_written_about() {
+    let stand = Stand::new(Org::Sakura, &[]);
+    let ids = stand.backend.sample.ids("patients");
+    let target = format!("/patients/{}/visits", ids[0]);
+    let own = format!("/patients/{}/visits/v-1", ids[0]);
+    let theirs = [
+        format!("/patients/{}/visits/v-1", ids[1]),
+        format!("{own}?name=sekret"),
+        "/sekret".into(),
+        "//evil.test/x".into(),
+        format!("/\\evil.test{own}"),
+    ];
+    let allowed = [(own.clone(), true), (format!("http://backend.test{own}"), true)];
+    for (location, passes) in allowed.into_iter().chain(theirs.map(|l| (l, false))) {
+        for method in ["POST", "GET"] {
+            let response = Response::builder().status(201).header("location", &location);
+            let response = response.header("content-type", "application/json").body("{}".into()).unwrap();
+            *stand.backend.instead.lock().unwrap() = Some(response);
+            let (claims, purpose, body) = (staff("physician"), "care", if method == "POST" { "{}" } else { "" });
+            let answer = stand.ask(Ask { method, target: &target, claims, purpose, body, ..Ask::default() }).await;
+            assert!(answer.status.is_success(), "{}", answer.body);
+            let told = answer.headers.get("location").map(|value| value.to_str().unwrap());
+            assert_eq!(told, (passes && method == "POST").then_some(own.as_str()), "{method} {location}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_export_of_which_nothing_is_left_tells_nothing_of_those_left_out() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let id = stand.backend.sample.ids("donors")[0].clone();
+    stand.add("restriction", &format!("subject={id} name=stop-use"));
+    for body in [format!("{{\"id\":\"{id}\"}}\n"), "\n".to_owned()] {
+        stand.next_body(body.clone(), "application/x-ndjson");
+        let answer = stand.get(staff("coordination-staff"), "coordination", "/export/donors").await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        assert_eq!(answer.body.trim(), "");
+    }
+}
+
+#[tokio::test]
+async fn a_subject_that_the_gate_cannot_read_in_a_body_is_not_forwarded() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let id = stand.backend.sample.ids("donors")[0].clone();
+    for named in [r#"["D-9"]"#, r#"{"v":"D-9"}"#, "1.5", "true", r#""a/b""#, r#""""#] {
+        let (target, body) = (format!("/donors/{id}"), format!(r#"{{"id":{named},"phone":"1"}}"#));
+        let (claims, purpose) = (staff("coordination-staff"), "coordination");
+        let ask = Ask { method: "PATCH", target: &target, claims, purpose, body: &body, ..Ask::default() };
+        let answer = stand.ask(ask).await;
+        assert!(answer.status.is_client_error(), "{named}: {}", answer.body);
+    }
+    assert_eq!(stand.asked(), 0);
 }
 
 #[tokio::test]
@@ -128,6 +220,16 @@ async fn a_count_of_statistics_is_nobodys_id_in_the_log() {
         let subjects = record["disclosed"].as_array().into_iter().flatten().map(|d| d["subjects"].clone());
         assert!(subjects.into_iter().all(|s| s.as_array().is_none_or(Vec::is_empty)), "{record}");
     }
+}
+
+#[tokio::test]
+async fn a_blocked_caller_gets_nothing_of_no_one_either() {
+    let stand = Stand::new(Org::Jmdp, &[("block-caller", "issuer=https://issuer.test caller=staff-1")]);
+    for purpose in ["improvement", "research"] {
+        let answer = stand.get(staff("research-staff"), purpose, "/statistics/donors-by-prefecture").await;
+        assert!(answer.status.is_client_error(), "{}", answer.body);
+    }
+    assert_eq!(stand.asked(), 0);
 }
 
 #[tokio::test]
