@@ -13,6 +13,8 @@ mod audit;
 mod check;
 mod coverage;
 mod decide;
+#[cfg(feature = "demo")]
+mod demo;
 pub mod documents;
 mod explain;
 mod keys;
@@ -64,6 +66,8 @@ enum Command {
     Coverage(coverage::Coverage),
     Decide(decide::Decide),
     Explain(explain::Explain),
+    #[cfg(feature = "demo")]
+    Demo(demo::Demo),
     Serve(serve::Serve),
     Keys(keys::Keys),
     Registry(registry::Registry),
@@ -78,6 +82,8 @@ impl Command {
             Command::Coverage(coverage) => coverage.run(terminal),
             Command::Decide(decide) => decide.run(terminal),
             Command::Explain(explain) => explain.run(terminal),
+            #[cfg(feature = "demo")]
+            Command::Demo(demo) => demo.run(terminal),
             Command::Serve(serve) => serve.run(terminal),
             Command::Keys(keys) => keys.run(terminal),
             Command::Registry(registry) => registry.run(terminal),

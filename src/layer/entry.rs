@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::gate::Gate;
 use super::judgement::{Judgement, Whose};
 use super::layout::{Means, PlanKey, Side};
+use crate::catalogue::Route;
 use crate::decision::{Permit, Refusal};
 use crate::policy::{Action, Categories, Form, Release};
 use crate::redact::{Entry, Judge, LinkRewriter, Plan, Pseudonymiser, Spec, Verdict};
@@ -57,6 +59,8 @@ impl Judge for EntryJudge {
             (Settled::Each, Some(subject)) => Whose::Of(subject),
             (Settled::Each, None) => return Verdict::Drop,
             (Settled::Person(person), Some(subject)) if subject != person => return Verdict::Drop,
+            // Where a record is to say whom it is about, silence is no proof that it is he.
+            (Settled::Person(_), None) if self.names_subject(route, entry.resource_type) => return Verdict::Drop,
             (Settled::Person(person), _) => Whose::Of(person),
             (Settled::NoOne { count_min: None }, _) => Whose::NoOnes,
             (Settled::NoOne { count_min: Some(least) }, count) => {
@@ -86,6 +90,18 @@ impl Judge for EntryJudge {
 }
 
 impl EntryJudge {
+    /// Whether the catalogue says where such an entry names its subject.
+    fn names_subject(&self, route: &Route, resource_type: Option<&str>) -> bool {
+        if route.is_fhir() {
+            let known = resource_type.and_then(|name| self.judgement.generation.catalogue.types().get(name));
+            return known.is_none_or(|known| known.subject.is_some());
+        }
+        match self.side {
+            Side::Answer => route.entry_subject().is_some(),
+            Side::Written => route.body_subject().is_some(),
+        }
+    }
+
     fn plan(&self, release: Release, permit: Option<&Permit>) -> Arc<Plan> {
         plan(&self.judgement, &self.spec, self.side, release, permit)
     }
@@ -113,19 +129,22 @@ pub(super) fn plan(
     let all = route.map_or(Categories::ALL, crate::catalogue::Route::everything);
     judgement.generation.layouts.plan(key, spec, all, || Means {
         pseudonymiser: pseudonyms.map(|p| Arc::new(p) as Arc<dyn Pseudonymiser>),
-        // A link holds the request that made it, ids included: it passes where ids do.
-        links: shows_ids.then(|| {
-            let gate = &judgement.gate;
-            let links = Links { origin: gate.upstream_origin.clone(), prefix: gate.public_prefix.clone() };
-            Arc::new(links) as Arc<dyn LinkRewriter>
-        }),
+        links: Some(Arc::new(Links::of(&judgement.gate, shows_ids || route.is_some_and(crate::catalogue::Route::is_open)))),
     })
 }
 
-/// Rewrites the backend's own URLs to paths at the gate; any other is withheld.
+/// Rewrites the backend's own URLs to the gate; any other is withheld.
 pub(super) struct Links {
-    pub(super) origin: String,
-    pub(super) prefix: String,
+    origin: String,
+    prefix: String,
+    /// A link holds the request that made it, ids included: it passes where ids do, and where there are none.
+    pass: bool,
+}
+
+impl Links {
+    pub(super) fn of(gate: &Gate, pass: bool) -> Links {
+        Links { origin: gate.upstream_origin.clone(), prefix: gate.public_prefix.clone(), pass }
+    }
 }
 
 impl LinkRewriter for Links {
@@ -134,6 +153,13 @@ impl LinkRewriter for Links {
             Some(rest) => rest,
             None => url,
         };
-        (path.starts_with('/') && !path.starts_with("//")).then(|| format!("{}{path}", self.prefix))
+        // A browser takes `/\` for `//`: another host.
+        let here = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n', '\t']);
+        (self.pass && here).then(|| format!("{}{path}", self.prefix))
+    }
+
+    fn leads_past(&self, url: &str) -> bool {
+        let Some((origin, rest)) = url.split_at_checked(self.origin.len()) else { return false };
+        origin.eq_ignore_ascii_case(&self.origin) && (rest.is_empty() || rest.starts_with(['/', '?', '#']))
     }
 }

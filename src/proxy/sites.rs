@@ -97,7 +97,7 @@ impl Sites {
                 clock: Arc::clone(&clock),
                 random: random(),
                 upstream_origin: site.upstream.clone(),
-                public_prefix: site.prefix.clone(),
+                public_prefix: format!("{}{}", site.public_origin, site.prefix),
                 limits: GateLimits { request_body_bytes_max: site.request_body_bytes_max, ..GateLimits::default() },
             };
             (site.clone(), Arc::new(Gate::new(generation, parts)))

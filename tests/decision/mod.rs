@@ -8,5 +8,7 @@ mod faults;
 mod generated;
 mod json;
 mod narrow;
+mod provisional;
+mod relations;
 mod revisions;
 mod support;

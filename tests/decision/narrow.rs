@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use sekisho::decision::Reason;
 use sekisho::decision::evaluation::evaluate;
-use sekisho::decision::reference::Question;
-use sekisho::policy::{Source, Vocabulary, load};
+use sekisho::decision::reference::{Answer, Question};
+use sekisho::policy::facts::Overseas;
+use sekisho::policy::{Action, Form, Source, Vocabulary, load};
 
 use super::support::{Loaded, NOW, at, difference, good, question, text_of};
 
@@ -96,4 +97,114 @@ fn an_objection_to_a_misspelt_category_is_not_void() {
         let answer = evaluate(&line, &revisions, at(NOW)).unwrap();
         assert_eq!(answer["decision"], permitted, "{categories}: {answer}");
     }
+}
+
+fn answer(loaded: &Loaded, q: &Question<'_>) -> Answer {
+    difference(&loaded.policy, &loaded.reading(), q).unwrap_or_else(|d| panic!("{d}"))
+}
+
+#[test]
+fn a_basis_that_needs_a_contract_does_not_make_staff_or_the_person_unregistered() {
+    let loaded = Loaded::of("jmdp");
+    let facts = good(&loaded).but(|f| f.organizations.clear());
+    let staff = Question { caller: "staff-1", roles: &["coordination-staff"], ..question(&facts) };
+    let person = Question { caller: "person-1", organization: Some("principal"), ..question(&facts) };
+    for (q, purpose) in [(staff, "coordination"), (person, "principal-request.disclosure")] {
+        let (class, purpose) = (Some("donor"), Some(purpose));
+        let q = Question { class, purpose, basis: Some("outsourcing"), categories: &["identity.name"], ..q };
+        assert_eq!(answer(&loaded, &q).reasons, [Reason::BasisNotMet].into(), "{:?}", q.organization);
+    }
+}
+
+#[test]
+fn a_ground_of_article_28_that_the_clause_does_not_name_opens_nothing() {
+    let loaded = Loaded::of("jsco");
+    let grounds = [
+        (Some(Overseas::EquivalentSystem), true),
+        (Some(Overseas::DesignatedCountry), false),
+        (Some(Overseas::Consent), false),
+        (Some(Overseas::Exception), false),
+        (None, false),
+    ];
+    for (ground, opens) in grounds {
+        let facts = good(&loaded).but(|f| {
+            f.organizations.iter_mut().for_each(|o| o.overseas = ground.map(|ground| (ground, i64::MAX)));
+            f.person.consents.iter_mut().for_each(|c| c.recipient = Some("google-analytics".into()));
+        });
+        let q = Question {
+            organization: Some("org-google-analytics"),
+            class: Some("user"),
+            purpose: Some("services.access-analysis"),
+            categories: &["online.browsing"],
+            ..question(&facts)
+        };
+        let answer = answer(&loaded, &q);
+        assert_eq!(answer.decision, opens, "{ground:?}: {answer:?}");
+        assert!(opens || answer.reasons == [Reason::OverseasBasisMissing].into(), "{ground:?}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_request_of_the_person_opens_the_actions_of_that_request_only() {
+    let loaded = Loaded::of("22cemit");
+    let facts = good(&loaded);
+    let reads = [Action::Read, Action::Search];
+    let requests: [(&str, &[Action]); 9] = [
+        ("disclosure", &reads),
+        ("provision-records", &reads),
+        ("notification", &[]),
+        ("correction", &[Action::Update]),
+        ("addition", &[Action::Update]),
+        ("deletion", &[Action::Delete]),
+        ("erasure", &[Action::Delete]),
+        ("stop-use", &[]),
+        ("stop-third-party-provision", &[]),
+    ];
+    let staff = Question { caller: "staff-1", roles: &["privacy-officer"], ..question(&facts) };
+    let person = Question { caller: "person-1", organization: Some("principal"), ..question(&facts) };
+    for (request, own) in requests {
+        let purpose = format!("principal-request.{request}");
+        for action in Action::ALL {
+            let refused = |q: Question<'_>| {
+                let (class, purpose) = (Some("user"), Some(purpose.as_str()));
+                let q = Question { class, purpose, action, categories: &["identity.name"], ..q };
+                answer(&loaded, &q).reasons.contains(&Reason::ActionNotPermitted)
+            };
+            let told = format!("{} under {purpose}", action.name());
+            assert_eq!(refused(person), !own.contains(&action), "the person: {told}");
+            assert_eq!(
+                refused(Question { recipient: Some("principal"), ..staff }),
+                !own.contains(&action),
+                "for the person: {told}"
+            );
+            assert_eq!(refused(staff), !own.contains(&action) && !reads.contains(&action), "staff: {told}");
+            let other = Question { recipient: Some("third-party"), ..staff };
+            assert_eq!(refused(other), !reads.contains(&action), "for another: {told}");
+        }
+    }
+}
+
+#[test]
+fn what_is_searched_on_counts_as_released_beside_the_answer() {
+    let loaded = Loaded::of("sakura");
+    let facts = good(&loaded);
+    let search = |categories, query| Question {
+        caller: "staff-1",
+        roles: &["quality-manager"],
+        class: Some("user"),
+        purpose: Some("operations.improvement"),
+        action: Action::Search,
+        categories,
+        query,
+        ..question(&facts)
+    };
+    let online: &[&str] = &["online.browsing"];
+    assert!(answer(&loaded, &search(online, &[])).decision, "cookies beside nobody");
+    assert!(answer(&loaded, &search(online, &["health.condition"])).decision, "cookies beside no identity");
+    assert_eq!(answer(&loaded, &search(online, &["identity.gender"])).reasons, [Reason::Prohibited].into());
+    let both = answer(&loaded, &search(&["health.condition", "online.browsing"], &["identity.gender"]));
+    assert_eq!(both.release, [("health.condition".to_owned(), Form::Clear)].into());
+    // And the other way about: cookies cannot be searched on beside an identity.
+    let other_way = answer(&loaded, &search(&["identity.gender"], online));
+    assert_eq!(other_way.reasons, [Reason::SearchNotPermitted].into());
 }

@@ -162,10 +162,12 @@ impl<'a> Case<'a> {
             None => !must_match.iter().any(|required| required == key),
             Some(named) => own == Some(named),
         };
-        // Staff who fetch for a family cannot be matched with the person of the entry.
         let named = relation.person.as_deref();
         let person_fits = match (self.judge.is_staff(), kind) {
-            (true, "family-contact") => true,
+            // Staff who fetch for the family are not the contact of the relation; but an organisation that they name is
+            // matched as a caller would be, if only as the one that the relation names.
+            (true, "family-contact") if request.organization.is_none() || relation.organization.is_some() => true,
+            (true, "family-contact") => named.is_none() || named == organization,
             (_, "commissioned-exam") => named.is_none() || named == request.subject,
             _ => fits("person", named, person) || (named.is_some() && named == organization),
         };

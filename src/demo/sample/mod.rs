@@ -76,6 +76,17 @@ impl Org {
         }
     }
 
+    /// Its policy.
+    pub const fn policy(self) -> &'static str {
+        match self {
+            Org::Jsco => include_str!("../../../policy/jsco/policy.toml"),
+            Org::Jmdp => include_str!("../../../policy/jmdp/policy.toml"),
+            Org::Cemit => include_str!("../../../policy/22cemit/policy.toml"),
+            Org::Cellspect => include_str!("../../../policy/cellspect/policy.toml"),
+            Org::Sakura => include_str!("../../../policy/sakura/policy.toml"),
+        }
+    }
+
     /// What its API holds.
     pub const fn kinds(self) -> &'static [Kind] {
         match self {
@@ -181,6 +192,23 @@ impl Sample {
     /// Whose API it is.
     pub fn org(&self) -> Org {
         self.org
+    }
+
+    /// Every text that stands at a member with one of these labels, made by a rule that repeats in no other member:
+    /// numbers of the Individual Number system, hashes and codes. For telling whether one of them left.
+    pub fn secrets(&self, labels: &[&str]) -> Vec<String> {
+        let records = self.records.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut found = Vec::new();
+        for kind in self.org.kinds() {
+            let unique = |field: &&Field| matches!(field.make, Make::MyNumber | Make::Hash | Make::Token);
+            let fields = kind.fields.iter().filter(unique).filter(|field| labels.contains(&field.label));
+            let pointers: Vec<String> = fields.map(|field| format!("/{}", field.path.replace('.', "/"))).collect();
+            for record in records.get(kind.collection).into_iter().flatten() {
+                let texts = pointers.iter().filter_map(|pointer| record.pointer(pointer)?.as_str());
+                found.extend(texts.map(str::to_owned));
+            }
+        }
+        found
     }
 
     /// The ids of a collection, in order.

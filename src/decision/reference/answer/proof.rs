@@ -96,8 +96,12 @@ impl<'a> Judged<'a> {
         let person = match (kind, relation.person.as_deref()) {
             (_, None) => kind != "agent",
             ("commissioned-exam", Some(named)) => q.subject == Some(named),
-            // Staff who fetch for the family are not the family member named.
-            ("family-contact", Some(_)) if q.organization.is_none() => true,
+            // Staff who fetch for the family are not the contact named, nor can they say which of an organisation's it is;
+            // where the relation names a person alone, the organisation that they name has to be that one.
+            ("family-contact", Some(named)) if q.organization.is_none() => match q.for_organization {
+                Some(organization) if relation.organization.is_none() => named == organization,
+                _ => true,
+            },
             (_, Some(named)) => named == q.caller || self.candidate.entry.is_some_and(|entry| entry.id == named),
         };
         let organization = match relation.organization.as_deref() {
