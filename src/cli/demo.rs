@@ -307,7 +307,7 @@ fn result(told: &Told<'_>) -> String {
         && behind != here
     {
         parts.push(
-            format!("{here} of {} ", count(behind, "entrie").replace("entries", "entries")).trim_end().to_owned(),
+            format!("{here} of {} ", count(behind, "entrie")).trim_end().to_owned(),
         );
     }
     if let Some(coding) = &told.coding {

@@ -285,7 +285,7 @@ fn expected(
         let found = body.pointer(place).and_then(Value::as_array).map(Vec::len);
         unless(found == Some(*count), format!("`{place}` has {found:?} entries instead of {count}"));
     }
-    if step.fields.iter().any(|field| *field == ("accept-encoding", "gzip")) {
+    if step.fields.contains(&("accept-encoding", "gzip")) {
         unless(answer.coding.as_deref() == Some("gzip"), "the answer is not gzip".to_owned());
     }
 }

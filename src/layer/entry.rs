@@ -129,7 +129,10 @@ pub(super) fn plan(
     let all = route.map_or(Categories::ALL, crate::catalogue::Route::everything);
     judgement.generation.layouts.plan(key, spec, all, || Means {
         pseudonymiser: pseudonyms.map(|p| Arc::new(p) as Arc<dyn Pseudonymiser>),
-        links: Some(Arc::new(Links::of(&judgement.gate, shows_ids || route.is_some_and(crate::catalogue::Route::is_open)))),
+        links: Some(Arc::new(Links::of(
+            &judgement.gate,
+            shows_ids || route.is_some_and(crate::catalogue::Route::is_open),
+        ))),
     })
 }
 

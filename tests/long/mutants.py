@@ -20,10 +20,10 @@ COPY = ROOT / "target" / "mutants" / "tree"
 
 # Checks outside the judge: file, what stands there, what it becomes, what is then missing.
 BY_HAND = [
-    ("src/layer/exchange.rs", "if !judgement.token_grants() {", "if false {", "a token's purposes narrow"),
-    ("src/layer/exchange.rs", "if found.unclassified_count > 0 {", "if false {", "unnamed members of a write are refused"),
-    ("src/layer/exchange.rs", "if self.method == Method::PUT {", "if false {", "a PUT needs the whole view"),
-    ("src/layer/exchange.rs", "in_body.is_some_and(|other| other != named)", "false", "the body is about whom the path names"),
+    ("src/layer/exchange/mod.rs", "if !judgement.token_grants() {", "if false {", "a token's purposes narrow"),
+    ("src/layer/exchange/subject.rs", "if found.unclassified_count > 0 {", "if false {", "unnamed members of a write are refused"),
+    ("src/layer/exchange/subject.rs", "if self.method == Method::PUT {", "if false {", "a PUT needs the whole view"),
+    ("src/layer/exchange/subject.rs", "in_body.is_some_and(|other| other != named)", "false", "the body is about whom the path names"),
     ("src/layer/headers.rs", "named.trim().eq_ignore_ascii_case(field.as_str())", "false", "Connection names no checked field"),
     ("src/layer/entry.rs", "if subject != person => return Verdict::Drop", "if false => return Verdict::Drop", "an entry about another person is dropped"),
     ("src/layer/entry.rs", "Some(count) if count >= *least => Whose::NoOnes", "Some(_) => Whose::NoOnes", "small cells are withheld"),

@@ -1,0 +1,279 @@
+//! One request, step by step, as the crate's story tells it. Read [`Exchange::answer`] first.
+//!
+//! Any error refuses: no path leads from "could not tell" to "forward".
+
+mod refuse;
+mod release;
+mod subject;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+
+use crate::audit::Sealed;
+use crate::catalogue::Unresolved;
+use crate::decision::{Named, Permit};
+use crate::layer::body::{BoxError, GateBody};
+use crate::layer::declaration::{Declaration, DeclarationFault, dry_run};
+use crate::layer::entry::Settled;
+use crate::layer::gate::Gate;
+use crate::layer::judgement::{Judgement, RouteRef, training_until};
+use crate::layer::refusal::Problem;
+use crate::layer::{PeerAddress, PeerCertificate};
+use crate::layer::{headers, help};
+
+/// The body of a forwarded request: a read has none, a write was read whole.
+pub type ForwardBody = Full<Bytes>;
+/// What the backend answers.
+pub(super) type Answered<B> = Result<Response<B>, BoxError>;
+
+/// One request on its way through the gate.
+pub(super) struct Exchange {
+    gate: Arc<Gate>,
+    id: String,
+    trace: Option<String>,
+    method: Method,
+    address: Option<IpAddr>,
+    started: Instant,
+    now: i64,
+    dry_run: bool,
+    fhir: bool,
+}
+
+/// A refusal before or after its record: what the caller gets.
+type Out = Response<GateBody>;
+
+/// What was settled before the backend is asked.
+struct Ready {
+    judgement: Arc<Judgement>,
+    permit: Option<Permit>,
+    settled: Settled,
+    /// The subject known before the backend is asked, for the begin record.
+    subjects: Vec<Sealed>,
+    target: String,
+    body: Bytes,
+}
+
+impl Exchange {
+    pub(super) fn new(gate: Arc<Gate>, head: &Parts) -> Exchange {
+        let address = head.extensions.get::<PeerAddress>().map(|PeerAddress(address): &PeerAddress| address.ip());
+        Exchange {
+            id: gate.decision_id(),
+            trace: headers::trace_id(&head.headers),
+            method: head.method.clone(),
+            address,
+            started: Instant::now(),
+            now: gate.now_ms(),
+            dry_run: false,
+            fhir: false,
+            gate,
+        }
+    }
+
+    /// The decision's id.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The answer to a request. `forward` asks the backend; it is called at most once, and only with a permit.
+    pub(super) async fn answer<B, RB, F, Fut>(mut self, head: Parts, body: B, forward: F) -> Out
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: Into<BoxError>,
+        RB: http_body::Body<Data = Bytes> + Send + 'static,
+        RB::Error: Into<BoxError>,
+        F: FnOnce(Request<ForwardBody>) -> Fut,
+        Fut: Future<Output = Answered<RB>>,
+    {
+        match self.judge(&head, body).await {
+            Ok(ready) => self.forward(&head, ready, forward).await,
+            Err(out) => *out,
+        }
+    }
+
+    // --- steps 1 to 7: before the backend ----------------------------------------------------------------------------
+
+    async fn judge<B>(&mut self, head: &Parts, body: B) -> Result<Ready, Box<Out>>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: Into<BoxError>,
+    {
+        if headers::connection_names_what_is_checked(&head.headers) {
+            return Err(self.strange(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "connection-field",
+                "`Connection` names a field that the gate checks",
+            )));
+        }
+        let mut judgement = self.identify(head)?;
+        self.declare(head, &mut judgement).await?;
+        if head.uri.path() == help::PATH {
+            return Err(self.help(&judgement).await);
+        }
+        let generation = Arc::clone(&judgement.generation);
+        let resolved = match generation.catalogue.resolve(head.method.as_str(), head.uri.path(), head.uri.query()) {
+            Ok(resolved) => resolved,
+            Err(unresolved) => return Err(self.refuse(&judgement, unresolved_problem(&unresolved), None, &[]).await),
+        };
+        self.fhir = resolved.route.is_fhir();
+        judgement.route = Some(RouteRef::new(
+            &generation,
+            resolved.route,
+            resolved.action,
+            resolved.asked,
+            resolved.query_categories,
+        ));
+        if resolved.route.is_open() && resolved.action.releases() {
+            let ready = self.open_route(judgement, head);
+            return if self.dry_run { Err(self.dry_run(&ready).await) } else { Ok(ready) };
+        }
+        self.check_declared(&mut judgement).await?;
+        if !resolved.action.releases() && !resolved.query_categories.is_empty() {
+            let problem =
+                Problem::new(StatusCode::BAD_REQUEST, "unknown-parameter", "a write takes no search parameter");
+            return Err(self.refuse(&judgement, problem, None, &[]).await);
+        }
+        let writes = resolved.action.writes();
+        let body = if writes { self.read_body(&judgement, head, body).await? } else { Bytes::new() };
+        self.now = self.gate.now_ms(); // a body may arrive slowly: the permit is that of now
+        self.judge_subject(judgement, head, &resolved, body).await
+    }
+
+    /// Step 3: who calls? Refusals here are counted, not recorded one by one: strangers cannot fill the log.
+    fn identify(&self, head: &Parts) -> Result<Judgement, Box<Out>> {
+        let generation = self.gate.generation.load_full();
+        let certificate = head.extensions.get::<PeerCertificate>().map(|PeerCertificate(der): &PeerCertificate| &**der);
+        let caller = self.gate.authenticator.authenticate(&head.headers, certificate, self.now / 1000);
+        let caller = caller.map_err(|error| {
+            let mut problem = Problem::new(error.status(), error.code(), error.public());
+            problem.challenge = error.www_authenticate();
+            problem.retry_after_s = error.retry_after_s();
+            self.strange(problem)
+        })?;
+        let Some(policy) = generation.revisions.at(self.now).cloned() else {
+            return Err(self.strange(Problem::unavailable("no-policy", "no policy is loaded")));
+        };
+        let roles = policy.roles_of(caller.roles.iter().map(String::as_str));
+        let training = training_until(caller.training_until.as_deref(), &policy);
+        Ok(Judgement {
+            gate: Arc::clone(&self.gate),
+            generation,
+            policy,
+            caller,
+            declaration: Declaration::default(),
+            purpose: Named::Missing,
+            roles,
+            training_until: training,
+            route: None,
+        })
+    }
+
+    /// Step 4: what is declared? A token's only purpose stands in for a missing field.
+    async fn declare(&mut self, head: &Parts, judgement: &mut Judgement) -> Result<(), Box<Out>> {
+        let declared = Declaration::parse(&head.headers).and_then(|d| Ok((d, dry_run(&head.headers)?)));
+        let (mut declaration, dry) = match declared {
+            Ok(declared) => declared,
+            Err(DeclarationFault(detail)) => {
+                let problem = Problem::new(StatusCode::BAD_REQUEST, "declaration-malformed", detail);
+                return Err(self.refuse(judgement, problem, None, &[]).await);
+            }
+        };
+        self.dry_run = dry;
+        if declaration.purpose.is_none()
+            && let Some([only]) = judgement.caller.purposes.as_deref()
+        {
+            declaration.purpose = Some(only.clone());
+        }
+        judgement.declaration = declaration;
+        Ok(())
+    }
+
+    async fn check_declared(&self, judgement: &mut Judgement) -> Result<(), Box<Out>> {
+        let policy = Arc::clone(&judgement.policy);
+        judgement.purpose = match judgement.declaration.purpose.as_deref().map(|word| policy.declared(word)) {
+            None => Named::Missing,
+            Some(Ok(id)) => Named::from(Some(id)),
+            Some(Err(meant)) => {
+                let mut problem = Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    "purpose-ambiguous",
+                    "the code means several purposes; declare one of them",
+                );
+                problem.names.push(("purposes", meant.into_iter().map(str::to_owned).collect()));
+                return Err(self.refuse(judgement, problem, None, &[]).await);
+            }
+        };
+        if !judgement.token_grants(judgement.purpose) {
+            let problem = Problem::new(
+                StatusCode::FORBIDDEN,
+                "purpose-not-granted",
+                "the token does not grant this purpose; a declaration may only narrow it",
+            );
+            return Err(self.refuse(judgement, problem, None, &[]).await);
+        }
+        Ok(())
+    }
+
+    /// A route with nobody's data: there is nothing to decide but who calls.
+    fn open_route(&self, judgement: Judgement, head: &Parts) -> Ready {
+        Ready {
+            judgement: Arc::new(judgement),
+            permit: None,
+            settled: Settled::Open,
+            subjects: Vec::new(),
+            target: target(head),
+            body: Bytes::new(),
+        }
+    }
+}
+
+/// What a caller is told after a panic: nothing of it.
+pub(super) fn panicked() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "the request failed; nothing is released")
+}
+
+/// The outcome of a future; `None`: it panicked, and all that it held is dropped, which ends what it had begun.
+pub(super) async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| {
+        // UNWIND: after a panic the future is never polled again.
+        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| future.as_mut().poll(context)));
+        match polled {
+            Ok(polled) => polled.map(Some),
+            Err(_) => std::task::Poll::Ready(None),
+        }
+    })
+    .await
+}
+
+pub(super) fn unresolved_problem(unresolved: &Unresolved) -> Problem {
+    match unresolved {
+        Unresolved::NotFound => Problem::new(StatusCode::NOT_FOUND, "no-such-route", "no route has this path"),
+        Unresolved::MethodNotAllowed { allow } => {
+            let mut problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", unresolved.to_string());
+            problem.allow = Some(allow.clone());
+            problem
+        }
+        Unresolved::BadTarget(_) => Problem::new(StatusCode::BAD_REQUEST, "bad-target", unresolved.to_string()),
+        Unresolved::UnknownParameter { .. } => {
+            Problem::new(StatusCode::BAD_REQUEST, "unknown-parameter", unresolved.to_string())
+        }
+    }
+}
+
+/// Path and query as the catalogue resolved them.
+pub(super) fn target(head: &Parts) -> String {
+    head.uri.path_and_query().map_or_else(|| "/".to_owned(), |pq| pq.as_str().to_owned())
+}
+
+/// The peer's address, for those who build requests by hand.
+impl From<SocketAddr> for PeerAddress {
+    fn from(address: SocketAddr) -> PeerAddress {
+        PeerAddress(address)
+    }
+}

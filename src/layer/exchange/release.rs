@@ -1,0 +1,392 @@
+//! Steps 8 to 11: record, forward, release.
+
+use super::{Answered, Exchange, ForwardBody, Out, Ready, caught, panicked};
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full};
+
+use crate::audit::{self, Outcome, Pending, Sealed, Ticket};
+use crate::catalogue::{Route, Shape, SubjectAt};
+use crate::decision::Obligations;
+use crate::layer::Timeout;
+use crate::layer::body::{BoxError, First, GateBody, Pump, Start, micros};
+use crate::layer::entry::{EntryJudge, Links, Notes, Settled, plan};
+use crate::layer::headers;
+use crate::layer::judgement::{Judgement, Whose};
+use crate::layer::layout::Side;
+use crate::layer::record::{self, Words};
+use crate::layer::refusal::{Problem, insert};
+use crate::policy::{Action, Categories, Form, Release};
+use crate::redact::{LinkRewriter, Redactor};
+
+impl Exchange {
+    pub(super) async fn forward<RB, F, Fut>(&self, head: &Parts, ready: Ready, forward: F) -> Out
+    where
+        RB: http_body::Body<Data = Bytes> + Send + 'static,
+        RB::Error: Into<BoxError>,
+        F: FnOnce(Request<ForwardBody>) -> Fut,
+        Fut: Future<Output = Answered<RB>>,
+    {
+        let judgement = Arc::clone(&ready.judgement);
+        let pending = match self.begin(&ready) {
+            Ok(pending) => pending,
+            Err(_) => return self.cannot_record(),
+        };
+        let Some(request) = self.forwarded(head, &ready) else {
+            drop(pending);
+            return self.problem(&Problem::bad_gateway("target", "the request cannot be put to the backend"));
+        };
+        let reads = judgement.route.as_ref().is_some_and(|r| r.action.releases());
+        // A write is on disk before it is forwarded; a read before its first byte is released, while the backend works.
+        let (answered, ticket) = if reads {
+            let answered = caught(async move { forward(request).await }).await;
+            (answered, pending.await)
+        } else {
+            match pending.await {
+                Ok(ticket) => (caught(async move { forward(request).await }).await, Ok(ticket)),
+                Err(_) => return self.cannot_record(),
+            }
+        };
+        let Ok(ticket) = ticket else { return self.cannot_record() };
+        let backend_us = micros(self.started);
+        match answered {
+            None => self.end_refused(ticket, Outcome::Failed, &panicked(), backend_us),
+            Some(Ok(response)) => self.release(head, ready, response, ticket, backend_us).await,
+            Some(Err(error)) => {
+                let problem = match error.is::<Timeout>() {
+                    true => Problem::new(
+                        StatusCode::GATEWAY_TIMEOUT,
+                        "backend-timeout",
+                        "the backend did not answer in time",
+                    ),
+                    false => Problem::bad_gateway("backend-unreachable", "the backend could not be asked"),
+                };
+                self.end_refused(ticket, Outcome::Failed, &problem, backend_us)
+            }
+        }
+    }
+
+    pub(super) fn begin(&self, ready: &Ready) -> Result<Pending<Ticket>, audit::AuditError> {
+        let words = self.words(&ready.judgement, ready.subjects.clone());
+        let decision_us = Some(micros(self.started));
+        words.with(ready.permit.as_ref().ok_or(None), |decision| {
+            self.gate.log.begin(&audit::Begin { decision, decision_us })
+        })
+    }
+
+    pub(super) fn words<'a>(&'a self, judgement: &'a Judgement, subjects: Vec<Sealed>) -> Words<'a> {
+        Words {
+            judgement,
+            id: &self.id,
+            trace: self.trace.as_deref(),
+            method: match self.method {
+                Method::GET
+                | Method::HEAD
+                | Method::POST
+                | Method::PUT
+                | Method::PATCH
+                | Method::DELETE
+                | Method::OPTIONS => self.method.as_str(),
+                _ => "_OTHER",
+            },
+            address: self.address.map(|address| address.to_string()),
+            mode: if self.dry_run { "dry-run" } else { "enforce" },
+            decided_ms: u64::try_from(self.now).unwrap_or(0),
+            subjects,
+        }
+    }
+
+    /// The request as the backend sees it.
+    pub(super) fn forwarded(&self, head: &Parts, ready: &Ready) -> Option<Request<ForwardBody>> {
+        let route = ready.judgement.route();
+        let accept = match route.map(|route| (route.is_fhir(), route.shape())) {
+            Some((true, Shape::Lines)) => "application/fhir+ndjson",
+            Some((true, _)) => "application/fhir+json",
+            Some((false, Shape::Lines)) => "application/x-ndjson",
+            Some((false, Shape::Opaque)) => "*/*",
+            Some((false, _)) | None => "application/json",
+        };
+        let uri: Uri = ready.target.parse().ok()?;
+        let method = if head.method == Method::HEAD { Method::GET } else { head.method.clone() };
+        let mut request = Request::new(Full::new(ready.body.clone()));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers::inward(&head.headers, head.version, accept, !ready.body.is_empty());
+        Some(request)
+    }
+
+    pub(super) async fn release<RB>(
+        &self,
+        head: &Parts,
+        ready: Ready,
+        response: Response<RB>,
+        ticket: Ticket,
+        backend_us: u64,
+    ) -> Out
+    where
+        RB: http_body::Body<Data = Bytes> + Send + 'static,
+        RB::Error: Into<BoxError>,
+    {
+        let (parts, body) = response.into_parts();
+        if let Some(problem) = upstream_problem(parts.status) {
+            let outcome = if parts.status.is_server_error() { Outcome::Failed } else { Outcome::Completed };
+            return self.end_refused(ticket, outcome, &problem, backend_us);
+        }
+        let location = self.location(&ready, &parts.headers);
+        let bodiless = |code, ticket: Ticket| {
+            let end = self.ending(Outcome::Completed, code, parts.status.as_u16(), backend_us);
+            drop(ticket.end(&end));
+            self.released(&ready, parts.status, None, location.as_deref(), GateBody::whole(Bytes::new()))
+        };
+        let action = ready.judgement.route.as_ref().map_or(Action::Read, |r| r.action);
+        let empty = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) || body.is_end_stream();
+        if empty || action == Action::Delete {
+            return bodiless(None, ticket);
+        }
+        let filter = match self.filter(&ready, action, &parts) {
+            Ok(filter) => filter,
+            Err(Unread::Bodiless) => return bodiless(Some("answer-not-released"), ticket),
+            Err(Unread::Problem(problem)) => return self.end_refused(ticket, Outcome::Failed, &problem, backend_us),
+        };
+        let pump = Pump::new(Start {
+            judgement: Arc::clone(&ready.judgement),
+            upstream: Box::pin(body.map_err(Into::into)),
+            redactor: filter.redactor,
+            notes: filter.notes,
+            ticket,
+            on_record: !ready.subjects.is_empty(),
+            status: parts.status.as_u16(),
+            started: self.started,
+            backend_us,
+        });
+        self.stream(head, ready, pump, parts.status, filter.media, location).await
+    }
+
+    /// Waits for the first thing that may leave: only then is the status known.
+    pub(super) async fn stream(
+        &self,
+        head: &Parts,
+        ready: Ready,
+        mut pump: Box<Pump>,
+        status: StatusCode,
+        media: Cow<'static, str>,
+        location: Option<String>,
+    ) -> Out {
+        let action = ready.judgement.route.as_ref().map_or(Action::Read, |r| r.action);
+        let lines = ready.judgement.route().is_some_and(|route| route.shape() == Shape::Lines);
+        let first = match pump.first().await {
+            // Lines of which none is left are an empty answer, as a list is.
+            First::Dropped if lines && action.releases() => First::Ready,
+            // The write stands; only its answer is not shown.
+            First::Dropped if !action.releases() => {
+                pump.end_without_body(Outcome::Completed, "answer-not-released", status.as_u16());
+                return self.released(&ready, status, None, location.as_deref(), GateBody::whole(Bytes::new()));
+            }
+            first => first,
+        };
+        let problem = match first {
+            First::Ready if head.method == Method::HEAD => {
+                pump.end_without_body(Outcome::Completed, "head", status.as_u16());
+                return self.released(&ready, status, Some(&media), location.as_deref(), GateBody::whole(Bytes::new()));
+            }
+            First::Ready => {
+                return self.released(&ready, status, Some(&media), location.as_deref(), GateBody::stream(pump));
+            }
+            First::Fault(code) => {
+                Problem::bad_gateway(code, "the backend's answer cannot be judged; nothing of it is released")
+            }
+            First::Blind(code) => Problem::unavailable(code, "the gate cannot know or record; nothing is released"),
+            First::Dropped => match pump.notes() {
+                Notes { refusal: Some(refusal), .. } => self.decision_problem(&ready.judgement, &refusal),
+                _ => Problem::not_available(),
+            },
+        };
+        let outcome = if problem.status.is_server_error() { Outcome::Failed } else { Outcome::Completed };
+        pump.end_without_body(outcome, problem.kind, problem.status.as_u16());
+        self.problem(&problem)
+    }
+
+    pub(super) fn filter(
+        &self,
+        ready: &Ready,
+        action: Action,
+        parts: &http::response::Parts,
+    ) -> Result<Filter, Unread> {
+        let judgement = &ready.judgement;
+        let Some(route) = judgement.route() else {
+            return Err(Problem::bad_gateway("route", "the route is gone").into());
+        };
+        if parts.headers.contains_key(header::CONTENT_ENCODING) {
+            if !action.releases() {
+                return Err(Unread::Bodiless);
+            }
+            return Err(Problem::bad_gateway(
+                "content-coding",
+                "the backend's answer is coded in a way that cannot be read",
+            )
+            .into());
+        }
+        let media = headers::media_type(&parts.headers);
+        let lines = route.shape() == Shape::Lines && action.releases();
+        let readable = media
+            .as_deref()
+            .is_some_and(|media| if lines { headers::is_lines(media) } else { headers::is_json(media) });
+        let side = if action.releases() { Side::Answer } else { Side::Written };
+        let known = !matches!(ready.settled, Settled::Each);
+        let spec = judgement.generation.layouts.spec(route, side, known).filter(|_| readable);
+        let Some(spec) = spec else {
+            // A permit to write shows nothing: what cannot be judged as a read stays here.
+            return if action.releases() { self.opaque(ready, route, media) } else { Err(Unread::Bodiless) };
+        };
+        let asked = match action {
+            Action::Read | Action::Search => {
+                judgement.route.as_ref().map_or((action, Categories::NONE), |r| (action, r.asked))
+            }
+            Action::Create | Action::Update | Action::Delete => (Action::Read, route.everything()),
+        };
+        if !action.releases() && !self.may_read_back(ready, asked) {
+            return Err(Unread::Bodiless);
+        }
+        let notes = Arc::new(Mutex::new(Notes::default()));
+        let general = ready.permit.as_ref();
+        let envelope = plan(judgement, &spec, side, Release::NOTHING, general);
+        let judge = EntryJudge {
+            judgement: Arc::clone(judgement),
+            spec: Arc::clone(&spec),
+            side,
+            settled: ready.settled.clone(),
+            notes: Arc::clone(&notes),
+            asked,
+        };
+        let redactor = Redactor::new(spec, judge, envelope, self.gate.key_seed());
+        let media = match (lines, route.is_fhir()) {
+            (true, true) => "application/fhir+ndjson",
+            (true, false) => "application/x-ndjson",
+            (false, true) => "application/fhir+json",
+            (false, false) => "application/json",
+        };
+        Ok(Filter { redactor: Some(redactor), notes, media: media.into() })
+    }
+
+    /// The answer to a write is judged as a read by the same purpose, else it stays here.
+    pub(super) fn may_read_back(&self, ready: &Ready, asked: (Action, Categories)) -> bool {
+        let whose = match &ready.settled {
+            Settled::Person(person) => Whose::Of(person),
+            Settled::Each => return true, // its body tells whom it is about; the entry is judged
+            Settled::NoOne { .. } | Settled::Open => Whose::NoOnes,
+        };
+        let view = self.gate.registry.facts(self.now);
+        view.is_ok_and(|view| ready.judgement.decide_as(whose, "", &view, self.now, asked).is_ok())
+    }
+
+    /// Contents that cannot be read inside count as every category of the route: all clear, or not released.
+    pub(super) fn opaque(&self, ready: &Ready, route: &Route, media: Option<String>) -> Result<Filter, Unread> {
+        let all = route.everything();
+        let whole = ready.permit.as_ref().is_some_and(|permit| permit.release().having(Form::Clear, all) == all);
+        let of_one = !matches!(ready.settled, Settled::Each);
+        let declared = route.shape() == Shape::Opaque;
+        if !(whole && of_one && declared) {
+            let detail = "the backend's answer cannot be read inside, and not all of it may be released";
+            return Err(Problem::bad_gateway("content-type", detail).into());
+        }
+        let media = media.map_or("application/octet-stream".into(), Cow::Owned);
+        Ok(Filter { redactor: None, notes: Arc::default(), media })
+    }
+
+    /// `Location` of what was created, where ids are shown.
+    pub(super) fn location(&self, ready: &Ready, headers: &http::HeaderMap) -> Option<String> {
+        let judgement = &ready.judgement;
+        let route =
+            judgement.route().filter(|_| judgement.route.as_ref().is_some_and(|r| r.action == Action::Create))?;
+        let Settled::Person(person) = &ready.settled else { return None };
+        let view = self.gate.registry.facts(self.now).ok()?;
+        let asked = (Action::Read, route.everything());
+        let read = judgement.decide_as(Whose::Of(person), "", &view, self.now, asked).ok()?;
+        if judgement.form_of_id(&read) != Form::Clear {
+            return None;
+        }
+        let url = headers.get(header::LOCATION)?.to_str().ok()?;
+        let path = url.strip_prefix(self.gate.upstream_origin.as_str()).unwrap_or(url);
+        // A route of the gate, without a query, and about nobody else.
+        let found = judgement.generation.catalogue.resolve("GET", path, None).ok()?;
+        let his = match &found.subject {
+            SubjectAt::Target(named) => named.id == *person,
+            SubjectAt::Entries | SubjectAt::NoOne => true,
+            SubjectAt::Body | SubjectAt::Caller => false,
+        };
+        Links::of(&self.gate, his).rewrite(url)
+    }
+
+    pub(super) fn released(
+        &self,
+        ready: &Ready,
+        status: StatusCode,
+        media: Option<&str>,
+        location: Option<&str>,
+        body: GateBody,
+    ) -> Out {
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let fields = response.headers_mut();
+        headers::own(fields);
+        if let Some(media) = media {
+            insert(fields, header::CONTENT_TYPE, media);
+        }
+        if let Some(location) = location {
+            insert(fields, header::LOCATION, location);
+        }
+        insert(fields, headers::DECISION, &self.permit_field(ready));
+        metrics::counter!("sekisho_requests_total", "outcome" => "permit").increment(1);
+        response
+    }
+
+    pub(super) fn permit_field(&self, ready: &Ready) -> String {
+        let Some(permit) = &ready.permit else { return format!("permit;id=\"{}\";withheld=0", self.id) };
+        let policy = &ready.judgement.policy;
+        let clause = record::cited(policy, permit.clauses()).first().copied().unwrap_or("");
+        let withheld = permit.asked().without(permit.release().any()).len();
+        let mut field = format!("permit;id=\"{}\";clause=\"{clause}\";withheld={withheld}", self.id);
+        if permit.obligations().has(Obligations::NOTIFY_PRINCIPAL) {
+            let purpose = policy.purpose(permit.purpose()).map_or("", |p| p.name.as_str());
+            field.push_str(&format!(";purpose=\"{purpose}\""));
+        }
+        field
+    }
+}
+
+/// How a body is filtered.
+pub(super) struct Filter {
+    redactor: Option<Redactor<EntryJudge>>,
+    notes: Arc<Mutex<Notes>>,
+    media: Cow<'static, str>,
+}
+
+/// Why a body is not filtered.
+pub(super) enum Unread {
+    /// The write stands; its answer is not shown.
+    Bodiless,
+    Problem(Box<Problem>),
+}
+
+impl From<Problem> for Unread {
+    fn from(problem: Problem) -> Unread {
+        Unread::Problem(Box::new(problem))
+    }
+}
+
+/// What the backend's status means for the caller; its own error bodies never pass.
+pub(super) fn upstream_problem(status: StatusCode) -> Option<Problem> {
+    match status.as_u16() {
+        206 => Some(Problem::bad_gateway("partial-content", "the backend answered a part nobody asked for")),
+        200..=299 => None,
+        404 | 410 => Some(Problem::not_available()),
+        400 | 409 | 412 | 422 => Some(Problem::new(status, "backend-refused", "the backend refused the request")),
+        429 | 503 => Some(Problem::unavailable("backend-busy", "the backend is busy")),
+        504 => Some(Problem::new(StatusCode::GATEWAY_TIMEOUT, "backend-timeout", "the backend did not answer in time")),
+        _ => Some(Problem::bad_gateway("backend-error", "the backend failed")),
+    }
+}

@@ -1,0 +1,266 @@
+//! Steps 6 and 7: whose record is it, what does a write carry, and may this caller have it?
+
+use super::{Exchange, Out, Ready, target};
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+
+use crate::catalogue::body::carried;
+use crate::catalogue::{Part, Resolved, Route, SubjectAt};
+use crate::decision::{Permit, Reason, json};
+use crate::layer::body::BoxError;
+use crate::layer::entry::Settled;
+use crate::layer::headers;
+use crate::layer::judgement::{Judgement, Whose};
+use crate::layer::refusal::Problem;
+use crate::policy::{Action, Form};
+
+impl Exchange {
+    pub(super) async fn read_body<B>(&self, judgement: &Judgement, head: &Parts, body: B) -> Result<Bytes, Box<Out>>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: Into<BoxError>,
+    {
+        let problem = if head.headers.contains_key(header::CONTENT_ENCODING) {
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-coding", "send the body without a content coding")
+        } else if !headers::media_type(&head.headers).as_deref().is_some_and(headers::is_json) {
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", "send `application/json`, in UTF-8")
+        } else {
+            let read = Limited::new(body, self.gate.limits.request_body_bytes_max).collect();
+            match Box::pin(read).await {
+                Ok(collected) => return Ok(collected.to_bytes()),
+                Err(error) if error.is::<http_body_util::LengthLimitError>() => Problem::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "body-too-large",
+                    "the body is larger than this gate reads",
+                ),
+                Err(_) => Problem::new(StatusCode::BAD_REQUEST, "body-broken", "the body did not arrive whole"),
+            }
+        };
+        Err(self.refuse(judgement, problem, None, &[]).await)
+    }
+
+    /// Steps 6 and 7: the facts, the route, and the subject where it is known already.
+    pub(super) async fn judge_subject(
+        &self,
+        mut judgement: Judgement,
+        head: &Parts,
+        resolved: &Resolved<'_>,
+        body: Bytes,
+    ) -> Result<Ready, Box<Out>> {
+        let Ok(view) = self.gate.registry.facts(self.now) else {
+            let problem =
+                Problem::unavailable("registry-unreadable", "what is on file cannot be read; nothing is released");
+            return Err(self.refuse(&judgement, problem, None, &[]).await);
+        };
+        let named_in_body = self.read_write(&mut judgement, resolved.route, resolved.action, &body).await?;
+        // Records of no one have no subject to wait for: what is on file of the caller counts at once.
+        let whose = if resolved.subject == SubjectAt::NoOne { Whose::NoOnes } else { Whose::Anybodys };
+        let general = match judgement.decide(whose, &view, self.now) {
+            Ok(permit) => permit,
+            Err(refusal) => return Err(self.refuse_decision(&judgement, &refusal, &[]).await),
+        };
+        let named = match (&resolved.subject, &named_in_body) {
+            (SubjectAt::Target(named), _) => Some(named.id.clone()),
+            (SubjectAt::Caller, _) => Some(judgement.caller.id.clone()),
+            (SubjectAt::Body, Some(subject)) => Some(subject.clone()),
+            (SubjectAt::Body, None) => {
+                let problem =
+                    Problem::new(StatusCode::BAD_REQUEST, "subject-missing", "the body does not say whom it is about");
+                return Err(self.refuse(&judgement, problem, None, &[]).await);
+            }
+            (SubjectAt::Entries | SubjectAt::NoOne, _) => None,
+        };
+        let cells = resolved.route.certified().and_then(|certified| certified.cells.as_ref());
+        let mut ready = Ready {
+            target: target(head),
+            settled: match resolved.subject {
+                SubjectAt::NoOne => Settled::NoOne { count_min: cells.map(|cells| cells.count_min) },
+                _ => Settled::Each, // a person, once the name was resolved
+            },
+            permit: Some(general),
+            subjects: Vec::new(),
+            judgement: Arc::new(judgement),
+            body,
+        };
+        let ids = (&general, ready.judgement.form_of_ids(resolved.action, resolved.route, &general, &view, self.now));
+        let mut replaced = self.other_ids(&ready, resolved, ids).await?;
+        if let Some(named) = named {
+            let in_body = named_in_body.as_deref();
+            replaced.extend(self.judge_named(&mut ready, resolved, &named, in_body, ids, &view).await?);
+        }
+        ready.target = put_back(&ready.target, replaced);
+        if self.method == Method::PUT {
+            self.refuse_redacted_view(&ready, resolved.route, &view).await?;
+        }
+        if self.dry_run {
+            return Err(self.dry_run(&ready).await);
+        }
+        Ok(ready)
+    }
+
+    /// Ids of other records in the path: pseudonyms, where ids are not shown.
+    pub(super) async fn other_ids(
+        &self,
+        ready: &Ready,
+        resolved: &Resolved<'_>,
+        (general, form): (&Permit, Form),
+    ) -> Result<Vec<(Part, Range<usize>, String)>, Box<Out>> {
+        let mut replaced = Vec::new();
+        for named in &resolved.ids {
+            match ready.judgement.original(&named.id, general, form) {
+                Some(original) if *original == *named.id => {}
+                Some(original) => replaced.push((named.part, named.raw.clone(), original.into_owned())),
+                None => return Err(self.refuse(&ready.judgement, Problem::not_available(), None, &[]).await),
+            }
+        }
+        Ok(replaced)
+    }
+
+    /// A subject named by path, query, body or token: resolved from a pseudonym where ids are not shown, then judged.
+    pub(super) async fn judge_named(
+        &self,
+        ready: &mut Ready,
+        resolved: &Resolved<'_>,
+        named: &str,
+        in_body: Option<&str>,
+        (general, form): (&Permit, Form),
+        view: &crate::registry::View,
+    ) -> Result<Option<(Part, Range<usize>, String)>, Box<Out>> {
+        let judgement = Arc::clone(&ready.judgement);
+        let original = match &resolved.subject {
+            SubjectAt::Caller => Some(Cow::Borrowed(named)),
+            // The person names his own record by his own id.
+            _ if judgement.caller.is_principal() => Some(Cow::Borrowed(named)),
+            _ => judgement.original(named, general, form),
+        };
+        let Some(original) = original.filter(|id| crate::catalogue::is_subject_id(id)) else {
+            return Err(self.refuse(&judgement, Problem::not_available(), None, &[]).await);
+        };
+        if in_body.is_some_and(|other| other != named) {
+            let problem = Problem::new(
+                StatusCode::BAD_REQUEST,
+                "subject-mismatch",
+                "the body is about another person than the path",
+            );
+            return Err(self.refuse(&judgement, problem, None, &[]).await);
+        }
+        let sealed = self.gate.seal.subject(&original);
+        let Ok(sealed) = sealed else {
+            return Err(self.refuse(&judgement, Problem::not_available(), None, &[]).await);
+        };
+        ready.subjects = vec![sealed];
+        match judgement.decide(Whose::Of(&original), view, self.now) {
+            // A dry run asks no backend whether there is such a person: to outsiders it may not tell one who is on file
+            // from one whom nobody knows, and tells what could be answered about anybody.
+            Ok(_) if self.dry_run && self.hides(&judgement) => {}
+            Err(refusal)
+                if self.dry_run
+                    && self.hides(&judgement)
+                    && refusal.reasons.iter().any(Reason::is_about_the_person) => {}
+            Ok(permit) => ready.permit = Some(permit),
+            Err(refusal) => return Err(self.refuse_decision(&judgement, &refusal, &ready.subjects).await),
+        }
+        let original = original.into_owned();
+        let replaced = match &resolved.subject {
+            SubjectAt::Target(place) if original != place.id => Some((place.part, place.raw.clone(), original.clone())),
+            SubjectAt::Target(_) | SubjectAt::Body | SubjectAt::Entries | SubjectAt::Caller | SubjectAt::NoOne => None,
+        };
+        ready.settled = Settled::Person(original);
+        Ok(replaced)
+    }
+
+    /// A write's body: read strictly, its categories asked for, its subject found.
+    pub(super) async fn read_write(
+        &self,
+        judgement: &mut Judgement,
+        route: &Route,
+        action: Action,
+        body: &Bytes,
+    ) -> Result<Option<String>, Box<Out>> {
+        if !action.writes() {
+            return Ok(None);
+        }
+        let parsed = std::str::from_utf8(body).map_err(|_| "the body is not UTF-8".to_owned()).and_then(json::parse);
+        let value = match parsed {
+            Ok(value) => value,
+            Err(why) => {
+                let problem = Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    "body-malformed",
+                    format!("the body is no strict JSON: {why}"),
+                );
+                return Err(self.refuse(judgement, problem, None, &[]).await);
+            }
+        };
+        let types = judgement.generation.catalogue.types();
+        let found = carried(route.body(), types, route.everything(), &value);
+        if found.unclassified_count > 0 {
+            let mut problem = Problem::new(
+                StatusCode::FORBIDDEN,
+                "unclassified-fields",
+                "the body has members that the catalogue does not name; nothing was written",
+            );
+            problem.names.push(("fields", found.unclassified));
+            return Err(self.refuse(judgement, problem, None, &[]).await);
+        }
+        if let Some(reference) = &mut judgement.route {
+            reference.asked = found.categories;
+        }
+        let Some(path) = route.body_subject() else { return Ok(None) };
+        let named = path.find(&value);
+        // Somebody is named whom the gate cannot read, and the backend perhaps can (`["b"]`, `2.0`, `{}`).
+        if named.is_none() && path.pointer().find(&value).into_iter().any(|value| !value.is_null()) {
+            let problem =
+                Problem::new(StatusCode::BAD_REQUEST, "subject-mismatch", "the body does not name its subject clearly");
+            return Err(self.refuse(judgement, problem, None, &[]).await);
+        }
+        Ok(named)
+    }
+
+    /// A PUT replaces what the caller may not have seen: it needs a view in which nothing was cut.
+    pub(super) async fn refuse_redacted_view(
+        &self,
+        ready: &Ready,
+        route: &Route,
+        view: &crate::registry::View,
+    ) -> Result<(), Box<Out>> {
+        let whose = match &ready.settled {
+            Settled::Person(person) if !(self.dry_run && self.hides(&ready.judgement)) => Whose::Of(person),
+            Settled::Person(_) | Settled::Each | Settled::NoOne { .. } | Settled::Open => Whose::Anybodys,
+        };
+        let all = route.everything();
+        let read = ready.judgement.decide_as(whose, "", view, self.now, (Action::Read, all));
+        let whole = read.is_ok_and(|permit| permit.release().having(Form::Clear, all) == all);
+        if whole {
+            return Ok(());
+        }
+        let problem = Problem::new(
+            StatusCode::FORBIDDEN,
+            "write-from-redacted-view",
+            "this caller sees only part of the record, and a whole write would erase the rest",
+        );
+        Err(self.refuse(&ready.judgement, problem, None, &ready.subjects).await)
+    }
+}
+
+/// The target with original ids in the places of their pseudonyms, each as one percent-encoded segment or value.
+pub(super) fn put_back(target: &str, mut replaced: Vec<(Part, Range<usize>, String)>) -> String {
+    let query = target.find('?').map_or(0, |at| at + 1);
+    let offset = |part| if part == Part::Path { 0 } else { query };
+    replaced.sort_by_key(|(part, raw, _)| std::cmp::Reverse(raw.start + offset(*part)));
+    let mut target = target.to_owned();
+    for (part, raw, original) in replaced {
+        let encoded = percent_encoding::utf8_percent_encode(&original, percent_encoding::NON_ALPHANUMERIC);
+        let encoded =
+            encoded.to_string().replace("%2D", "-").replace("%2E", ".").replace("%5F", "_").replace("%7E", "~");
+        let (start, end) = (raw.start + offset(part), raw.end + offset(part));
+        target = format!("{}{encoded}{}", target.get(..start).unwrap_or(""), target.get(end..).unwrap_or(""));
+    }
+    target
+}
