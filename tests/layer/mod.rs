@@ -1,5 +1,7 @@
 //! The layer in process: requests through identity, declaration, decision, record and redaction to the sample APIs.
 
+mod canary;
+mod closed;
 mod leaks;
 mod support;
 

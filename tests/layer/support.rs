@@ -284,6 +284,12 @@ impl Stand {
         self.gate.registry.add(&entry, &[Arc::clone(&self.policy)], "test", NOW_MS as i64).map(|_| ()).unwrap();
     }
 
+    /// Puts a fact on file, if there can be such a fact.
+    pub(crate) fn try_add(&self, kind: &str, words: &str) -> bool {
+        let Ok(entry) = Entry::parse(kind, words.split(' ')) else { return false };
+        self.gate.registry.add(&entry, &[Arc::clone(&self.policy)], "test", NOW_MS as i64).is_ok()
+    }
+
     /// The registry's file is gone.
     pub(crate) fn lose_registry(&self) {
         std::fs::remove_file(self.folder.join("registry")).unwrap();
