@@ -61,7 +61,7 @@ impl Places {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % self.one_in == 0
+        (mixed ^ (mixed >> 31)).is_multiple_of(self.one_in)
     }
 }
 

@@ -208,3 +208,35 @@ fn what_is_searched_on_counts_as_released_beside_the_answer() {
     let other_way = answer(&loaded, &search(&["identity.gender"], online));
     assert_eq!(other_way.reasons, [Reason::SearchNotPermitted].into());
 }
+
+#[test]
+fn a_fact_that_names_nothing_is_neither_malformed_nor_a_ground() {
+    let vocabulary = Arc::new(Vocabulary::compiled_in().unwrap());
+    let revisions = load(vec![Source::new("jmdp", text_of("jmdp"))], &vocabulary).unwrap();
+    let ask = |caller: &str, purpose: &str, facts: &str| {
+        let line = format!(
+            r#"{{"subject":{{"type":"caller","id":"a","properties":{{"organization":"{caller}","identity":"verified"}}}},"action":{{"name":"read"}},
+            "resource":{{"type":"record","id":"r","properties":{{"subject_class":"donor","subject":"d","categories":["identity.gender"]}}}},
+            "context":{{"purpose":"{purpose}","basis":{basis},"time":"{NOW}","facts":{{{facts}}}}}}}"#,
+            basis = if caller == "principal" { "null" } else { r#""academic-research""# },
+        );
+        let answer = evaluate(&line, &revisions, at(NOW)).unwrap_or_else(|malformed| panic!("{malformed}: {line}"));
+        let codes =
+            answer["context"]["reasons"].as_array().unwrap().iter().map(|r| r["code"].as_str().unwrap().to_owned());
+        (answer["decision"] == true, codes.collect::<Vec<_>>())
+    };
+    let agent = |kind: &str| format!(r#""relations":[{{"kind":{kind},"person":"a"}}]"#);
+    let lab = |id: &str, approved: &str| {
+        format!(
+            r#""organizations":[{{"id":{id},"recipient":"researcher","country":"JP"}}],"approvals":[{{"organization":{approved},"purpose":"research"}}]"#
+        )
+    };
+    let disclosure = "principal-request.disclosure";
+    assert_eq!(ask("principal", disclosure, &agent("\"agent\"")), (true, vec![]));
+    assert_eq!(ask("principal", disclosure, &agent("null")), (false, vec!["relation-missing".to_owned()]));
+    assert_eq!(ask("lab", "research", &lab("\"lab\"", "\"lab\"")), (true, vec![]));
+    assert_eq!(ask("lab", "research", &lab("\"lab\"", "null")), (false, vec!["approval-missing".to_owned()]));
+    assert_eq!(ask("lab", "research", &lab("null", "\"lab\"")), (false, vec!["recipient-unknown".to_owned()]));
+    let informed = r#""informed":[{"purpose":null,"at":null}]"#;
+    assert_eq!(ask("principal", disclosure, informed), (false, vec!["relation-missing".to_owned()]));
+}
