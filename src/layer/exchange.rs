@@ -652,16 +652,13 @@ impl Exchange {
     fn filter(&self, ready: &Ready, action: Action, parts: &http::response::Parts) -> Result<Filter, Unread> {
         let judgement = &ready.judgement;
         let Some(route) = judgement.route() else {
-            return Err(Unread::Problem(Problem::bad_gateway("route", "the route is gone")));
+            return Err(unread("route", "the route is gone"));
         };
         if parts.headers.contains_key(header::CONTENT_ENCODING) {
             if !action.releases() {
                 return Err(Unread::Bodiless);
             }
-            return Err(Unread::Problem(Problem::bad_gateway(
-                "content-coding",
-                "the backend's answer is coded in a way that cannot be read",
-            )));
+            return Err(unread("content-coding", "the backend's answer is coded in a way that cannot be read"));
         }
         let media = headers::media_type(&parts.headers);
         let lines = route.shape() == Shape::Lines && action.releases();
@@ -724,7 +721,7 @@ impl Exchange {
         let declared = route.shape() == Shape::Opaque;
         if !(whole && of_one && declared) {
             let detail = "the backend's answer cannot be read inside, and not all of it may be released";
-            return Err(Unread::Problem(Problem::bad_gateway("content-type", detail)));
+            return Err(unread("content-type", detail));
         }
         let media = media.map_or("application/octet-stream".into(), Cow::Owned);
         Ok(Filter { redactor: None, notes: Arc::default(), media })
@@ -980,7 +977,11 @@ struct Filter {
 enum Unread {
     /// The write stands; its answer is not shown.
     Bodiless,
-    Problem(Problem),
+    Problem(Box<Problem>),
+}
+
+fn unread(kind: &'static str, detail: &str) -> Unread {
+    Unread::Problem(Box::new(Problem::bad_gateway(kind, detail)))
 }
 
 fn unresolved_problem(unresolved: &Unresolved) -> Problem {
