@@ -160,7 +160,7 @@ impl Stand {
         for (kind, words) in facts {
             let entry = Entry::parse(kind, words.split(' ')).unwrap_or_else(|e| panic!("{kind} {words}: {e}"));
             registry
-                .add(&entry, &[Arc::clone(&policy)], "test", NOW_MS as i64)
+                .add(&entry, &[Arc::clone(&policy)], "test", NOW_MS.cast_signed())
                 .map(|_| ())
                 .unwrap_or_else(|e| panic!("{kind} {words}: {e}"));
         }
@@ -222,13 +222,13 @@ impl Stand {
     /// Puts a fact on file.
     pub(crate) fn add(&self, kind: &str, words: &str) {
         let entry = Entry::parse(kind, words.split(' ')).unwrap_or_else(|e| panic!("{kind} {words}: {e}"));
-        self.gate.registry.add(&entry, &[Arc::clone(&self.policy)], "test", NOW_MS as i64).map(|_| ()).unwrap();
+        self.gate.registry.add(&entry, &[Arc::clone(&self.policy)], "test", NOW_MS.cast_signed()).map(|_| ()).unwrap();
     }
 
     /// Puts a fact on file, if there can be such a fact.
     pub(crate) fn try_add(&self, kind: &str, words: &str) -> bool {
         let Ok(entry) = Entry::parse(kind, words.split(' ')) else { return false };
-        self.gate.registry.add(&entry, &[Arc::clone(&self.policy)], "test", NOW_MS as i64).is_ok()
+        self.gate.registry.add(&entry, &[Arc::clone(&self.policy)], "test", NOW_MS.cast_signed()).is_ok()
     }
 
     /// The registry's file is gone.
