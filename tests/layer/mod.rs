@@ -3,6 +3,8 @@
 mod canary;
 mod closed;
 mod leaks;
+mod outside;
+mod script;
 mod support;
 
 use http::StatusCode;

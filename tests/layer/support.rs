@@ -1,6 +1,6 @@
 //! A gate in process: a policy of the repository, its sample API as the inner service, a token issuer, a simulated disk.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -26,71 +26,12 @@ use sekisho::store::simulated::Simulated;
 use tower::{Layer, ServiceExt};
 use zeroize::Zeroizing;
 
+pub(crate) use super::script::{Script, Step};
+
 /// 2026-11-22T09:00:00+09:00.
 pub(crate) const NOW_MS: u64 = 1_795_305_600_000;
 const SECRET: &[u8] = b"a secret of at least thirty-two bytes for tests";
 const ISSUER: &str = "https://issuer.test";
-
-/// What a backend's body does when it is asked for more.
-pub(crate) enum Step {
-    Data(Bytes),
-    Trailers(HeaderMap),
-    /// Something happens meanwhile.
-    Do(Box<dyn FnOnce() + Send>),
-    /// The connection breaks.
-    Break,
-    Panic,
-    /// Nothing more comes, and no end.
-    Hang,
-}
-
-/// A backend's body, by a script.
-#[derive(Default)]
-pub(crate) struct Script(pub(crate) VecDeque<Step>);
-
-impl Script {
-    pub(crate) fn of(steps: impl IntoIterator<Item = Step>) -> Script {
-        Script(steps.into_iter().collect())
-    }
-
-    /// These bytes, so many at a time (0: all at once).
-    pub(crate) fn chunked(bytes: &Bytes, size: usize) -> Script {
-        let size = if size == 0 { bytes.len().max(1) } else { size };
-        Script::of((0..bytes.len()).step_by(size).map(|at| Step::Data(bytes.slice(at..bytes.len().min(at + size)))))
-    }
-}
-
-impl http_body::Body for Script {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, BoxError>>> {
-        loop {
-            return Poll::Ready(match self.0.pop_front() {
-                None => None,
-                Some(Step::Data(bytes)) => Some(Ok(http_body::Frame::data(bytes))),
-                Some(Step::Trailers(fields)) => Some(Ok(http_body::Frame::trailers(fields))),
-                Some(Step::Do(act)) => {
-                    act();
-                    continue;
-                }
-                Some(Step::Break) => Some(Err("reset".into())),
-                Some(Step::Panic) => panic!("the backend's body panics"),
-                Some(Step::Hang) => {
-                    self.0.push_front(Step::Hang);
-                    return Poll::Pending;
-                }
-            });
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
-    }
-}
 
 type Hook = Box<dyn FnOnce() -> Result<Response<Script>, BoxError> + Send>;
 
@@ -219,7 +160,7 @@ impl Stand {
         for (kind, words) in facts {
             let entry = Entry::parse(kind, words.split(' ')).unwrap_or_else(|e| panic!("{kind} {words}: {e}"));
             registry
-                .add(&entry, &[Arc::clone(&policy)], "test", NOW_MS as i64)
+                .add(&entry, &[Arc::clone(&policy)], "test", NOW_MS.cast_signed())
                 .map(|_| ())
                 .unwrap_or_else(|e| panic!("{kind} {words}: {e}"));
         }
@@ -281,13 +222,13 @@ impl Stand {
     /// Puts a fact on file.
     pub(crate) fn add(&self, kind: &str, words: &str) {
         let entry = Entry::parse(kind, words.split(' ')).unwrap_or_else(|e| panic!("{kind} {words}: {e}"));
-        self.gate.registry.add(&entry, &[Arc::clone(&self.policy)], "test", NOW_MS as i64).map(|_| ()).unwrap();
+        self.gate.registry.add(&entry, &[Arc::clone(&self.policy)], "test", NOW_MS.cast_signed()).map(|_| ()).unwrap();
     }
 
     /// Puts a fact on file, if there can be such a fact.
     pub(crate) fn try_add(&self, kind: &str, words: &str) -> bool {
         let Ok(entry) = Entry::parse(kind, words.split(' ')) else { return false };
-        self.gate.registry.add(&entry, &[Arc::clone(&self.policy)], "test", NOW_MS as i64).is_ok()
+        self.gate.registry.add(&entry, &[Arc::clone(&self.policy)], "test", NOW_MS.cast_signed()).is_ok()
     }
 
     /// The registry's file is gone.
