@@ -342,7 +342,8 @@ impl Exchange {
             return Err(self.refuse(&judgement, Problem::not_available(), None, &[]).await);
         };
         ready.subjects = vec![sealed];
-        match judgement.decide(Whose::Of(&original), view, self.now) {
+        let record = record_named(&judgement, resolved, general);
+        match judgement.decide_record(Whose::Of(&original), &record, view, self.now) {
             Ok(permit) => ready.permit = Some(permit),
             Err(refusal) => return Err(self.refuse_decision(&judgement, &refusal, &ready.subjects).await),
         }
@@ -927,6 +928,15 @@ fn upstream_problem(status: StatusCode) -> Option<Problem> {
         429 | 503 => Some(Problem::unavailable("backend-busy", "the backend is busy")),
         504 => Some(Problem::new(StatusCode::GATEWAY_TIMEOUT, "backend-timeout", "the backend did not answer in time")),
         _ => Some(Problem::bad_gateway("backend-error", "the backend failed")),
+    }
+}
+
+/// The record that the path names beneath its subject (`/patients/{patient}/exams/{exam}`), which a relation on file may
+/// be limited to; empty where it names none or several. The answer is judged again for the record that it holds.
+fn record_named<'r>(judgement: &Judgement, resolved: &'r Resolved<'_>, general: &Permit) -> Cow<'r, str> {
+    match (resolved.route.shape(), resolved.ids.as_slice()) {
+        (Shape::Object, [only]) => judgement.original(&only.id, general).unwrap_or_default(),
+        _ => Cow::Borrowed(""),
     }
 }
 
