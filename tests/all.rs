@@ -11,7 +11,10 @@
 mod audit;
 mod catalogue;
 mod cli;
+mod decision;
 mod identity;
 mod layer;
+mod proxy;
 mod redact;
 mod registry;
+mod rooms;

@@ -15,10 +15,10 @@ use crate::policy::{Fault, Revisions};
 /// Check policies and their cases: every fault at once, with its place
 #[derive(clap::Args)]
 #[command(
-    long_about = "Check an organisation's documents: the policy, its older revisions, its\n\
-        conformance cases and its catalogue of API fields. Every fault of every file is\n\
-        shown at once, with its line and what was probably meant. Warnings tell what is\n\
-        allowed but hardly meant, such as a purpose that nobody can reach; they do not\n\
+    long_about = "Check an organisation's documents: the policy, its older revisions, its \
+        conformance cases and its catalogue of API fields. Every fault of every file is \
+        shown at once, with its line and what was probably meant. Warnings tell what is \
+        allowed but hardly meant, such as a purpose that nobody can reach; they do not \
         fail.",
     after_long_help = "Examples:\n  \
         sekisho check                  every folder under ./policy\n  \
@@ -80,10 +80,9 @@ impl Findings {
         if path.exists() {
             found.cases(&path, revisions.as_ref());
         }
-        if folder.join("catalogue.toml").exists() {
-            if let Some(catalogue) = found.keep(catalogue(folder)) {
-                found.told.push_str(&format!(", {}", count(catalogue.routes().len(), "route")));
-            }
+        let described = folder.join("catalogue.toml").exists();
+        if let Some(catalogue) = described.then(|| catalogue(folder)).and_then(|read| found.keep(read)) {
+            found.told.push_str(&format!(", {}", count(catalogue.routes().len(), "route")));
         }
         // Stable: files stay in the order of reading, faults come in the order of the file.
         let files: Vec<_> = found.findings.iter().map(|(_, fault)| fault.source.name.clone()).collect();

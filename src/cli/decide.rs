@@ -20,11 +20,11 @@ use crate::policy::{Moment, Revisions};
 /// Answer evaluation requests, one JSON object a line
 #[derive(clap::Args)]
 #[command(
-    long_about = "Answer evaluation requests: one JSON object a line in, one answer a line out, in\n\
-        order. The shape is that of the OpenID AuthZEN Authorization API 1.0; the proxy\n\
-        asks the same function. Facts (consents, contracts, …) are given with the\n\
+    long_about = "Answer evaluation requests: one JSON object a line in, one answer a line out, in \
+        order. The shape is that of the OpenID AuthZEN Authorization API 1.0; the proxy \
+        asks the same function. Facts (consents, contracts, …) are given with the \
         request, and a request without `context.time` is judged as of now.\n\n\
-        A malformed line is answered {\"error\":{\"line\":N,\"detail\":\"…\"}}; the rest is\n\
+        A malformed line is answered {\"error\":{\"line\":N,\"detail\":\"…\"}}; the rest is \
         still answered, and the command exits with 2. Blank lines are skipped.",
     after_long_help = "Examples:\n  \
         Answer a file of requests:\n    \

@@ -7,14 +7,18 @@
 //! | 2 | could not be done, or not wholly | wrong usage, an unreadable file, a malformed line |
 //!
 //! Answers go to standard output, errors to standard error. A reader that goes away (`| head`) ends a command quietly.
-//! A further command is one file here, one variant of [`Command`] and one line in [`Command::run`].
+//! A further command is one file here, one variant of `Command` and one line in `Command::run`.
 
+mod audit;
 mod check;
+mod coverage;
 mod decide;
 #[cfg(feature = "demo")]
 mod demo;
 pub mod documents;
+mod explain;
 mod keys;
+mod registry;
 mod serve;
 mod snippet;
 mod terminal;
@@ -40,8 +44,9 @@ Exit codes:
      malformed line
 
 Start here:
-  sekisho check   are the policies sound?
-  sekisho test    do they answer as expected?";
+  sekisho check                                  are the policies sound?
+  sekisho test                                   do they answer as expected?
+  sekisho explain --policy policy/jmdp ask.json  why is the answer no?";
 
 /// The checkpoint of purposes: an organisation's published privacy policy, enforced on every request.
 #[derive(Parser)]
@@ -58,11 +63,15 @@ struct Arguments {
 enum Command {
     Check(check::Check),
     Test(test::Test),
+    Coverage(coverage::Coverage),
     Decide(decide::Decide),
+    Explain(explain::Explain),
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
     Serve(serve::Serve),
     Keys(keys::Keys),
+    Registry(registry::Registry),
+    Audit(audit::Audit),
 }
 
 impl Command {
@@ -70,11 +79,15 @@ impl Command {
         match self {
             Command::Check(check) => check.run(terminal),
             Command::Test(test) => test.run(terminal),
+            Command::Coverage(coverage) => coverage.run(terminal),
             Command::Decide(decide) => decide.run(terminal),
+            Command::Explain(explain) => explain.run(terminal),
             #[cfg(feature = "demo")]
             Command::Demo(demo) => demo.run(terminal),
             Command::Serve(serve) => serve.run(terminal),
             Command::Keys(keys) => keys.run(terminal),
+            Command::Registry(registry) => registry.run(terminal),
+            Command::Audit(audit) => audit.run(terminal),
         }
     }
 }

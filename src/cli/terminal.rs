@@ -83,6 +83,11 @@ impl Paint {
     }
 
     /// What is wrong or refused.
+    /// Whether there are colours.
+    pub(super) fn is_coloured(self) -> bool {
+        self.0
+    }
+
     pub(super) fn red(self, text: &str) -> Cow<'_, str> {
         self.with("1;31", text)
     }
@@ -167,7 +172,7 @@ fn words(text: &str) -> Vec<&str> {
         let is_wide = |c: char| c.width().unwrap_or(0) == 2;
         let cut = match before {
             None => false,
-            Some(b) if b == ' ' => c != ' ',
+            Some(' ') => c != ' ',
             Some(b) => (is_wide(c) && !CLOSING.contains(c)) || (is_wide(b) && !is_wide(c) && c != ' '),
         };
         if cut {

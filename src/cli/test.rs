@@ -13,9 +13,9 @@ use crate::decision::cases::{Case, Differences};
 /// Run the conformance cases (cases.toml) of policies
 #[derive(clap::Args)]
 #[command(
-    long_about = "Run an organisation's conformance cases: each says who asks for what, what is on\n\
-        file, and what the answer has to be, down to the form of each category, the\n\
-        codes of a refusal and the clause that has to be cited. Cases that differ are\n\
+    long_about = "Run an organisation's conformance cases: each says who asks for what, what is on \
+        file, and what the answer has to be, down to the form of each category, the \
+        codes of a refusal and the clause that has to be cited. Cases that differ are \
         shown with what was expected and found.",
     after_long_help = "Examples:\n  \
         sekisho test                                  every folder under ./policy\n  \

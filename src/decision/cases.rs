@@ -167,6 +167,12 @@ impl Case {
         self.expect.get("decision") == Some(&Value::Bool(true))
     }
 
+    /// Whether it exercises this clause: it says so, or expects it to be cited.
+    pub fn exercises(&self, clause: &str) -> bool {
+        let expected = self.expect.get("clauses").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        self.clauses.iter().any(|named| named == clause) || expected.iter().any(|named| named == clause)
+    }
+
     /// The evaluation request that the case stands for.
     pub fn request(&self) -> &Value {
         &self.request

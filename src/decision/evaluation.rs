@@ -292,10 +292,13 @@ fn facts(object: &Object<'_>, vocabulary: &Vocabulary, zone: &TimeZone) -> Resul
         });
     }
     for o in each("objections")? {
+        // An objection to a name that is no category objects to something: to everything, as nobody can tell to what.
+        let unclear =
+            o.texts("categories")?.is_some_and(|names| names.iter().any(|n| vocabulary.subtree(n).is_empty()));
         person.objections.push(Objection {
             purpose: owned(&o, "purpose")?,
             recipient: owned(&o, "recipient")?,
-            categories: categories(&o)?,
+            categories: categories(&o)?.filter(|_| !unclear),
             window: dates(&o)?,
         });
     }

@@ -13,10 +13,13 @@
 //! Cost: a few table reads and one pass over the person's facts; no allocation.
 
 pub mod cases;
+pub mod coverage;
 pub mod evaluation;
 pub mod json;
 mod judge;
 mod reason;
+pub mod reference;
+pub mod remedy;
 
 use crate::policy::{
     ActId, Action, BasisId, Categories, ClauseId, Dataset, Moment, Policy, PurposeId, RecipientId, Release, RoleSet,
@@ -25,6 +28,7 @@ use crate::policy::{
 };
 
 pub use judge::decide;
+pub use judge::explain;
 pub use reason::{Reason, Reasons};
 
 /// Something named in a request: not at all, by a name that the policy does not know, or known.
@@ -220,6 +224,8 @@ pub struct Permit {
     recipient: RecipientId,
     basis: BasisId,
     overseas: bool,
+    /// Made without knowing the person: whether *any* record could be released, and never a ground to release one.
+    provisional: bool,
     rules: Rules,
     /// INVARIANT: never empty.
     clauses: Clauses,
@@ -250,6 +256,11 @@ impl Permit {
     /// Whether the data goes abroad.
     pub fn is_overseas(&self) -> bool {
         self.overseas
+    }
+    /// Whether it was made without knowing the person: then it says that some record could be released, and is no ground
+    /// to release one.
+    pub fn is_provisional(&self) -> bool {
+        self.provisional
     }
     /// The permits that released something.
     pub fn rules(&self) -> &Rules {

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::gate::Gate;
 use super::judgement::{Judgement, Whose};
 use super::layout::{Means, PlanKey, Side};
 use crate::decision::{Permit, Refusal};
@@ -113,19 +114,22 @@ pub(super) fn plan(
     let all = route.map_or(Categories::ALL, crate::catalogue::Route::everything);
     judgement.generation.layouts.plan(key, spec, all, || Means {
         pseudonymiser: pseudonyms.map(|p| Arc::new(p) as Arc<dyn Pseudonymiser>),
-        // A link holds the request that made it, ids included: it passes where ids do.
-        links: shows_ids.then(|| {
-            let gate = &judgement.gate;
-            let links = Links { origin: gate.upstream_origin.clone(), prefix: gate.public_prefix.clone() };
-            Arc::new(links) as Arc<dyn LinkRewriter>
-        }),
+        links: Some(Arc::new(Links::of(&judgement.gate, shows_ids || route.is_some_and(crate::catalogue::Route::is_open)))),
     })
 }
 
-/// Rewrites the backend's own URLs to paths at the gate; any other is withheld.
+/// Rewrites the backend's own URLs to the gate; any other is withheld.
 pub(super) struct Links {
-    pub(super) origin: String,
-    pub(super) prefix: String,
+    origin: String,
+    prefix: String,
+    /// A link holds the request that made it, ids included: it passes where ids do, and where there are none.
+    pass: bool,
+}
+
+impl Links {
+    pub(super) fn of(gate: &Gate, pass: bool) -> Links {
+        Links { origin: gate.upstream_origin.clone(), prefix: gate.public_prefix.clone(), pass }
+    }
 }
 
 impl LinkRewriter for Links {
@@ -134,6 +138,11 @@ impl LinkRewriter for Links {
             Some(rest) => rest,
             None => url,
         };
-        (path.starts_with('/') && !path.starts_with("//")).then(|| format!("{}{path}", self.prefix))
+        (self.pass && path.starts_with('/') && !path.starts_with("//")).then(|| format!("{}{path}", self.prefix))
+    }
+
+    fn leads_past(&self, url: &str) -> bool {
+        let Some((origin, rest)) = url.split_at_checked(self.origin.len()) else { return false };
+        origin.eq_ignore_ascii_case(&self.origin) && (rest.is_empty() || rest.starts_with(['/', '?', '#']))
     }
 }

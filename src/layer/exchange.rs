@@ -699,9 +699,8 @@ impl Exchange {
                     read.is_ok_and(|read| ready.judgement.form_of_id(&read) == crate::policy::Form::Clear)
                 })
         });
-        let links = Links { origin: self.gate.upstream_origin.clone(), prefix: self.gate.public_prefix.clone() };
         let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-        location.filter(|_| shows).and_then(|url| links.rewrite(url))
+        location.and_then(|url| Links::of(&self.gate, shows).rewrite(url))
     }
 
     fn released(

@@ -91,7 +91,7 @@ pub struct Gate {
     pub random: Random,
     /// Where the backend's own URLs begin (`http://127.0.0.1:9000`); links from there are rewritten to the gate.
     pub upstream_origin: String,
-    /// What of the path was cut off before this gate: put before rewritten links.
+    /// What stands before the path in rewritten links: what was cut off before this gate, and the origin if it is known.
     pub public_prefix: String,
     /// Bounds.
     pub limits: GateLimits,

@@ -3,6 +3,7 @@
 use super::category::Categories;
 use super::compile::recipients_named;
 use super::document::Document;
+use super::kind::Kind;
 use super::reader::{Reader, Text};
 use super::table::{Policy, PurposeId, RecipientId};
 use super::vocabulary::BasisId;
@@ -23,6 +24,7 @@ pub const MECHANISMS: [&str; 9] = [
 /// Reports every assertion that some decision could break, with one such decision, and every clause that nothing keeps.
 pub(super) fn check(document: &Document, policy: &Policy, reader: &Reader) {
     assertions(document, policy, reader);
+    specific_stays(document, policy, reader);
     for clause in &document.clauses {
         let id = &clause.id;
         match (clause.enforced_by.is_empty(), &clause.organisational) {
@@ -70,6 +72,29 @@ fn keeps(document: &Document, policy: &Policy, reader: &Reader, clause: &str, ke
             reader.fault(keeper.span.clone(), message, Some("a rule that enforces a clause cites it".into()));
         }
         None => reader.unknown("enforcement", keeper, policy.rules().map(|(_, r)| r.name.as_str())),
+    }
+}
+
+/// The Individual Number goes to nobody but the person, save under a law that is cited (Numbers Act arts. 15, 19, 20):
+/// asked of every policy, whether or not it asserts it.
+fn specific_stays(document: &Document, policy: &Policy, reader: &Reader) {
+    let specific = policy.vocabulary.level("specific").unwrap_or_default();
+    let others: Vec<RecipientId> =
+        policy.recipients().filter(|(_, r)| r.kind != Kind::Principal).map(|(id, _)| id).collect();
+    let law = policy.vocabulary.basis_id("law");
+    if let Some(broken) = counter_example(policy, specific, &others, law, |_| true) {
+        let help = "forbid `level:specific` to `!kind:principal`, unless basis `law` under the Numbers Act".to_owned();
+        reader.fault(document.meta.id.span.clone(), format!("level `specific` could leave: {broken}"), Some(help));
+    }
+    let unguarded = policy.caps.iter().any(|cap| {
+        cap.categories.covers(specific) && Some(cap.unless_bases) == law.map(|id| id.bit()) && cap.unless_act.is_none()
+    });
+    if unguarded {
+        reader.fault(
+            document.meta.id.span.clone(),
+            "a forbid on level `specific` is lifted by a law that is not named",
+            None,
+        );
     }
 }
 

@@ -128,6 +128,11 @@ impl Register {
         })
     }
 
+    /// The approvals of this organisation, ended ones too.
+    pub fn approvals(&self, organization: &str) -> &[Approval] {
+        self.approvals.get(organization).map_or(&[], Vec::as_slice)
+    }
+
     /// Every organisation, in the order of entry.
     pub fn organizations(&self) -> &[Organization] {
         &self.organizations

@@ -14,6 +14,7 @@ pub mod document;
 pub mod facts;
 mod fault;
 mod form;
+mod kind;
 mod moment;
 pub mod reader;
 mod revision;
@@ -27,10 +28,11 @@ pub(crate) use compile::hex;
 pub use facts::covers;
 pub use fault::{Fault, Faults, Source, nearest};
 pub use form::{Form, Release};
+pub use kind::{Action, Dataset, Kind, Kinds};
 pub use moment::{Moment, Window, instant, start};
 pub use revision::load;
 pub use table::{
     Apart, Cap, ClauseId, Conditions, Family, For, Grant, OptOut, Policy, Purpose, PurposeId, Recipient, RecipientId,
     Revisions, RoleSet, Rule, RuleId, need,
 };
-pub use vocabulary::{ActId, Action, Basis, BasisId, Dataset, Kind, Kinds, RequestKind, Vocabulary, lift};
+pub use vocabulary::{ActId, Basis, BasisId, RequestKind, Vocabulary, lift};

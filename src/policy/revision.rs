@@ -44,6 +44,13 @@ fn succession(older: &Policy, newer: &Policy, faults: &mut Faults) {
             None,
         );
     }
+    if newer.zone != older.zone {
+        reader.fault(
+            meta.time_zone.span.clone(),
+            "a revision keeps the time zone: the days of facts are read in it",
+            None,
+        );
+    }
     let supersedes = meta.supersedes.as_ref().map(|s| s.text.as_str());
     if supersedes != Some(older.document.meta.revision.text.as_str()) {
         let help = format!("supersedes = \"{}\"", older.document.meta.revision.text);

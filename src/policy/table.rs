@@ -13,8 +13,9 @@ use super::category::Categories;
 use super::document::Document;
 use super::facts::Overseas;
 use super::form::{Form, Release};
+use super::kind::{Dataset, Kind};
 use super::moment::{Moment, Window};
-use super::vocabulary::{ActId, Dataset, Kind, Vocabulary};
+use super::vocabulary::{ActId, Vocabulary};
 
 /// An index among the policy's purposes, in the order of its tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -142,7 +143,7 @@ pub struct Grant {
     pub bases: u32,
     /// Bits of [`need`].
     pub needs: u8,
-    /// The relation asked for: an index among [`Policy::relations`].
+    /// The relation asked for: see [`Policy::relation`].
     pub relation: Option<u8>,
     /// Who may use it.
     pub open_to: For,
@@ -388,7 +389,7 @@ impl Policy {
             return Ok(Some(id));
         }
         let Some(code) = self.vocabulary.code(word) else { return Ok(None) };
-        let carries = |p: &&Purpose| !p.grouping && p.codes.iter().any(|c| *c == code);
+        let carries = |p: &&Purpose| !p.grouping && p.codes.contains(&code);
         let meant: Vec<&str> = self.purposes.iter().filter(carries).map(|p| p.name.as_str()).collect();
         match meant.as_slice() {
             [] => Ok(None),

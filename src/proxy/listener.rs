@@ -5,7 +5,7 @@
 //! is hyper's, without any of its leniencies.
 //!
 //! Promises:
-//! * A caller who stalls, in a head, a body or in taking the answer, is cut within the limits ([`super::watch`]).
+//! * A caller who stalls, in a head, a body or in taking the answer, is cut within the limits (`watch`).
 //! * A panic in one request is a 500 for that request and nothing more.
 //! * Once asked to stop, nothing new is accepted and what is open may end within `drain-ms`.
 

@@ -1,5 +1,7 @@
 //! What may leave the process besides answers? No core dump, no panic message with data, no field values in its log.
 
+use std::io::IsTerminal;
+
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
@@ -29,7 +31,8 @@ pub fn harden() -> Result<(), ProxyError> {
 /// Messages are sent somewhere already.
 pub fn tell(settings: &LogSettings) -> Result<(), ProxyError> {
     let filter = EnvFilter::new(format!("warn,sekisho={}", settings.level));
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     let set = if settings.json { builder.json().try_init() } else { builder.with_target(false).try_init() };
     set.map_err(|error| ProxyError::Start(error.to_string()))
 }

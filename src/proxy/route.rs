@@ -112,6 +112,9 @@ impl<B: Send + 'static> Router<B> {
             return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, "this method is not served\n"));
         }
         let host = host(&request)?;
+        if request.uri().path() == "*" {
+            return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, "this method is not served\n"));
+        }
         let site = self.site(&host, request.uri().path());
         let site = site.ok_or(Refused(StatusCode::NOT_FOUND, "nothing is served here\n"))?;
         let origin = allowed_origin(request.headers(), &site.cors_origins);

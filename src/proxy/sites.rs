@@ -97,7 +97,7 @@ impl Sites {
                 clock: Arc::clone(&clock),
                 random: random(),
                 upstream_origin: site.upstream.clone(),
-                public_prefix: site.prefix.clone(),
+                public_prefix: format!("{}{}", site.public_origin, site.prefix),
                 limits: GateLimits { request_body_bytes_max: site.request_body_bytes_max, ..GateLimits::default() },
             };
             (site.clone(), Arc::new(Gate::new(generation, parts)))
@@ -192,7 +192,8 @@ fn common_zone(generations: &[Generation]) -> Result<TimeZone, ProxyError> {
     }
 }
 
-fn now_ms() -> u64 {
+/// Milliseconds since the Unix epoch, by this machine.
+pub fn now_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -148,6 +148,11 @@ impl Upstream {
         if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
             return Err("the backend framed its answer twice".into());
         }
+        // hyper's own bound is soft: what it has read by then may be longer.
+        let head_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if head_bytes > usize::try_from(self.limits.header_bytes_max).unwrap_or(usize::MAX) {
+            return Err("the head of the backend's answer is too long".into());
+        }
         let idle = Duration::from_millis(u64::from(self.limits.idle_ms));
         let response = response.map(|incoming| Answer { incoming, idle, until, timer: None });
         Ok(decode(response, self.limits.decoded_bytes_max, self.limits.decoded_ratio_max))

@@ -17,6 +17,9 @@ use super::tally::Occurred;
 pub trait LinkRewriter: Send + Sync {
     /// The URL to release in place of `url`; `None`: it is withheld.
     fn rewrite(&self, url: &str) -> Option<String>;
+
+    /// Whether an absolute `url` leads to the API behind the gate, past it.
+    fn leads_past(&self, url: &str) -> bool;
 }
 
 /// What a decision grants, for [`Plan::join`].

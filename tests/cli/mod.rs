@@ -1,6 +1,8 @@
 //! The command line, run as a person or a program would run it.
 
 mod check;
+mod coverage;
 mod decide;
+mod explain;
 mod support;
 mod test;

@@ -6,26 +6,26 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The five organisations.
-pub(crate) const ORGANISATIONS: [&str; 5] = ["22cemit", "cellspect", "jmdp", "jsco", "sakura"];
+pub(super) const ORGANISATIONS: [&str; 5] = ["22cemit", "cellspect", "jmdp", "jsco", "sakura"];
 
 /// What the binary printed and how it ended.
-pub(crate) struct Ran {
-    pub(crate) code: i32,
-    pub(crate) out: String,
-    pub(crate) err: String,
+pub(super) struct Ran {
+    pub(super) code: i32,
+    pub(super) out: String,
+    pub(super) err: String,
 }
 
-pub(crate) fn command() -> Command {
+pub(super) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho"));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("NO_COLOR").env("TERM", "xterm");
     command
 }
 
-pub(crate) fn sekisho(arguments: &[&str]) -> Ran {
+pub(super) fn sekisho(arguments: &[&str]) -> Ran {
     sekisho_fed(arguments, b"")
 }
 
-pub(crate) fn sekisho_fed(arguments: &[&str], input: &[u8]) -> Ran {
+pub(super) fn sekisho_fed(arguments: &[&str], input: &[u8]) -> Ran {
     let mut child =
         command().args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -51,16 +51,16 @@ impl From<Output> for Ran {
 
 impl Ran {
     /// Every line as JSON.
-    pub(crate) fn lines(&self) -> Vec<serde_json::Value> {
+    pub(super) fn lines(&self) -> Vec<serde_json::Value> {
         self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    pub(crate) fn json(&self) -> serde_json::Value {
+    pub(super) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap()
     }
 
     /// No printed line is wider than a terminal of 80 columns.
-    pub(crate) fn assert_fits(&self) {
+    pub(super) fn assert_fits(&self) {
         for line in self.out.lines().chain(self.err.lines()) {
             assert!(unicode_width::UnicodeWidthStr::width(line) <= 80, "{line}");
         }
@@ -68,10 +68,10 @@ impl Ran {
 }
 
 /// A folder that is taken away at the end.
-pub(crate) struct Folder(pub PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
 
 impl Folder {
-    pub(crate) fn new(name: &str) -> Folder {
+    pub(super) fn new(name: &str) -> Folder {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
@@ -79,7 +79,7 @@ impl Folder {
     }
 
     /// A copy of an organisation's documents.
-    pub(crate) fn of(name: &str, organisation: &str) -> Folder {
+    pub(super) fn of(name: &str, organisation: &str) -> Folder {
         let folder = Folder::new(name);
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("policy").join(organisation);
         for file in ["policy.toml", "cases.toml"] {
@@ -89,20 +89,20 @@ impl Folder {
     }
 
     /// Changes one place of a document.
-    pub(crate) fn change(&self, file: &str, from: &str, to: &str) {
+    pub(super) fn change(&self, file: &str, from: &str, to: &str) {
         let path = self.0.join(file);
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "{from} does not occur in {file}");
         fs::write(path, text.replacen(from, to, 1)).unwrap();
     }
 
-    pub(crate) fn write(&self, file: &str, text: impl AsRef<[u8]>) -> String {
+    pub(super) fn write(&self, file: &str, text: impl AsRef<[u8]>) -> String {
         let path = self.0.join(file);
         fs::write(&path, text).unwrap();
         path.display().to_string()
     }
 
-    pub(crate) fn path(&self) -> &str {
+    pub(super) fn path(&self) -> &str {
         self.0.to_str().unwrap()
     }
 }

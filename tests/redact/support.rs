@@ -91,6 +91,10 @@ impl LinkRewriter for Gate {
     fn rewrite(&self, url: &str) -> Option<String> {
         url.strip_prefix("http://inside/").map(|rest| format!("https://gate/{rest}"))
     }
+
+    fn leads_past(&self, url: &str) -> bool {
+        url.starts_with("http://inside")
+    }
 }
 
 pub(super) fn terms(release: Release, categories: usize) -> Terms {

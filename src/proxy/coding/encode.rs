@@ -78,6 +78,7 @@ pub struct Encoded<B> {
     encoder: Option<Encoder>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "one per answer, moved once")]
 enum Encoder {
     Gzip(GzipEncoder<Vec<u8>>),
     Deflate(ZlibEncoder<Vec<u8>>),

@@ -14,6 +14,8 @@ pub struct SiteSettings {
     pub host: String,
     /// Paths at and below this one; it is cut off. Begins with `/` and has none at its end; empty: all.
     pub prefix: String,
+    /// The origin that callers reach the gate by; links are made absolute with it. Empty: they are paths.
+    pub public_origin: String,
     /// The folder of the policy.
     pub policy: PathBuf,
     /// What the API says.
@@ -87,6 +89,7 @@ fn site(table: &Table<'_>, folder: &Path) -> SiteSettings {
     SiteSettings {
         host: host(table),
         prefix: prefix(table),
+        public_origin: public_origin(table),
         policy,
         catalogue,
         upstream: upstream.text.trim_end_matches('/').to_owned(),
@@ -122,12 +125,24 @@ fn prefix(table: &Table<'_>) -> String {
     path.text.trim_end_matches('/').to_owned()
 }
 
+fn public_origin(table: &Table<'_>) -> String {
+    let Some(origin) = table.text("public-origin") else { return String::new() };
+    if !is_origin(&origin.text) {
+        let message = format!("`public-origin`: `{}` is not an origin such as `https://api.example`", origin.text);
+        table.reader().fault(origin.span, message, None);
+    }
+    origin.text
+}
+
+fn is_origin(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', '*', '@', '?', '#', ' ']))
+}
+
 fn origins(table: &Table<'_>) -> Vec<String> {
     let mut origins = Vec::new();
     for origin in table.texts("cors-origins") {
-        let rest = origin.text.strip_prefix("https://").or_else(|| origin.text.strip_prefix("http://"));
-        let good = rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['/', '*', '@', '?', '#', ' ']));
-        if !good {
+        if !is_origin(&origin.text) {
             let message = format!("`cors-origins`: `{}` is not an origin such as `https://app.example`", origin.text);
             table.reader().fault(origin.span.clone(), message, None);
         }

@@ -89,7 +89,7 @@ impl Walker {
         let (act, meaning, required) = self.act(self.slot_now());
         let label = std::mem::take(&mut self.role).is_label();
         match act {
-            Act::Clear if !label => {
+            Act::Clear if !label && !self.may_lead_past() => {
                 self.note(meaning, Form::Clear, ctx.tally);
                 self.keep(ctx.out);
                 Text::Copy
@@ -100,7 +100,7 @@ impl Walker {
                 ctx.out.extend_from_slice(b"\"***\"");
                 Text::Skip
             }
-            Act::Generalise | Act::Pseudonymise | Act::Link if !label => {
+            Act::Clear | Act::Generalise | Act::Pseudonymise | Act::Link if !label => {
                 self.treated.clear();
                 self.too_long = false;
                 Text::Treat
@@ -113,7 +113,33 @@ impl Walker {
         }
     }
 
+    /// Whether the string here is a reference in clear that might be a URL past the gate: it is looked at whole first.
+    fn may_lead_past(&self) -> bool {
+        match (self.slot_now(), self.tree()) {
+            (Slot::Place(id), Some(tree)) => tree.place(id).reference && self.plan.terms.links.is_some(),
+            _ => false,
+        }
+    }
+
+    /// A reference in clear is the same bytes, save where it is a URL to the backend: that leads to the gate instead.
+    fn reference_in_clear(&mut self, ctx: &mut Ctx<'_>) {
+        let (_, meaning, _) = self.act(self.slot_now());
+        let links = self.plan.terms.links.as_deref();
+        let value = if self.too_long { None } else { text::unquote(&self.treated) };
+        let past = value.as_deref().is_none_or(|value| links.is_none_or(|links| links.leads_past(value)));
+        if past {
+            let rewritten = value.as_deref().and_then(|value| links?.rewrite(value));
+            return self.finish_treated(rewritten, Form::Clear, ctx);
+        }
+        self.note(meaning, Form::Clear, ctx.tally);
+        self.keep(ctx.out);
+        ctx.out.extend_from_slice(&self.treated);
+    }
+
     fn string_treated(&mut self, ctx: &mut Ctx<'_>) {
+        if matches!(self.act(self.slot_now()).0, Act::Clear) {
+            return self.reference_in_clear(ctx);
+        }
         let value = if self.too_long { None } else { text::unquote(&self.treated) };
         let (made, form) = value.map_or((None, Form::Withheld), |value| self.treat(&value));
         self.finish_treated(made, form, ctx);

@@ -1,0 +1,210 @@
+//! Places where one word more or less would let something through: each was found by reading the judge as its adversary.
+
+use std::sync::Arc;
+
+use sekisho::decision::Reason;
+use sekisho::decision::evaluation::evaluate;
+use sekisho::decision::reference::{Answer, Question};
+use sekisho::policy::facts::Overseas;
+use sekisho::policy::{Action, Form, Source, Vocabulary, load};
+
+use super::support::{Loaded, NOW, at, difference, good, question, text_of};
+
+const VIEW: &str = "[view.v]\nclear = [\"identity.name\"]\n";
+const PURPOSES: [&str; 4] = ["care", "care.visit", "study", "billing"];
+
+/// A policy of two permits, in this order.
+fn of(permits: [&str; 2]) -> Loaded {
+    let purpose = |name: &&str| format!("[purpose.\"{name}\"]\nclause = \"1\"\nabout = \"patient\"\nview = \"v\"\n");
+    let purposes: String = PURPOSES.iter().map(purpose).collect();
+    let head = include_str!("../fixtures/generated-head.toml");
+    Loaded::from_text("narrow", &[head, VIEW, &purposes, permits[0], permits[1]].concat())
+}
+
+#[test]
+fn what_is_lacking_does_not_depend_on_which_permit_is_written_first() {
+    let permit = |id: &str, need: &str| {
+        format!(
+            "[[permit]]\nid = \"{id}\"\nclause = \"1\"\npurpose = \"care\"\nto = \"third-party\"\nbasis = \"consent\"\nneeds = \"{need}\"\n"
+        )
+    };
+    let (one, other) = (permit("approved", "approval"), permit("reasoned", "reason"));
+    for permits in [[one.as_str(), other.as_str()], [other.as_str(), one.as_str()]] {
+        let loaded = of(permits);
+        let facts = good(&loaded).but(|f| f.approvals.clear());
+        let q = Question {
+            roles: &["everyone"],
+            class: Some("patient"),
+            purpose: Some("care"),
+            basis: Some("consent"),
+            recipient: Some("third-party"),
+            categories: &["identity.name"],
+            reason: false,
+            ..question(&facts)
+        };
+        let answer = difference(&loaded.policy, &loaded.reading(), &q).unwrap_or_else(|d| panic!("{d}"));
+        assert_eq!(answer.reasons, [Reason::ReasonMissing, Reason::ApprovalMissing].into());
+    }
+}
+
+#[test]
+fn a_person_whose_use_is_stopped_still_gets_what_a_clause_gives_the_person() {
+    let permit = "[[permit]]\nid = \"own\"\nclause = \"1\"\npurpose = \"care\"\nto = \"principal\"\nbasis = \"stated-purpose\"\n";
+    let loaded = of([permit, ""]);
+    let facts = good(&loaded).but(|f| f.person.restrictions = vec!["stop-use".into(), "erased".into()]);
+    let q = Question {
+        caller: "person-1",
+        organization: Some("principal"),
+        class: Some("patient"),
+        purpose: Some("care"),
+        basis: Some("stated-purpose"),
+        categories: &["identity.name"],
+        ..question(&facts)
+    };
+    let answer = difference(&loaded.policy, &loaded.reading(), &q).unwrap_or_else(|d| panic!("{d}"));
+    assert!(answer.decision, "{answer:?}");
+}
+
+#[test]
+fn two_empty_ids_are_not_the_same_person() {
+    let loaded = Loaded::of("jmdp");
+    let facts = good(&loaded).but(|f| f.person.relations.iter_mut().for_each(|r| r.person = Some(String::new())));
+    let q = Question {
+        caller: "",
+        subject: Some(""),
+        organization: Some("principal"),
+        class: Some("donor"),
+        purpose: Some("principal-request.disclosure"),
+        categories: &["identity.name"],
+        ..question(&facts)
+    };
+    let answer = difference(&loaded.policy, &loaded.reading(), &q).unwrap_or_else(|d| panic!("{d}"));
+    assert_eq!(answer.reasons, [Reason::RelationMissing].into());
+}
+
+#[test]
+fn an_objection_to_a_misspelt_category_is_not_void() {
+    let vocabulary = Arc::new(Vocabulary::compiled_in().unwrap());
+    let revisions = load(vec![Source::new("jmdp", text_of("jmdp"))], &vocabulary).unwrap();
+    for (categories, permitted) in
+        [("null", false), (r#"["helth"]"#, false), (r#"["contact"]"#, true), (r#"["contact","helth"]"#, false)]
+    {
+        let line = format!(
+            r#"{{"subject":{{"type":"caller","id":"c","properties":{{"roles":["coordination-staff"]}}}},"action":{{"name":"read"}},
+            "resource":{{"type":"record","id":"r","properties":{{"subject_class":"donor","subject":"d","categories":["health.condition"]}}}},
+            "context":{{"purpose":"coordination","time":"{NOW}","facts":{{"objections":[{{"categories":{categories}}}]}}}}}}"#
+        );
+        let answer = evaluate(&line, &revisions, at(NOW)).unwrap();
+        assert_eq!(answer["decision"], permitted, "{categories}: {answer}");
+    }
+}
+
+fn answer(loaded: &Loaded, q: &Question<'_>) -> Answer {
+    difference(&loaded.policy, &loaded.reading(), q).unwrap_or_else(|d| panic!("{d}"))
+}
+
+#[test]
+fn a_basis_that_needs_a_contract_does_not_make_staff_or_the_person_unregistered() {
+    let loaded = Loaded::of("jmdp");
+    let facts = good(&loaded).but(|f| f.organizations.clear());
+    let staff = Question { caller: "staff-1", roles: &["coordination-staff"], ..question(&facts) };
+    let person = Question { caller: "person-1", organization: Some("principal"), ..question(&facts) };
+    for (q, purpose) in [(staff, "coordination"), (person, "principal-request.disclosure")] {
+        let (class, purpose) = (Some("donor"), Some(purpose));
+        let q = Question { class, purpose, basis: Some("outsourcing"), categories: &["identity.name"], ..q };
+        assert_eq!(answer(&loaded, &q).reasons, [Reason::BasisNotMet].into(), "{:?}", q.organization);
+    }
+}
+
+#[test]
+fn a_ground_of_article_28_that_the_clause_does_not_name_opens_nothing() {
+    let loaded = Loaded::of("jsco");
+    let grounds = [
+        (Some(Overseas::EquivalentSystem), true),
+        (Some(Overseas::DesignatedCountry), false),
+        (Some(Overseas::Consent), false),
+        (Some(Overseas::Exception), false),
+        (None, false),
+    ];
+    for (ground, opens) in grounds {
+        let facts = good(&loaded).but(|f| {
+            f.organizations.iter_mut().for_each(|o| o.overseas = ground.map(|ground| (ground, i64::MAX)));
+            f.person.consents.iter_mut().for_each(|c| c.recipient = Some("google-analytics".into()));
+        });
+        let q = Question {
+            organization: Some("org-google-analytics"),
+            class: Some("user"),
+            purpose: Some("services.access-analysis"),
+            categories: &["online.browsing"],
+            ..question(&facts)
+        };
+        let answer = answer(&loaded, &q);
+        assert_eq!(answer.decision, opens, "{ground:?}: {answer:?}");
+        assert!(opens || answer.reasons == [Reason::OverseasBasisMissing].into(), "{ground:?}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_request_of_the_person_opens_the_actions_of_that_request_only() {
+    let loaded = Loaded::of("22cemit");
+    let facts = good(&loaded);
+    let reads = [Action::Read, Action::Search];
+    let requests: [(&str, &[Action]); 9] = [
+        ("disclosure", &reads),
+        ("provision-records", &reads),
+        ("notification", &[]),
+        ("correction", &[Action::Update]),
+        ("addition", &[Action::Update]),
+        ("deletion", &[Action::Delete]),
+        ("erasure", &[Action::Delete]),
+        ("stop-use", &[]),
+        ("stop-third-party-provision", &[]),
+    ];
+    let staff = Question { caller: "staff-1", roles: &["privacy-officer"], ..question(&facts) };
+    let person = Question { caller: "person-1", organization: Some("principal"), ..question(&facts) };
+    for (request, own) in requests {
+        let purpose = format!("principal-request.{request}");
+        for action in Action::ALL {
+            let refused = |q: Question<'_>| {
+                let (class, purpose) = (Some("user"), Some(purpose.as_str()));
+                let q = Question { class, purpose, action, categories: &["identity.name"], ..q };
+                answer(&loaded, &q).reasons.contains(&Reason::ActionNotPermitted)
+            };
+            let told = format!("{} under {purpose}", action.name());
+            assert_eq!(refused(person), !own.contains(&action), "the person: {told}");
+            assert_eq!(
+                refused(Question { recipient: Some("principal"), ..staff }),
+                !own.contains(&action),
+                "for the person: {told}"
+            );
+            assert_eq!(refused(staff), !own.contains(&action) && !reads.contains(&action), "staff: {told}");
+            let other = Question { recipient: Some("third-party"), ..staff };
+            assert_eq!(refused(other), !reads.contains(&action), "for another: {told}");
+        }
+    }
+}
+
+#[test]
+fn what_is_searched_on_counts_as_released_beside_the_answer() {
+    let loaded = Loaded::of("sakura");
+    let facts = good(&loaded);
+    let search = |categories, query| Question {
+        caller: "staff-1",
+        roles: &["quality-manager"],
+        class: Some("user"),
+        purpose: Some("operations.improvement"),
+        action: Action::Search,
+        categories,
+        query,
+        ..question(&facts)
+    };
+    let online: &[&str] = &["online.browsing"];
+    assert!(answer(&loaded, &search(online, &[])).decision, "cookies beside nobody");
+    assert!(answer(&loaded, &search(online, &["health.condition"])).decision, "cookies beside no identity");
+    assert_eq!(answer(&loaded, &search(online, &["identity.gender"])).reasons, [Reason::Prohibited].into());
+    let both = answer(&loaded, &search(&["health.condition", "online.browsing"], &["identity.gender"]));
+    assert_eq!(both.release, [("health.condition".to_owned(), Form::Clear)].into());
+    // And the other way about: cookies cannot be searched on beside an identity.
+    let other_way = answer(&loaded, &search(&["identity.gender"], online));
+    assert_eq!(other_way.reasons, [Reason::SearchNotPermitted].into());
+}

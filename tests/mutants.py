@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Removes one check of the judgement at a time and asks whether a test notices.
+
+    tests/mutants.py [--list] [--only TEXT]
+
+Works on a copy of the tree under target/mutants, so that the working tree stays as it is. Exit code 1: a check whose
+removal no test notices; each is named. Takes about a minute per check on two cores.
+"""
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+COPY = ROOT / "target" / "mutants" / "tree"
+
+# Checks outside the judge: file, what stands there, what it becomes, what is then missing.
+BY_HAND = [
+    ("src/layer/exchange.rs", "if !judgement.token_grants() {", "if false {", "a token's purposes narrow"),
+    ("src/layer/exchange.rs", "if found.unclassified_count > 0 {", "if false {", "unnamed members of a write are refused"),
+    ("src/layer/exchange.rs", "if self.method == Method::PUT {", "if false {", "a PUT needs the whole view"),
+    ("src/layer/exchange.rs", "in_body.is_some_and(|other| other != named)", "false", "the body is about whom the path names"),
+    ("src/layer/headers.rs", "named.trim().eq_ignore_ascii_case(field.as_str())", "false", "Connection names no checked field"),
+    ("src/layer/entry.rs", "if subject != person => return Verdict::Drop", "if false => return Verdict::Drop", "an entry about another person is dropped"),
+    ("src/layer/entry.rs", "Some(count) if count >= *least => Whose::NoOnes", "Some(_) => Whose::NoOnes", "small cells are withheld"),
+    ("src/layer/declaration.rs", "if seen.contains(&key) {", "if false {", "a doubled parameter is refused"),
+    ("src/layer/declaration.rs", "if fields.next().is_some() {", "if false {", "a doubled field is refused"),
+    ("src/decision/judge.rs", "*id != RecipientId::INTERNAL && *id != RecipientId::PRINCIPAL", "true", "reserved ids are no one's entry"),
+    ("src/decision/judge/proof.rs", "withheld.covers(request.asked)", "false", "an objection that covers all stops all"),
+    ("src/decision/judge/release.rs", "let released = release.any().and(request.asked.or(request.query));", "let released = crate::policy::Categories::NONE;", "what may not leave side by side"),
+]
+
+
+def mutants():
+    parts = ["src/decision/judge/standing.rs", "src/decision/judge/proof.rs", "src/decision/judge/release.rs"]
+    for part in parts:
+        text = (ROOT / part).read_text()
+        for match in re.finditer(r"reasons\.add_if\((.+?), (Reason::\w+)\);", text):
+            if match.group(1) == "true":
+                continue
+            new = match.group(0).replace(match.group(1), "false && (" + match.group(1) + ")", 1)
+            line = text[: match.start()].count("\n") + 1
+            yield part, match.group(0), new, f"{match.group(2)} (line {line})"
+    yield from BY_HAND
+
+
+def run(only):
+    COPY.parent.mkdir(parents=True, exist_ok=True)
+    if COPY.exists():
+        shutil.rmtree(COPY)
+    shutil.copytree(ROOT, COPY, ignore=shutil.ignore_patterns("target", ".git", "node_modules"))
+    environment = dict(os.environ, CARGO_TARGET_DIR=str(ROOT / "target" / "mutants" / "build"), RUSTFLAGS="--cap-lints warn")
+    tests = ["cargo", "test", "-q", "--locked", "--test", "all", "--", "decision::", "layer::"]
+    alive, tried = [], 0
+    for file, old, new, what in mutants():
+        if only and only not in what and only not in file:
+            continue
+        path = COPY / file
+        original = path.read_text()
+        if original.count(old) < 1:
+            sys.exit(f"{file}: `{old}` is not there any more; mend the list in {__file__}")
+        path.write_text(original.replace(old, new, 1))
+        began = time.time()
+        done = subprocess.run(tests, cwd=COPY, env=environment, capture_output=True, text=True)
+        path.write_text(original)
+        noticed = done.returncode != 0 and "test result: FAILED" in done.stdout
+        tried += 1
+        print(f"{'noticed ' if noticed else 'UNNOTICED'} {time.time() - began:5.0f} s  {file}: {what}", flush=True)
+        if not noticed:
+            alive.append(what)
+            if "test result:" not in done.stdout:
+                print(done.stderr[-2000:])
+    print(f"{tried} checks removed in turn, {tried - len(alive)} noticed")
+    return 1 if alive or not tried else 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--list", action="store_true", help="print the checks and do nothing")
+    parser.add_argument("--only", help="only checks whose name or file has this text")
+    arguments = parser.parse_args()
+    if arguments.list:
+        for file, _, _, what in mutants():
+            print(f"{file}: {what}")
+    else:
+        sys.exit(run(arguments.only))

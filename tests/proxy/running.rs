@@ -1,0 +1,305 @@
+//! A whole gate on free ports: refusals, health, reload, drain.
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use async_compression::tokio::write::{GzipDecoder, GzipEncoder};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use sekisho::proxy::keys;
+use sekisho::proxy::serve::Server;
+use sekisho::proxy::settings::Settings;
+use tokio::io::AsyncWriteExt;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::support::{Backend, Scratch, Then, backend, raw, soon};
+
+struct Gate {
+    scratch: Scratch,
+    address: std::net::SocketAddr,
+    admin: std::net::SocketAddr,
+    reloader: Arc<sekisho::proxy::reload::Reloader>,
+    sites: Arc<sekisho::proxy::sites::Sites>,
+    backend: Backend,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+fn settings(scratch: &Scratch, upstream: &str) -> Settings {
+    let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("policy/jmdp");
+    for name in ["policy.toml", "catalogue.toml"] {
+        scratch.write(&format!("jmdp/{name}"), &std::fs::read_to_string(policy.join(name)).unwrap(), 0o644);
+    }
+    scratch.write("jwks.json", &key_set(), 0o644);
+    let text = format!(
+        r#"
+[gate]
+listen = "127.0.0.1:0"
+[admin]
+listen = "127.0.0.1:0"
+[data]
+directory = "data"
+keys = "keys"
+[[site]]
+policy = "jmdp"
+upstream = "{upstream}"
+[[issuer]]
+id = "https://login.example"
+jwks = "jwks.json"
+audience = ["api"]
+algorithms = ["ES256"]
+claims = {{ caller = "/sub", roles = "/roles" }}
+may-assert = {{ roles = {{ coord = "coordination-staff" }} }}
+"#
+    );
+    Settings::read(&scratch.write("sekisho.toml", &text, 0o644)).unwrap()
+}
+
+static KEY: LazyLock<EcdsaKeyPair> =
+    LazyLock::new(|| EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap());
+
+fn key_set() -> String {
+    let point = KEY.public_key().as_ref();
+    let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
+    format!(r#"{{"keys":[{{"kty":"EC","crv":"P-256","alg":"ES256","use":"sig","kid":"k","x":"{x}","y":"{y}"}}]}}"#)
+}
+
+/// A coordinator's token that holds for ten minutes.
+fn token() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256","typ":"JWT","kid":"k"}"#);
+    let claims =
+        format!(r#"{{"iss":"https://login.example","aud":"api","sub":"s-1","exp":{},"roles":["coord"]}}"#, now + 600);
+    let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims));
+    let signature = KEY.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+async fn start() -> Gate {
+    start_before("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await
+}
+
+async fn start_before(answer: impl Into<Vec<u8>>) -> Gate {
+    let scratch = Scratch::new();
+    let backend = backend(answer, Then::Close).await;
+    let settings = settings(&scratch, &backend.origin);
+    keys::init(&settings.data.keys, settings.data.has_log()).unwrap();
+    let metrics = PrometheusBuilder::new().build_recorder().handle();
+    let server = Server::new(settings, metrics).unwrap();
+    let (address, admin) = (server.address(), server.admin_address());
+    let (reloader, sites) = (server.reloader(), server.sites());
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(server.run(stop.clone()));
+    Gate { scratch, address, admin, reloader, sites, backend, stop, running }
+}
+
+async fn get(address: std::net::SocketAddr, path: &str, fields: &str) -> String {
+    raw(address, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}Connection: close\r\n\r\n")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_is_refused_and_the_backend_untouched() {
+    let gate = start().await;
+    let answer = get(gate.address, "/donors", "").await;
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    assert!(answer.contains("application/problem+json") && answer.contains("cache-control: no-store"), "{answer}");
+    assert_eq!(gate.backend.count(), 0);
+    gate.stop.cancel();
+    soon(gate.running).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_is_told_on_its_own_door_to_machines_only() {
+    let gate = start().await;
+    assert!(get(gate.admin, "/livez", "").await.starts_with("HTTP/1.1 200"));
+    let ready = get(gate.admin, "/readyz", "").await;
+    assert!(ready.starts_with("HTTP/1.1 200") && ready.contains("ok log") && ready.contains("ok registry"), "{ready}");
+    assert!(get(gate.admin, "/metrics", "").await.starts_with("HTTP/1.1 200"));
+    assert!(get(gate.admin, "/other", "").await.starts_with("HTTP/1.1 404"));
+    assert!(get(gate.admin, "/metrics", "Origin: https://evil.example\r\n").await.starts_with("HTTP/1.1 403"));
+    let rebound = raw(gate.admin, "GET /metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").await;
+    assert!(rebound.starts_with("HTTP/1.1 421"), "{rebound}");
+    let written = raw(gate.admin, "POST /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    assert!(written.starts_with("HTTP/1.1 405"), "{written}");
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert!(!get(gate.address, path, "").await.starts_with("HTTP/1.1 200"), "{path} on the gate's door");
+    }
+    gate.stop.cancel();
+    soon(gate.running).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_file_changes_nothing_and_a_good_one_counts() {
+    let gate = start().await;
+    let running = |gate: &Gate| Arc::as_ptr(&gate.sites.gates[0].1.generation.load_full());
+    let before = running(&gate);
+    let policy = std::fs::read_to_string(gate.scratch.0.join("jmdp/policy.toml")).unwrap();
+    for (name, text) in [("jmdp/policy.toml", "nonsense = 1"), ("jmdp/catalogue.toml", "["), ("sekisho.toml", "[gate]")]
+    {
+        let good = std::fs::read_to_string(gate.scratch.0.join(name)).unwrap();
+        gate.scratch.write(name, text, 0o644);
+        let error = gate.reloader.reload().unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+        assert_eq!(running(&gate), before, "{name}");
+        assert!(get(gate.admin, "/readyz", "").await.contains("note: the last reload was refused"), "{name}");
+        gate.scratch.write(name, &good, 0o644);
+    }
+    gate.scratch.write("jmdp/policy.toml", &policy, 0o666);
+    assert!(gate.reloader.reload().is_err(), "a policy that anyone may write");
+    gate.scratch.write("jmdp/policy.toml", &policy, 0o644);
+    gate.reloader.reload().unwrap();
+    assert_ne!(running(&gate), before);
+    assert!(!get(gate.admin, "/readyz", "").await.contains("note:"));
+    gate.stop.cancel();
+    soon(gate.running).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_file_counts_without_being_asked() {
+    let gate = start().await;
+    let running = |gate: &Gate| Arc::as_ptr(&gate.sites.gates[0].1.generation.load_full());
+    let before = running(&gate);
+    let policy = std::fs::read_to_string(gate.scratch.0.join("jmdp/policy.toml")).unwrap();
+    let mut edit = 0;
+    soon(async {
+        while running(&gate) == before {
+            // Edited again, for the first edit may come before the watch; paced, for a change counts after quiet.
+            edit += 1;
+            gate.scratch.write("jmdp/policy.toml", &format!("{policy}\n# {edit}\n"), 0o644);
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
+    })
+    .await;
+    gate.stop.cancel();
+    soon(gate.running).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_key_or_registry_stops_the_start() {
+    let gate = start().await;
+    gate.stop.cancel();
+    soon(gate.running).await.unwrap();
+    drop(gate.sites);
+    drop(gate.reloader);
+    let start = || {
+        let settings = Settings::read(&gate.scratch.0.join("sekisho.toml")).unwrap();
+        Server::new(settings, PrometheusBuilder::new().build_recorder().handle()).map(|_| ()).map_err(|e| e.to_string())
+    };
+    assert_eq!(start(), Ok(()), "as it was");
+    let aside = |name: &str| std::fs::rename(gate.scratch.0.join(name), gate.scratch.0.join("aside")).unwrap();
+    let back = |name: &str| std::fs::rename(gate.scratch.0.join("aside"), gate.scratch.0.join(name)).unwrap();
+    for name in ["keys/pseudonym", "keys/subjects", "data/registry.sqlite"] {
+        aside(name);
+        let error = start().unwrap_err();
+        assert!(error.contains(name), "{error}");
+        assert!(!gate.scratch.0.join(name).exists(), "{name} was made anew");
+        back(name);
+    }
+    assert_eq!(start(), Ok(()), "as it was again");
+}
+
+const DONOR: &str = r#"{"id":"D-1","name":{"kanji":"山田 花子"},"my_number":"123456789012","new_field":"leak"}"#;
+
+/// As a coordinator, for coordination.
+async fn read(gate: &Gate, fields: &str) -> String {
+    let fields = format!("Authorization: Bearer {}\r\nPurpose-Of-Use: coordination\r\n{fields}", token());
+    get(gate.address, "/donors/D-1", &fields).await
+}
+
+fn answering(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_purpose_releases_passes_and_is_on_record() {
+    let gate = start_before(answering(DONOR)).await;
+    let answer = read(&gate, "X-User: admin\r\nRange: bytes=0-5\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("山田 花子"), "{answer}");
+    assert!(answer.contains("purpose-of-use-decision: permit"), "{answer}");
+    for gone in ["123456789012", "my_number", "new_field", "leak"] {
+        assert!(!answer.contains(gone), "{gone} left: {answer}");
+    }
+    let head = gate.backend.heads.lock().unwrap().pop().unwrap().to_lowercase();
+    for kept in ["authorization", "purpose-of-use", "x-user", "range"] {
+        assert!(!head.contains(&format!("\r\n{kept}:")), "{kept} reached the backend: {head}");
+    }
+    gate.stop.cancel();
+    soon(gate.running).await.unwrap();
+    let folder = sekisho::store::Directory::open_to_read(&gate.scratch.0.join("data/log/gate")).unwrap();
+    assert!(sekisho::audit::verify(&folder).unwrap().is_intact());
+    let mut reader = sekisho::audit::Reader::new(&folder);
+    let mut kinds = Vec::new();
+    while let Some(line) = reader.next_line().unwrap() {
+        let record: serde_json::Value = serde_json::from_slice(&line.bytes).unwrap();
+        kinds.push(record["kind"].as_str().unwrap().to_owned());
+        assert!(!record.to_string().contains("D-1"), "{record}");
+    }
+    assert!(kinds.iter().any(|kind| kind == "begin") && kinds.iter().any(|kind| kind == "end"), "{kinds:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codings_do_not_hide_anything_from_the_gate() {
+    let mut encoder = GzipEncoder::new(Vec::new());
+    encoder.write_all(DONOR.as_bytes()).await.unwrap();
+    encoder.shutdown().await.unwrap();
+    let coded = encoder.into_inner();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding:";
+    let mut bytes = format!("{head} gzip\r\nContent-Length: {}\r\n\r\n", coded.len()).into_bytes();
+    bytes.extend(&coded);
+    let gate = start_before(bytes).await;
+    let answer = read(&gate, "").await;
+    assert!(answer.contains("山田 花子") && !answer.contains("123456789012"), "{answer}");
+    gate.stop.cancel();
+    for coding in ["compress", "gzip, gzip"] {
+        let gate = start_before(format!("{head} {coding}\r\nContent-Length: 3\r\n\r\nabc")).await;
+        assert!(read(&gate, "").await.starts_with("HTTP/1.1 502"), "{coding}");
+        gate.stop.cancel();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accepted_coding_is_answered_in() {
+    let long = DONOR.replace("花子", &"花子".repeat(1000));
+    let gate = start_before(answering(&long)).await;
+    let fields = format!(
+        "GET /donors/D-1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\nPurpose-Of-Use: coordination\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n",
+        token()
+    );
+    let mut stream = tokio::net::TcpStream::connect(gate.address).await.unwrap();
+    stream.write_all(fields.as_bytes()).await.unwrap();
+    let mut all = Vec::new();
+    soon(tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut all)).await.unwrap();
+    let split = all.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
+    let head = String::from_utf8(all[..split].to_vec()).unwrap();
+    assert!(head.contains("content-encoding: gzip") && head.contains("transfer-encoding: chunked"), "{head}");
+    assert!(head.to_lowercase().contains("accept-encoding"), "no Vary: {head}");
+    let (mut rest, mut body) = (&all[split..], GzipDecoder::new(Vec::new()));
+    loop {
+        let line = rest.windows(2).position(|w| w == b"\r\n").unwrap();
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..line]).unwrap(), 16).unwrap();
+        if size == 0 {
+            break;
+        }
+        body.write_all(&rest[line + 2..line + 2 + size]).await.unwrap();
+        rest = &rest[line + 2 + size + 2..];
+    }
+    body.shutdown().await.unwrap();
+    let text = String::from_utf8(body.into_inner()).unwrap();
+    assert!(text.contains("花子花子") && !text.contains("my_number"), "{text}");
+    gate.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_that_breaks_off_releases_nothing() {
+    let answer = answering(DONOR);
+    for cut in [0, 10, answer.len() - 10, answer.len() - 1] {
+        let gate = start_before(&answer.as_bytes()[..cut]).await;
+        let told = read(&gate, "").await;
+        assert!(told.starts_with("HTTP/1.1 502") && !told.contains("山田"), "cut at {cut}: {told}");
+        gate.stop.cancel();
+    }
+}
