@@ -78,6 +78,7 @@ pub(super) const STEPS: &[Step] = &[
         token: Token::Of(&PHYSICIAN),
         purpose: "care.family-explanation;recipient=\"family\"",
         target: "/patients/p-0003/visits",
+        is_sample: true,
         expect: Expect { status: 403, code: "restricted", ..EXPECT },
         ..STEP
     },
@@ -159,6 +160,7 @@ pub(super) const STEPS: &[Step] = &[
         token: Token::Of(&OFFICER),
         purpose: "exception;basis=\"law\";recipient=\"police\"",
         target: "/patients/p-0007",
+        is_sample: true,
         expect: Expect { status: 403, code: "reference-missing", ..EXPECT },
         ..STEP
     },
