@@ -272,10 +272,18 @@ impl Pump {
 
     async fn continuation(&mut self, window: &crate::redact::Window) -> Result<(), Stop> {
         let judgement = &self.judgement;
-        let class = judgement.route().and_then(|route| route.subject_class()).unwrap_or("none");
+        let route = judgement.route();
+        let class = route.and_then(|route| route.subject_class()).unwrap_or("none");
+        // What a cell of statistics "is about" is its count: no one's id.
+        let someones = route.is_some_and(|route| !route.is_of_no_one());
         let mut sealed = Vec::new();
         for disclosure in &window.disclosures {
-            let subject = disclosure.subject.as_deref().map(|id| judgement.gate.seal.subject(id)).transpose();
+            let subject = disclosure
+                .subject
+                .as_deref()
+                .filter(|_| someones)
+                .map(|id| judgement.gate.seal.subject(id))
+                .transpose();
             let subject = subject.map_err(|_| Stop::Blind("record-failed"))?;
             sealed.push((subject, record::occurred(&judgement.policy, disclosure)));
         }

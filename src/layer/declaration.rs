@@ -129,13 +129,18 @@ fn fault<T>(message: &str) -> Result<T, DeclarationFault> {
 /// Refuses a parameter that stands twice: parsers of structured fields keep the last one silently (RFC 9651 §3.1.2).
 fn doubled(text: &str) -> Result<(), DeclarationFault> {
     let mut seen: Vec<&str> = Vec::new();
-    let mut quoted = false;
-    let mut escaped = false;
+    let (mut quoted, mut display, mut escaped) = (false, false, false);
+    let mut before = b' ';
     for (at, byte) in text.bytes().enumerate() {
+        let last = std::mem::replace(&mut before, byte);
         match byte {
             _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
+            // In a String only: in a Display String a backslash is a letter (RFC 9651 §3.3.8).
+            b'\\' if quoted && !display => escaped = true,
+            b'"' => {
+                display = !quoted && last == b'%';
+                quoted = !quoted;
+            }
             b';' if !quoted => {
                 let rest = text.get(at + 1..).unwrap_or("").trim_start_matches(' ');
                 let end = rest.find(['=', ';']).unwrap_or(rest.len());
@@ -188,6 +193,8 @@ mod tests {
             "",
             "care;;",
             "care; reason=%\"%ff\"",
+            // A backslash ends no Display String late: what stands after it is no text.
+            r#"care;reason=%"a\";basis="consent";basis="law""#,
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }

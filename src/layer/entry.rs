@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::gate::Gate;
 use super::judgement::{Judgement, Whose};
 use super::layout::{Means, PlanKey, Side};
+use crate::catalogue::Route;
 use crate::decision::{Permit, Refusal};
 use crate::policy::{Action, Categories, Form, Release};
 use crate::redact::{Entry, Judge, LinkRewriter, Plan, Pseudonymiser, Spec, Verdict};
@@ -58,6 +59,8 @@ impl Judge for EntryJudge {
             (Settled::Each, Some(subject)) => Whose::Of(subject),
             (Settled::Each, None) => return Verdict::Drop,
             (Settled::Person(person), Some(subject)) if subject != person => return Verdict::Drop,
+            // Where a record is to say whom it is about, silence is no proof that it is he.
+            (Settled::Person(_), None) if self.names_subject(route, entry.resource_type) => return Verdict::Drop,
             (Settled::Person(person), _) => Whose::Of(person),
             (Settled::NoOne { count_min: None }, _) => Whose::NoOnes,
             (Settled::NoOne { count_min: Some(least) }, count) => {
@@ -87,6 +90,18 @@ impl Judge for EntryJudge {
 }
 
 impl EntryJudge {
+    /// Whether the catalogue says where such an entry names its subject.
+    fn names_subject(&self, route: &Route, resource_type: Option<&str>) -> bool {
+        if route.is_fhir() {
+            let known = resource_type.and_then(|name| self.judgement.generation.catalogue.types().get(name));
+            return known.is_none_or(|known| known.subject.is_some());
+        }
+        match self.side {
+            Side::Answer => route.entry_subject().is_some(),
+            Side::Written => route.body_subject().is_some(),
+        }
+    }
+
     fn plan(&self, release: Release, permit: Option<&Permit>) -> Arc<Plan> {
         plan(&self.judgement, &self.spec, self.side, release, permit)
     }
@@ -138,7 +153,9 @@ impl LinkRewriter for Links {
             Some(rest) => rest,
             None => url,
         };
-        (self.pass && path.starts_with('/') && !path.starts_with("//")).then(|| format!("{}{path}", self.prefix))
+        // A browser takes `/\` for `//`: another host.
+        let here = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n', '\t']);
+        (self.pass && here).then(|| format!("{}{path}", self.prefix))
     }
 
     fn leads_past(&self, url: &str) -> bool {

@@ -27,7 +27,7 @@ use crate::audit::{self, Outcome, Pending, Sealed, Ticket};
 use crate::catalogue::body::carried;
 use crate::catalogue::{Existence, Part, Resolved, Route, Shape, SubjectAt, Unresolved};
 use crate::decision::{Named, Obligations, Permit, Reason, Refusal, json};
-use crate::policy::{Action, Categories, Release};
+use crate::policy::{Action, Categories, Form, Release};
 use crate::redact::{LinkRewriter, Redactor};
 
 /// The body of a forwarded request: a read has none, a write was read whole.
@@ -76,6 +76,11 @@ impl Exchange {
             fhir: false,
             gate,
         }
+    }
+
+    /// The decision's id.
+    pub(super) fn id(&self) -> &str {
+        &self.id
     }
 
     /// The answer to a request. `forward` asks the backend; it is called at most once, and only with a permit.
@@ -127,11 +132,18 @@ impl Exchange {
             resolved.query_categories,
         ));
         if resolved.route.is_open() && resolved.action.releases() {
-            return Ok(self.open_route(judgement, head));
+            let ready = self.open_route(judgement, head);
+            return if self.dry_run { Err(self.dry_run(&ready).await) } else { Ok(ready) };
         }
         self.check_declared(&mut judgement).await?;
+        if !resolved.action.releases() && !resolved.query_categories.is_empty() {
+            let problem =
+                Problem::new(StatusCode::BAD_REQUEST, "unknown-parameter", "a write takes no search parameter");
+            return Err(self.refuse(&judgement, problem, None, &[]).await);
+        }
         let writes = resolved.action.writes();
         let body = if writes { self.read_body(&judgement, head, body).await? } else { Bytes::new() };
+        self.now = self.gate.now_ms(); // a body may arrive slowly: the permit is that of now
         self.judge_subject(judgement, head, &resolved, body).await
     }
 
@@ -199,7 +211,7 @@ impl Exchange {
                 return Err(self.refuse(judgement, problem, None, &[]).await);
             }
         };
-        if !judgement.token_grants() {
+        if !judgement.token_grants(judgement.purpose) {
             let problem = Problem::new(
                 StatusCode::FORBIDDEN,
                 "purpose-not-granted",
@@ -248,7 +260,9 @@ impl Exchange {
             return Err(self.refuse(&judgement, problem, None, &[]).await);
         };
         let named_in_body = self.read_write(&mut judgement, resolved.route, resolved.action, &body).await?;
-        let general = match judgement.decide(Whose::Anybodys, &view, self.now) {
+        // Records of no one have no subject to wait for: what is on file of the caller counts at once.
+        let whose = if resolved.subject == SubjectAt::NoOne { Whose::NoOnes } else { Whose::Anybodys };
+        let general = match judgement.decide(whose, &view, self.now) {
             Ok(permit) => permit,
             Err(refusal) => return Err(self.refuse_decision(&judgement, &refusal, &[]).await),
         };
@@ -275,11 +289,11 @@ impl Exchange {
             judgement: Arc::new(judgement),
             body,
         };
-        let mut replaced = self.other_ids(&ready, resolved, &general).await?;
+        let ids = (&general, ready.judgement.form_of_ids(resolved.action, resolved.route, &general, &view, self.now));
+        let mut replaced = self.other_ids(&ready, resolved, ids).await?;
         if let Some(named) = named {
-            replaced.extend(
-                self.judge_named(&mut ready, resolved, &named, named_in_body.as_deref(), &general, &view).await?,
-            );
+            let in_body = named_in_body.as_deref();
+            replaced.extend(self.judge_named(&mut ready, resolved, &named, in_body, ids, &view).await?);
         }
         ready.target = put_back(&ready.target, replaced);
         if self.method == Method::PUT {
@@ -296,11 +310,11 @@ impl Exchange {
         &self,
         ready: &Ready,
         resolved: &Resolved<'_>,
-        general: &Permit,
+        (general, form): (&Permit, Form),
     ) -> Result<Vec<(Part, Range<usize>, String)>, Box<Out>> {
         let mut replaced = Vec::new();
         for named in &resolved.ids {
-            match ready.judgement.original(&named.id, general) {
+            match ready.judgement.original(&named.id, general, form) {
                 Some(original) if *original == *named.id => {}
                 Some(original) => replaced.push((named.part, named.raw.clone(), original.into_owned())),
                 None => return Err(self.refuse(&ready.judgement, Problem::not_available(), None, &[]).await),
@@ -316,7 +330,7 @@ impl Exchange {
         resolved: &Resolved<'_>,
         named: &str,
         in_body: Option<&str>,
-        general: &Permit,
+        (general, form): (&Permit, Form),
         view: &crate::registry::View,
     ) -> Result<Option<(Part, Range<usize>, String)>, Box<Out>> {
         let judgement = Arc::clone(&ready.judgement);
@@ -324,7 +338,7 @@ impl Exchange {
             SubjectAt::Caller => Some(Cow::Borrowed(named)),
             // The person names his own record by his own id.
             _ if judgement.caller.is_principal() => Some(Cow::Borrowed(named)),
-            _ => judgement.original(named, general),
+            _ => judgement.original(named, general, form),
         };
         let Some(original) = original.filter(|id| crate::catalogue::is_subject_id(id)) else {
             return Err(self.refuse(&judgement, Problem::not_available(), None, &[]).await);
@@ -344,6 +358,13 @@ impl Exchange {
         ready.subjects = vec![sealed];
         let record = record_named(&judgement, resolved, general);
         match judgement.decide_record(Whose::Of(&original), &record, view, self.now) {
+            // A dry run asks no backend whether there is such a person: to outsiders it may not tell one who is on file
+            // from one whom nobody knows, and tells what could be answered about anybody.
+            Ok(_) if self.dry_run && self.hides(&judgement) => {}
+            Err(refusal)
+                if self.dry_run
+                    && self.hides(&judgement)
+                    && refusal.reasons.iter().any(Reason::is_about_the_person) => {}
             Ok(permit) => ready.permit = Some(permit),
             Err(refusal) => return Err(self.refuse_decision(&judgement, &refusal, &ready.subjects).await),
         }
@@ -393,7 +414,15 @@ impl Exchange {
         if let Some(reference) = &mut judgement.route {
             reference.asked = found.categories;
         }
-        Ok(route.body_subject().and_then(|path| path.find(&value)))
+        let Some(path) = route.body_subject() else { return Ok(None) };
+        let named = path.find(&value);
+        // Somebody is named whom the gate cannot read, and the backend perhaps can (`["b"]`, `2.0`, `{}`).
+        if named.is_none() && path.pointer().find(&value).into_iter().any(|value| !value.is_null()) {
+            let problem =
+                Problem::new(StatusCode::BAD_REQUEST, "subject-mismatch", "the body does not name its subject clearly");
+            return Err(self.refuse(judgement, problem, None, &[]).await);
+        }
+        Ok(named)
     }
 
     /// A PUT replaces what the caller may not have seen: it needs a view in which nothing was cut.
@@ -404,12 +433,12 @@ impl Exchange {
         view: &crate::registry::View,
     ) -> Result<(), Box<Out>> {
         let whose = match &ready.settled {
-            Settled::Person(person) => Whose::Of(person),
-            Settled::Each | Settled::NoOne { .. } | Settled::Open => Whose::Anybodys,
+            Settled::Person(person) if !(self.dry_run && self.hides(&ready.judgement)) => Whose::Of(person),
+            Settled::Person(_) | Settled::Each | Settled::NoOne { .. } | Settled::Open => Whose::Anybodys,
         };
         let all = route.everything();
         let read = ready.judgement.decide_as(whose, "", view, self.now, (Action::Read, all));
-        let whole = read.is_ok_and(|permit| permit.release().having(crate::policy::Form::Clear, all) == all);
+        let whole = read.is_ok_and(|permit| permit.release().having(Form::Clear, all) == all);
         if whole {
             return Ok(());
         }
@@ -454,19 +483,20 @@ impl Exchange {
         let reads = judgement.route.as_ref().is_some_and(|r| r.action.releases());
         // A write is on disk before it is forwarded; a read before its first byte is released, while the backend works.
         let (answered, ticket) = if reads {
-            let answered = forward(request).await;
+            let answered = caught(async move { forward(request).await }).await;
             (answered, pending.await)
         } else {
             match pending.await {
-                Ok(ticket) => (forward(request).await, Ok(ticket)),
+                Ok(ticket) => (caught(async move { forward(request).await }).await, Ok(ticket)),
                 Err(_) => return self.cannot_record(),
             }
         };
         let Ok(ticket) = ticket else { return self.cannot_record() };
         let backend_us = micros(self.started);
         match answered {
-            Ok(response) => self.release(head, ready, response, ticket, backend_us).await,
-            Err(error) => {
+            None => self.end_refused(ticket, Outcome::Failed, &panicked(), backend_us),
+            Some(Ok(response)) => self.release(head, ready, response, ticket, backend_us).await,
+            Some(Err(error)) => {
                 let problem = match error.is::<Timeout>() {
                     true => Problem::new(
                         StatusCode::GATEWAY_TIMEOUT,
@@ -525,7 +555,7 @@ impl Exchange {
         let mut request = Request::new(Full::new(ready.body.clone()));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
-        *request.headers_mut() = headers::inward(&head.headers, head.version, accept);
+        *request.headers_mut() = headers::inward(&head.headers, head.version, accept, !ready.body.is_empty());
         Some(request)
     }
 
@@ -586,7 +616,19 @@ impl Exchange {
         media: Cow<'static, str>,
         location: Option<String>,
     ) -> Out {
-        let problem = match pump.first().await {
+        let action = ready.judgement.route.as_ref().map_or(Action::Read, |r| r.action);
+        let lines = ready.judgement.route().is_some_and(|route| route.shape() == Shape::Lines);
+        let first = match pump.first().await {
+            // Lines of which none is left are an empty answer, as a list is.
+            First::Dropped if lines && action.releases() => First::Ready,
+            // The write stands; only its answer is not shown.
+            First::Dropped if !action.releases() => {
+                pump.end_without_body(Outcome::Completed, "answer-not-released", status.as_u16());
+                return self.released(&ready, status, None, location.as_deref(), GateBody::whole(Bytes::new()));
+            }
+            first => first,
+        };
+        let problem = match first {
             First::Ready if head.method == Method::HEAD => {
                 pump.end_without_body(Outcome::Completed, "head", status.as_u16());
                 return self.released(&ready, status, Some(&media), location.as_deref(), GateBody::whole(Bytes::new()));
@@ -614,6 +656,9 @@ impl Exchange {
             return Err(Unread::Problem(Problem::bad_gateway("route", "the route is gone")));
         };
         if parts.headers.contains_key(header::CONTENT_ENCODING) {
+            if !action.releases() {
+                return Err(Unread::Bodiless);
+            }
             return Err(Unread::Problem(Problem::bad_gateway(
                 "content-coding",
                 "the backend's answer is coded in a way that cannot be read",
@@ -627,7 +672,10 @@ impl Exchange {
         let side = if action.releases() { Side::Answer } else { Side::Written };
         let known = !matches!(ready.settled, Settled::Each);
         let spec = judgement.generation.layouts.spec(route, side, known).filter(|_| readable);
-        let Some(spec) = spec else { return self.opaque(ready, route, media) };
+        let Some(spec) = spec else {
+            // A permit to write shows nothing: what cannot be judged as a read stays here.
+            return if action.releases() { self.opaque(ready, route, media) } else { Err(Unread::Bodiless) };
+        };
         let asked = match action {
             Action::Read | Action::Search => {
                 judgement.route.as_ref().map_or((action, Categories::NONE), |r| (action, r.asked))
@@ -672,8 +720,7 @@ impl Exchange {
     /// Contents that cannot be read inside count as every category of the route: all clear, or not released.
     fn opaque(&self, ready: &Ready, route: &Route, media: Option<String>) -> Result<Filter, Unread> {
         let all = route.everything();
-        let whole =
-            ready.permit.as_ref().is_some_and(|permit| permit.release().having(crate::policy::Form::Clear, all) == all);
+        let whole = ready.permit.as_ref().is_some_and(|permit| permit.release().having(Form::Clear, all) == all);
         let of_one = !matches!(ready.settled, Settled::Each);
         let declared = route.shape() == Shape::Opaque;
         if !(whole && of_one && declared) {
@@ -686,21 +733,26 @@ impl Exchange {
 
     /// `Location` of what was created, where ids are shown.
     fn location(&self, ready: &Ready, headers: &http::HeaderMap) -> Option<String> {
-        let shows = ready.permit.as_ref().is_some_and(|permit| {
-            let asked = (Action::Read, ready.judgement.route().map_or(Categories::NONE, Route::everything));
-            let view = self.gate.registry.facts(self.now).ok();
-            let whose = match &ready.settled {
-                Settled::Person(person) => Whose::Of(person),
-                _ => return false,
-            };
-            permit.asked().is_empty()
-                || view.is_some_and(|view| {
-                    let read = ready.judgement.decide_as(whose, "", &view, self.now, asked);
-                    read.is_ok_and(|read| ready.judgement.form_of_id(&read) == crate::policy::Form::Clear)
-                })
-        });
-        let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-        location.and_then(|url| Links::of(&self.gate, shows).rewrite(url))
+        let judgement = &ready.judgement;
+        let route =
+            judgement.route().filter(|_| judgement.route.as_ref().is_some_and(|r| r.action == Action::Create))?;
+        let Settled::Person(person) = &ready.settled else { return None };
+        let view = self.gate.registry.facts(self.now).ok()?;
+        let asked = (Action::Read, route.everything());
+        let read = judgement.decide_as(Whose::Of(person), "", &view, self.now, asked).ok()?;
+        if judgement.form_of_id(&read) != Form::Clear {
+            return None;
+        }
+        let url = headers.get(header::LOCATION)?.to_str().ok()?;
+        let path = url.strip_prefix(self.gate.upstream_origin.as_str()).unwrap_or(url);
+        // A route of the gate, without a query, and about nobody else.
+        let found = judgement.generation.catalogue.resolve("GET", path, None).ok()?;
+        let his = match &found.subject {
+            SubjectAt::Target(named) => named.id == *person,
+            SubjectAt::Entries | SubjectAt::NoOne => true,
+            SubjectAt::Body | SubjectAt::Caller => false,
+        };
+        Links::of(&self.gate, his).rewrite(url)
     }
 
     fn released(
@@ -751,6 +803,12 @@ impl Exchange {
     async fn refuse_decision(&self, judgement: &Judgement, refusal: &Refusal, subjects: &[Sealed]) -> Box<Out> {
         let problem = self.decision_problem(judgement, refusal);
         self.refuse(judgement, problem, Some(refusal), subjects).await
+    }
+
+    /// Whether this caller may not learn what depends on the person: whoever is neither own staff nor the person.
+    fn hides(&self, judgement: &Judgement) -> bool {
+        let hidden = judgement.route().is_none_or(|route| route.existence() == Existence::Hidden);
+        hidden && !judgement.is_staff() && !judgement.caller.is_principal()
     }
 
     fn decision_problem(&self, judgement: &Judgement, refusal: &Refusal) -> Problem {
@@ -839,7 +897,10 @@ impl Exchange {
     // --- help --------------------------------------------------------------------------------------------------------
 
     async fn help(&self, judgement: &Judgement) -> Box<Out> {
-        let text = super::help::page(judgement, self.now);
+        let Some(text) = super::help::page(judgement, self.now) else {
+            let problem = Problem::unavailable("registry-unreadable", "what is on file cannot be read");
+            return self.refuse(judgement, problem, None, &[]).await;
+        };
         Box::new(self.told(judgement, StatusCode::OK, "help", text).await)
     }
 
@@ -880,12 +941,32 @@ impl Exchange {
         if pending.await.is_err() {
             return self.cannot_record();
         }
-        let mut response = Response::new(GateBody::whole(Bytes::from(text)));
+        let text = if self.method == Method::HEAD { Bytes::new() } else { Bytes::from(text) };
+        let mut response = Response::new(GateBody::whole(text));
         *response.status_mut() = status;
         headers::own(response.headers_mut());
         insert(response.headers_mut(), header::CONTENT_TYPE, "application/json");
         response
     }
+}
+
+/// What a caller is told after a panic: nothing of it.
+pub(super) fn panicked() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "the request failed; nothing is released")
+}
+
+/// The outcome of a future; `None`: it panicked, and all that it held is dropped, which ends what it had begun.
+pub(super) async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| {
+        // UNWIND: after a panic the future is never polled again.
+        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| future.as_mut().poll(context)));
+        match polled {
+            Ok(polled) => polled.map(Some),
+            Err(_) => std::task::Poll::Ready(None),
+        }
+    })
+    .await
 }
 
 /// How a body is filtered.

@@ -8,9 +8,9 @@ use http::{HeaderMap, Version};
 
 use super::declaration::{DRY_RUN, PURPOSE_OF_USE};
 
-/// Fields of a request that reach the backend. Everything else stops here: identity, purpose and decision fields,
-/// forwarding fields, conditions, ranges, method overrides, cookies, whatever a proxy before us may have added.
-pub(super) const FORWARDED: [HeaderName; 2] = [ACCEPT_LANGUAGE, CONTENT_TYPE];
+/// Fields of a request that reach the backend as they are. Everything else stops here: identity, purpose and decision
+/// fields, forwarding fields, conditions, ranges, method overrides, cookies, whatever a proxy before us may have added.
+pub(super) const FORWARDED: [HeaderName; 1] = [ACCEPT_LANGUAGE];
 
 /// The gate's own answer field.
 pub const DECISION: HeaderName = HeaderName::from_static("purpose-of-use-decision");
@@ -27,12 +27,18 @@ pub(super) fn connection_names_what_is_checked(headers: &HeaderMap) -> bool {
 }
 
 /// The fields that reach the backend.
-pub(super) fn inward(headers: &HeaderMap, version: Version, accept: &'static str) -> HeaderMap {
+///
+/// Of a body's type goes on what was judged: parameters that the backend could read otherwise stop here.
+pub(super) fn inward(headers: &HeaderMap, version: Version, accept: &'static str, has_body: bool) -> HeaderMap {
     let mut forwarded = HeaderMap::new();
     for name in &FORWARDED {
         if let Some(value) = headers.get(name) {
             forwarded.insert(name.clone(), value.clone());
         }
+    }
+    let media = media_type(headers).filter(|_| has_body).and_then(|media| HeaderValue::try_from(media).ok());
+    if let Some(media) = media {
+        forwarded.insert(CONTENT_TYPE, media);
     }
     forwarded.insert(http::header::ACCEPT, HeaderValue::from_static(accept));
     forwarded.insert(VIA, via(version));

@@ -36,7 +36,8 @@ fn declarable(judgement: &Judgement) -> impl Iterator<Item = (PurposeId, &str)> 
         .filter(move |(id, purpose)| {
             let open = recipients.iter().any(|recipient| !policy.grants(*id, *recipient).is_empty());
             let served = staff && purpose.served_by & judgement.roles != 0;
-            !purpose.grouping && purpose.window.holds(now) && (served || (!staff && open))
+            let granted = judgement.token_grants(Named::Known(*id));
+            !purpose.grouping && granted && purpose.window.holds(now) && (served || (!staff && open))
         })
         .map(|(id, purpose)| (id, purpose.name.as_str()))
 }
@@ -51,9 +52,11 @@ pub(super) fn refused_categories(judgement: &Judgement) -> Vec<String> {
 }
 
 /// The page: per purpose the routes on which it could be answered, with what it would show.
-pub(super) fn page(judgement: &Judgement, now: i64) -> String {
+///
+/// `None`: what is on file cannot be read.
+pub(super) fn page(judgement: &Judgement, now: i64) -> Option<String> {
     let (policy, generation) = (&judgement.policy, &judgement.generation);
-    let Ok(view) = judgement.gate.registry.facts(now) else { return json!({"purposes": []}).to_string() };
+    let view = judgement.gate.registry.facts(now).ok()?;
     let mut purposes = Vec::new();
     for (id, name) in declarable(judgement) {
         let mut routes = Vec::new();
@@ -69,13 +72,13 @@ pub(super) fn page(judgement: &Judgement, now: i64) -> String {
         }
         purposes.push(json!({"purpose": name, "codes": policy.purpose(id).map(|p| p.codes.clone()), "routes": routes}));
     }
-    json!({
+    let page = json!({
         "policy": policy.document.meta.id.text,
         "revision": policy.document.meta.revision.text,
         "field": "Purpose-Of-Use",
         "purposes": purposes,
-    })
-    .to_string()
+    });
+    Some(page.to_string())
 }
 
 /// The same judgement for another purpose and route.

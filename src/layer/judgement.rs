@@ -187,13 +187,24 @@ impl Judgement {
 
     /// The id that a name in path, query or body stands for. Where the caller may see ids in clear it is the id; else
     /// only a pseudonym of this receiver, purpose and epoch is one. Own staff to whom ids are withheld altogether have
-    /// no pseudonyms to name: they name the id.
-    pub(super) fn original<'n>(&self, named: &'n str, permit: &Permit) -> Option<Cow<'n, str>> {
-        match self.form_of_id(permit) {
+    /// no pseudonyms to name: they name the id. `form`: see [`Judgement::form_of_ids`].
+    pub(super) fn original<'n>(&self, named: &'n str, permit: &Permit, form: Form) -> Option<Cow<'n, str>> {
+        match form {
             Form::Clear => Some(Cow::Borrowed(named)),
             Form::Withheld if self.is_staff() => Some(Cow::Borrowed(named)),
             _ => self.pseudonyms(permit)?.0.open(named).map(Cow::Owned),
         }
+    }
+
+    /// The form in which this caller sees ids on this route. A permit to write or delete shows none that was not asked
+    /// for: there it is what he would read that tells whether he knows ids or pseudonyms.
+    pub(super) fn form_of_ids(&self, action: Action, route: &Route, general: &Permit, view: &View, at: Moment) -> Form {
+        let own = self.form_of_id(general);
+        if action.releases() || own == Form::Clear {
+            return own;
+        }
+        let read = self.decide_as(Whose::Anybodys, "", view, at, (Action::Read, route.everything()));
+        read.map_or(own, |read| self.form_of_id(&read))
     }
 
     /// The form in which this permit shows ids.
@@ -207,10 +218,10 @@ impl Judgement {
         self.caller.organization.is_none() && self.roles != 0
     }
 
-    /// Whether the token grants the declared purpose; one that says nothing of purposes narrows nothing.
-    pub(super) fn token_grants(&self) -> bool {
+    /// Whether the token grants this purpose; one that says nothing of purposes narrows nothing.
+    pub(super) fn token_grants(&self, purpose: Named<PurposeId>) -> bool {
         let Some(granted) = &self.caller.purposes else { return true };
-        let Some(declared) = self.purpose.known().and_then(|id| self.policy.purpose(id)) else { return true };
+        let Some(declared) = purpose.known().and_then(|id| self.policy.purpose(id)) else { return true };
         granted.iter().any(|word| match self.policy.declared(word) {
             Ok(Some(id)) => self.policy.purpose(id).is_some_and(|broad| covers(&broad.name, &declared.name)),
             Ok(None) => false,

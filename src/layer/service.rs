@@ -10,7 +10,7 @@ use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt};
 
 use super::body::{BoxError, GateBody};
-use super::exchange::{Exchange, ForwardBody};
+use super::exchange::{Exchange, ForwardBody, caught, panicked};
 use super::gate::Gate;
 
 /// Lets a request through only with a [`Permit`](crate::decision::Permit).
@@ -70,7 +70,11 @@ where
         let exchange = Exchange::new(Arc::clone(&self.gate), &head);
         Box::pin(async move {
             let forward = |request| async move { inner.oneshot(request).await.map_err(Into::into) };
-            Ok(exchange.answer(head, body, forward).await)
+            let (id, head_only) = (exchange.id().to_owned(), head.method == http::Method::HEAD);
+            let answered = caught(exchange.answer(head, body, forward)).await;
+            Ok(answered.unwrap_or_else(|| {
+                panicked().response(&id, false).map(|text| GateBody::whole(if head_only { Bytes::new() } else { text }))
+            }))
         })
     }
 }

@@ -38,9 +38,15 @@ fn a_log_cut_at_any_byte_recovers_a_prefix_and_says_so() {
     let names: Vec<_> = whole.list().unwrap().into_iter().map(|entry| entry.name).collect();
     assert!(names.len() >= 3);
     let before = lines(&whole);
+    let mut places = Places::one_in(3, "cuts");
     for (index, name) in names.iter().enumerate() {
         let bytes = whole.contents(name);
         for cut in 0..bytes.len() {
+            // The ends of lines are never left out.
+            let at_end = cut == 0 || bytes[cut - 1] == b'\n' || bytes[cut] == b'\n';
+            if !at_end && !places.has_this() {
+                continue;
+            }
             let disk = copy(&whole);
             names.iter().skip(index + 1).for_each(|later| disk.remove(later));
             disk.tamper(name, &bytes[..cut]);
@@ -68,9 +74,13 @@ fn a_log_cut_at_any_byte_recovers_a_prefix_and_says_so() {
 fn a_byte_changed_anywhere_is_found_in_its_own_record() {
     let whole = sample(1500);
     let all = lines(&whole);
+    let mut places = Places::one_in(2, "changed bytes");
     for (index, line) in all.iter().enumerate() {
         let is_last = index + 1 == all.len();
         for at in 0..=line.bytes.len() {
+            if at != line.bytes.len() && !places.has_this() {
+                continue;
+            }
             let mut bytes = whole.contents(&line.segment);
             let position = usize::try_from(line.offset).unwrap() + at;
             bytes[position] ^= 1;

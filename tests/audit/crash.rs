@@ -77,8 +77,8 @@ fn check(disk: &Simulated, told: &Told, context: &str) {
 
 const LOSSES: [Loss; 4] = [Loss::Forget, Loss::Tear, Loss::Reorder, Loss::Keep];
 
-/// Cuts the power after every operation of a run, and of the start after it.
-fn every_cut(arm: impl Fn(&Simulated)) {
+/// Cuts the power after every operation of a run, and at these places of the start after it.
+fn every_cut(mut places: Places, arm: impl Fn(&Simulated)) {
     let new_disk = || {
         let disk = Simulated::new();
         arm(&disk);
@@ -97,15 +97,15 @@ fn every_cut(arm: impl Fn(&Simulated)) {
                 let found = disk.after_power_loss(loss, seed * 1000 + cut);
                 check(&found, &told, &format!("cut {cut}, {loss:?}, seed {seed}"));
             }
-            again(&disk, loss, cut, &told, &arm);
+            again(&disk, loss, cut, &told, &mut places, &arm);
         }
     }
 }
 
 /// The start after the first crash is cut too, and so is the work after it; also without the first being a power
 /// loss at all, but a writer that was killed.
-fn again(disk: &Simulated, loss: Loss, cut: u64, told: &Told, arm: &impl Fn(&Simulated)) {
-    for second in 0..12 {
+fn again(disk: &Simulated, loss: Loss, cut: u64, told: &Told, places: &mut Places, arm: &impl Fn(&Simulated)) {
+    for second in (0..12).filter(|_| places.has_this()) {
         let found = disk.after_power_loss(loss, cut);
         arm(&found);
         found.lose_power_after(second);
@@ -117,9 +117,9 @@ fn again(disk: &Simulated, loss: Loss, cut: u64, told: &Told, arm: &impl Fn(&Sim
 }
 
 /// A writer is killed between append and flush; the next one goes on, and then the power fails.
-fn killed_then_cut(arm: impl Fn(&Simulated)) {
+fn killed_then_cut(mut places: Places, arm: impl Fn(&Simulated)) {
     for cut in 0..40 {
-        for second in 0..10 {
+        for second in (0..10).filter(|_| places.has_this()) {
             let disk = Simulated::new();
             arm(&disk);
             let mut told = Told::default();
@@ -141,12 +141,12 @@ fn killed_then_cut(arm: impl Fn(&Simulated)) {
 
 #[test]
 fn who_was_told_durable_finds_his_record_after_any_cut() {
-    every_cut(|_| {});
+    every_cut(Places::one_in(3, "second cuts"), |_| {});
 }
 
 #[test]
 fn a_killed_writers_unflushed_lines_are_not_built_upon() {
-    killed_then_cut(|_| {});
+    killed_then_cut(Places::one_in(2, "cuts after a kill"), |_| {});
 }
 
 /// A flush fails; the process gives up and is started again, on a kernel that takes the lost bytes for written. Then
@@ -178,32 +178,32 @@ fn is_noticed(run: impl FnOnce()) -> bool {
 
 #[test]
 fn a_flush_of_a_batch_that_does_nothing_is_noticed() {
-    assert!(is_noticed(|| every_cut(|disk| disk.break_flush(Flush::Batch))));
+    assert!(is_noticed(|| every_cut(Places::every(), |disk| disk.break_flush(Flush::Batch))));
 }
 
 #[test]
 fn a_flush_at_a_segments_end_that_does_nothing_is_noticed() {
-    assert!(is_noticed(|| every_cut(|disk| disk.break_flush(Flush::Rotation))));
+    assert!(is_noticed(|| every_cut(Places::every(), |disk| disk.break_flush(Flush::Rotation))));
 }
 
 #[test]
 fn a_flush_of_what_is_cut_off_that_does_nothing_is_noticed() {
-    assert!(is_noticed(|| every_cut(|disk| disk.break_flush(Flush::Aside))));
+    assert!(is_noticed(|| every_cut(Places::every(), |disk| disk.break_flush(Flush::Aside))));
 }
 
 #[test]
 fn a_flush_of_what_was_inherited_that_does_nothing_is_noticed() {
-    assert!(is_noticed(|| killed_then_cut(|disk| disk.break_flush(Flush::Inherited))));
+    assert!(is_noticed(|| killed_then_cut(Places::every(), |disk| disk.break_flush(Flush::Inherited))));
 }
 
 #[test]
 fn a_new_segments_name_that_is_not_synced_is_noticed() {
-    assert!(is_noticed(|| every_cut(|disk| disk.break_sync(NewName::Segment))));
+    assert!(is_noticed(|| every_cut(Places::every(), |disk| disk.break_sync(NewName::Segment))));
 }
 
 #[test]
 fn a_name_of_what_is_cut_off_that_is_not_synced_is_noticed() {
-    assert!(is_noticed(|| every_cut(|disk| disk.break_sync(NewName::Aside))));
+    assert!(is_noticed(|| every_cut(Places::every(), |disk| disk.break_sync(NewName::Aside))));
 }
 
 #[test]

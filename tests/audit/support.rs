@@ -31,6 +31,40 @@ impl sekisho::audit::Clock for Hand {
     }
 }
 
+/// Which of all places a test looks at: some, by chance, or with `SEKISHO_LONG=1` every one. The seed is printed, and
+/// `SEKISHO_SEED` gives it again.
+pub(super) struct Places {
+    state: u64,
+    one_in: u64,
+}
+
+impl Places {
+    /// Every one, whatever is set.
+    pub(super) fn every() -> Places {
+        Places { state: 0, one_in: 1 }
+    }
+
+    /// One in so many.
+    pub(super) fn one_in(one_in: u64, what: &str) -> Places {
+        if std::env::var("SEKISHO_LONG").is_ok_and(|long| long == "1") {
+            return Places::every();
+        }
+        let given = std::env::var("SEKISHO_SEED").ok().and_then(|seed| seed.parse().ok());
+        let clock = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as u64;
+        let state = given.unwrap_or_else(clock);
+        println!("{what}: SEKISHO_SEED={state}");
+        Places { state, one_in }
+    }
+
+    /// Whether this place is among them (SplitMix64).
+    pub(super) fn has_this(&mut self) -> bool {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % self.one_in == 0
+    }
+}
+
 pub(super) fn options() -> Options {
     Options { node: "gate-1".into(), segment_bytes: 4096, disk_bytes_max: 1 << 30, reserve_bytes: 4096 }
 }

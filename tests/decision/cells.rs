@@ -52,8 +52,9 @@ fn bases(loaded: &Loaded) -> Vec<Option<&str>> {
     known.chain([None, Some("opt-out")]).collect()
 }
 
-/// What staff, or an outsider, names as recipient: every one for a role that serves the purpose, else its own and two more.
-fn recipients<'l>(loaded: &'l Loaded, who: &Who, purpose: Option<&str>) -> Vec<Option<&'l str>> {
+/// What staff, or an outsider, names as recipient: every one for a role that serves the purpose, else none, its own, and
+/// now and then one that is not its own.
+fn recipients<'l>(loaded: &'l Loaded, who: &Who, purpose: Option<&str>, dice: &mut Dice) -> Vec<Option<&'l str>> {
     let all = loaded.policy.recipients().map(|(_, r)| r.name.as_str());
     let own = who.organization.as_deref().and_then(|o| o.strip_prefix("org-"));
     let serves = |role: &&sekisho::policy::document::Role| {
@@ -62,8 +63,9 @@ fn recipients<'l>(loaded: &'l Loaded, who: &Who, purpose: Option<&str>) -> Vec<O
     let role =
         loaded.document.roles.iter().filter(|r| who.roles.len() == 1 && who.roles.contains(&r.id.text)).find(serves);
     let every = who.organization.is_none() && (role.is_some() || all_cells());
-    let meant = |name: &&str| every || own == Some(name) || *name == "authority";
-    all.filter(meant).map(Some).chain([None, Some("no-such-recipient")]).collect()
+    let (other, unknown) = (every || dice.below(4) == 0, every || dice.below(4) == 0);
+    let meant = |name: &&str| every || own == Some(name) || (other && *name == "authority");
+    all.filter(meant).map(Some).chain([None]).chain(unknown.then_some(Some("no-such-recipient"))).collect()
 }
 
 /// The class that the purpose is meant for, where it names one.
@@ -181,7 +183,7 @@ fn every_cell(org: &str) {
     for purpose in purposes(&loaded) {
         for who in callers(&loaded) {
             let roles: Vec<&str> = who.roles.iter().map(String::as_str).collect();
-            for recipient in recipients(&loaded, &who, purpose.as_deref()) {
+            for recipient in recipients(&loaded, &who, purpose.as_deref(), &mut turn) {
                 for basis in bases(&loaded) {
                     let base = Question {
                         caller: &who.id,
@@ -402,7 +404,7 @@ fn every_fact(org: &str) {
     for purpose in purposes(&loaded) {
         for who in callers(&loaded) {
             let roles: Vec<&str> = who.roles.iter().map(String::as_str).collect();
-            for recipient in recipients(&loaded, &who, purpose.as_deref()) {
+            for recipient in recipients(&loaded, &who, purpose.as_deref(), &mut dice) {
                 for basis in bases(&loaded) {
                     let base = Question {
                         caller: &who.id,

@@ -1,11 +1,26 @@
 //! The layer in process: requests through identity, declaration, decision, record and redaction to the sample APIs.
 
+mod canary;
+mod closed;
+mod leaks;
 mod support;
 
 use http::StatusCode;
 use sekisho::demo::sample::Org;
 use serde_json::json;
 use support::{Ask, Stand};
+
+/// A researcher of a registered and approved university.
+mod researcher {
+    pub(super) const FACTS: &[(&str, &str)] = &[
+        ("organization", "id=univ-a recipient=researcher country=JP purposes=research"),
+        ("approval", "organization=univ-a purpose=research from=2026-01-01 until=2026-12-31"),
+    ];
+
+    pub(super) fn claims() -> serde_json::Value {
+        serde_json::json!({"sub": "dr", "org": "univ-a"})
+    }
+}
 
 fn staff(role: &str) -> serde_json::Value {
     json!({"sub": "staff-1", "roles": [role]})
@@ -73,12 +88,8 @@ async fn each_entry_is_judged_for_its_own_subject() {
 
 #[tokio::test]
 async fn a_researcher_follows_a_pseudonym_and_no_other_id() {
-    let facts = [
-        ("organization", "id=univ-a recipient=researcher country=JP purposes=research"),
-        ("approval", "organization=univ-a purpose=research from=2026-01-01 until=2026-12-31"),
-    ];
-    let stand = Stand::new(Org::Jmdp, &facts);
-    let claims = json!({"sub": "dr", "org": "univ-a"});
+    let stand = Stand::new(Org::Jmdp, researcher::FACTS);
+    let claims = researcher::claims();
     let purpose = "research;basis=\"academic-research\"";
     let list = stand.get(claims.clone(), purpose, "/donors").await;
     assert_eq!(list.status, StatusCode::OK, "{}", list.body);

@@ -1,9 +1,11 @@
 //! A gate in process: a policy of the repository, its sample API as the inner service, a token issuer, a simulated disk.
 
-use std::convert::Infallible;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -14,7 +16,8 @@ use sekisho::cli::documents;
 use sekisho::demo::sample::{Org, Sample};
 use sekisho::identity::{Allowed, Authenticator, ClaimPointers, IssuerDraft, IssuerSettings, MayAssert, RefreshTiming};
 use sekisho::layer::{
-    ForwardBody, Gate, GateLimits, GateParts, Generation, PseudonymKeys, PurposeLayer, PurposeService,
+    BoxError, ForwardBody, Gate, GateBody, GateLimits, GateParts, Generation, PseudonymKeys, PurposeLayer,
+    PurposeService,
 };
 use sekisho::policy::{Policy, Source, Vocabulary};
 use sekisho::redact::{Limits, MasterKey};
@@ -28,6 +31,69 @@ pub(crate) const NOW_MS: u64 = 1_795_305_600_000;
 const SECRET: &[u8] = b"a secret of at least thirty-two bytes for tests";
 const ISSUER: &str = "https://issuer.test";
 
+/// What a backend's body does when it is asked for more.
+pub(crate) enum Step {
+    Data(Bytes),
+    Trailers(HeaderMap),
+    /// Something happens meanwhile.
+    Do(Box<dyn FnOnce() + Send>),
+    /// The connection breaks.
+    Break,
+    Panic,
+    /// Nothing more comes, and no end.
+    Hang,
+}
+
+/// A backend's body, by a script.
+#[derive(Default)]
+pub(crate) struct Script(pub(crate) VecDeque<Step>);
+
+impl Script {
+    pub(crate) fn of(steps: impl IntoIterator<Item = Step>) -> Script {
+        Script(steps.into_iter().collect())
+    }
+
+    /// These bytes, so many at a time (0: all at once).
+    pub(crate) fn chunked(bytes: &Bytes, size: usize) -> Script {
+        let size = if size == 0 { bytes.len().max(1) } else { size };
+        Script::of((0..bytes.len()).step_by(size).map(|at| Step::Data(bytes.slice(at..bytes.len().min(at + size)))))
+    }
+}
+
+impl http_body::Body for Script {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, BoxError>>> {
+        loop {
+            return Poll::Ready(match self.0.pop_front() {
+                None => None,
+                Some(Step::Data(bytes)) => Some(Ok(http_body::Frame::data(bytes))),
+                Some(Step::Trailers(fields)) => Some(Ok(http_body::Frame::trailers(fields))),
+                Some(Step::Do(act)) => {
+                    act();
+                    continue;
+                }
+                Some(Step::Break) => Some(Err("reset".into())),
+                Some(Step::Panic) => panic!("the backend's body panics"),
+                Some(Step::Hang) => {
+                    self.0.push_front(Step::Hang);
+                    return Poll::Pending;
+                }
+            });
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+type Hook = Box<dyn FnOnce() -> Result<Response<Script>, BoxError> + Send>;
+
 /// The sample API behind the gate, and how often it was asked.
 #[derive(Clone)]
 pub(crate) struct Backend {
@@ -36,15 +102,19 @@ pub(crate) struct Backend {
     pub(crate) last: Arc<Mutex<Option<(String, HeaderMap)>>>,
     /// Answers instead of the sample, where a test sets one.
     pub(crate) instead: Arc<Mutex<Option<Response<Bytes>>>>,
+    /// The same, as a script.
+    pub(crate) hook: Arc<Mutex<Option<Hook>>>,
+    /// How many bytes a chunk of the sample's bodies has; 0: all.
+    pub(crate) chunk: Arc<AtomicUsize>,
 }
 
 impl tower::Service<Request<ForwardBody>> for Backend {
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Response = Response<Script>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
-        std::task::Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<ForwardBody>) -> Self::Future {
@@ -54,12 +124,17 @@ impl tower::Service<Request<ForwardBody>> for Backend {
             let (head, body) = request.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
             *this.last.lock().unwrap() = Some((head.uri.to_string(), head.headers.clone()));
+            let hook = this.hook.lock().unwrap().take();
+            if let Some(hook) = hook {
+                return hook();
+            }
+            let size = this.chunk.load(Ordering::SeqCst);
             if let Some(instead) = this.instead.lock().unwrap().take() {
-                return Ok(instead.map(Full::new));
+                return Ok(instead.map(|bytes| Script::chunked(&bytes, size)));
             }
             let answer = this.sample.respond(head.method.as_str(), head.uri.path(), head.uri.query(), &body);
             let response = Response::builder().status(answer.status).header("content-type", answer.content_type);
-            Ok(response.body(Full::new(Bytes::from(answer.body))).unwrap())
+            Ok(response.body(Script::chunked(&Bytes::from(answer.body), size)).unwrap())
         })
     }
 }
@@ -76,7 +151,11 @@ pub(crate) struct Stand {
 }
 
 impl Drop for Stand {
+    /// Whatever a test did: each beginning in the log has its one ending (none, where the log was broken).
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.each_beginning_has_one_ending();
+        }
         drop(std::fs::remove_dir_all(&self.folder));
     }
 }
@@ -111,6 +190,11 @@ static FOLDERS: AtomicUsize = AtomicUsize::new(0);
 
 impl Stand {
     pub(crate) fn new(org: Org, facts: &[(&str, &str)]) -> Stand {
+        Stand::with(Sample::new(org, 1), org.catalogue(), facts)
+    }
+
+    pub(crate) fn with(sample: Sample, catalogue: &str, facts: &[(&str, &str)]) -> Stand {
+        let org = sample.org();
         let folder = std::env::temp_dir().join(format!(
             "sekisho-layer-{}-{}",
             std::process::id(),
@@ -121,7 +205,7 @@ impl Stand {
         let revisions = documents::revisions(&root).unwrap();
         let policy = Arc::clone(revisions.newest().unwrap());
         let vocabulary = Arc::new(Vocabulary::compiled_in().unwrap());
-        let catalogue = Catalogue::read([Source::new("catalogue.toml", org.catalogue())], &vocabulary).unwrap();
+        let catalogue = Catalogue::read([Source::new("catalogue.toml", catalogue)], &vocabulary).unwrap();
         let keys = PseudonymKeys { master: MasterKey::new([7; 32]), epoch: 1, accepted: vec![] };
         let generation = Generation::new(revisions, catalogue, "sha256:test".into(), keys, Limits::default()).unwrap();
         let zone = policy.zone.clone();
@@ -163,10 +247,12 @@ impl Stand {
         };
         let gate = Arc::new(Gate::new(generation, parts));
         let backend = Backend {
-            sample: Arc::new(Sample::new(org, 1)),
+            sample: Arc::new(sample),
             asked: Arc::default(),
             last: Arc::default(),
             instead: Arc::default(),
+            hook: Arc::default(),
+            chunk: Arc::default(),
         };
         let service = PurposeLayer::new(Arc::clone(&gate)).layer(backend.clone());
         Stand { service, gate, backend, disk, clock_ms, policy, folder }
@@ -176,7 +262,41 @@ impl Stand {
         self.backend.asked.load(Ordering::SeqCst)
     }
 
-    pub(crate) async fn ask(&self, ask: Ask<'_>) -> Answer {
+    /// The backend answers the next request with this body.
+    pub(crate) fn next_body(&self, body: impl Into<Bytes>, media: &str) {
+        let response = Response::builder().header("content-type", media).body(body.into()).unwrap();
+        *self.backend.instead.lock().unwrap() = Some(response);
+    }
+
+    /// The backend answers the next request with this script, as JSON.
+    pub(crate) fn next_script(&self, steps: Vec<Step>) {
+        let response = Response::builder().header("content-type", "application/json");
+        self.hook(move || Ok(response.body(Script::of(steps)).unwrap()));
+    }
+
+    pub(crate) fn hook(&self, hook: impl FnOnce() -> Result<Response<Script>, BoxError> + Send + 'static) {
+        *self.backend.hook.lock().unwrap() = Some(Box::new(hook));
+    }
+
+    /// Puts a fact on file.
+    pub(crate) fn add(&self, kind: &str, words: &str) {
+        let entry = Entry::parse(kind, words.split(' ')).unwrap_or_else(|e| panic!("{kind} {words}: {e}"));
+        self.gate.registry.add(&entry, &[Arc::clone(&self.policy)], "test", NOW_MS as i64).map(|_| ()).unwrap();
+    }
+
+    /// Puts a fact on file, if there can be such a fact.
+    pub(crate) fn try_add(&self, kind: &str, words: &str) -> bool {
+        let Ok(entry) = Entry::parse(kind, words.split(' ')) else { return false };
+        self.gate.registry.add(&entry, &[Arc::clone(&self.policy)], "test", NOW_MS as i64).is_ok()
+    }
+
+    /// The registry's file is gone.
+    pub(crate) fn lose_registry(&self) {
+        std::fs::remove_file(self.folder.join("registry")).unwrap();
+    }
+
+    /// The answer's head, and its body not yet read.
+    pub(crate) async fn open(&self, ask: Ask<'_>) -> Response<GateBody> {
         let mut request = Request::builder().method(ask.method).uri(ask.target);
         if !ask.claims.is_null() {
             request = request.header("authorization", format!("Bearer {}", token(&ask.claims)));
@@ -184,26 +304,29 @@ impl Stand {
         if !ask.purpose.is_empty() {
             request = request.header("purpose-of-use", ask.purpose);
         }
-        if !ask.body.is_empty() {
+        if !ask.body.is_empty() && !ask.fields.iter().any(|(name, _)| *name == "content-type") {
             request = request.header("content-type", "application/json");
         }
         for (name, value) in ask.fields {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::from(ask.body.to_owned()))).unwrap();
-        let response = self.service.clone().oneshot(request).await.unwrap();
-        let (head, mut body) = response.into_parts();
+        self.service.clone().oneshot(request).await.unwrap()
+    }
+
+    pub(crate) async fn ask(&self, ask: Ask<'_>) -> Answer {
+        let (head, mut body) = self.open(ask).await.into_parts();
         let (mut text, mut cut) = (Vec::new(), false);
         while let Some(frame) = body.frame().await {
             match frame {
-                Ok(frame) => text.extend_from_slice(frame.data_ref().unwrap()),
+                Ok(frame) => text.extend_from_slice(frame.data_ref().expect("no trailers")),
                 Err(_) => {
                     cut = true;
                     break;
                 }
             }
         }
-        Answer { status: head.status, headers: head.headers, body: String::from_utf8(text).unwrap(), cut }
+        Answer { status: head.status, headers: head.headers, body: String::from_utf8_lossy(&text).into_owned(), cut }
     }
 
     pub(crate) async fn get(&self, claims: serde_json::Value, purpose: &str, target: &str) -> Answer {
@@ -212,15 +335,45 @@ impl Stand {
 
     /// Every record of the log, once everything written is on it.
     pub(crate) fn records(&self) -> Vec<serde_json::Value> {
-        let done =
-            self.gate.log.administrative(&sekisho::audit::Administrative { action: "mark", ..Default::default() });
-        done.wait().unwrap();
+        assert!(self.settle(), "the log is broken");
+        self.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Waits until everything written is on disk; false: the log is broken.
+    fn settle(&self) -> bool {
+        let mark = sekisho::audit::Administrative { action: "mark", ..Default::default() };
+        self.gate.log.administrative(&mark).wait().is_ok()
+    }
+
+    /// Every line of the log, as it is.
+    pub(crate) fn lines(&self) -> Vec<String> {
         let mut reader = sekisho::audit::Reader::new(&self.disk);
-        let mut records = Vec::new();
-        while let Some(line) = reader.next_line().unwrap() {
-            records.push(serde_json::from_slice(&line.bytes).unwrap());
+        let mut lines = Vec::new();
+        while let Ok(Some(line)) = reader.next_line() {
+            lines.push(String::from_utf8(line.bytes.to_vec()).unwrap());
         }
-        records
+        lines
+    }
+
+    /// The last record of this kind.
+    pub(crate) fn last(&self, kind: &str) -> serde_json::Value {
+        self.records().into_iter().rev().find(|record| record["kind"] == kind).unwrap_or_default()
+    }
+
+    fn each_beginning_has_one_ending(&self) {
+        let whole = self.settle();
+        let mut endings: HashMap<u64, usize> = HashMap::new();
+        for line in self.lines() {
+            let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+            match record["kind"].as_str() {
+                Some("begin") => drop(endings.insert(record["seq"].as_u64().unwrap(), 0)),
+                Some("end") => *endings.get_mut(&record["begin"].as_u64().unwrap()).expect("an ending of nothing") += 1,
+                _ => {}
+            }
+        }
+        for (begin, ended) in endings {
+            assert!(ended == 1 || (!whole && ended == 0), "beginning {begin} has {ended} endings");
+        }
     }
 }
 

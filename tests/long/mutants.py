@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Removes one check of the judgement at a time and asks whether a test notices.
 
-    tests/mutants.py [--list] [--only TEXT]
+    tests/long/mutants.py [--list] [--only TEXT]
 
 Works on a copy of the tree under target/mutants, so that the working tree stays as it is. Exit code 1: a check whose
 removal no test notices; each is named. Takes about a minute per check on two cores.
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 COPY = ROOT / "target" / "mutants" / "tree"
 
 # Checks outside the judge: file, what stands there, what it becomes, what is then missing.

@@ -1,0 +1,440 @@
+//! Whatever goes wrong, nothing more leaves: the table of what fails closed, and failures known from other gates.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::BodyExt;
+use sekisho::demo::sample::Org;
+use sekisho::layer::Timeout;
+use serde_json::json;
+
+use super::support::{Answer, Ask, NOW_MS, Script, Stand, Step};
+use super::{researcher, staff};
+
+const PURPOSE: &str = "coordination";
+
+fn clerk() -> serde_json::Value {
+    staff("coordination-staff")
+}
+
+fn donor(stand: &Stand) -> (String, String) {
+    let id = stand.backend.sample.ids("donors")[0].clone();
+    (format!("/donors/{id}"), id)
+}
+
+fn data(text: impl Into<String>) -> Step {
+    Step::Data(text.into().into())
+}
+
+async fn list(stand: &Stand) -> Answer {
+    stand.get(clerk(), PURPOSE, "/donors").await
+}
+
+/// Entries of these donors, large enough that each is released before the next is read.
+fn entries(ids: &[String]) -> Vec<String> {
+    let wide = "x".repeat(20_000);
+    ids.iter().map(|id| format!(r#"{{"id":"{id}","phone":"phone-of-{id}","email":"{wide}"}},"#)).collect()
+}
+
+#[tokio::test]
+async fn a_failing_redactor_never_passes_the_raw_body_on() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let (target, id) = donor(&stand);
+    let deep = format!("{}sekret{}", "[".repeat(5000), "]".repeat(5000));
+    for body in [
+        format!(r#"{{"id":"{id}","phone":"sekret","phone":"sekret"}}"#),
+        format!(r#"{{"id":"{id}","ph\u006fne":"sekret","phone":"sekret"}}"#),
+        format!(r#"{{"id":"{id}","phone":"\ud800 sekret"}}"#),
+        format!(r#"{{"id":"{id}","phone":{deep}}}"#),
+        format!(r#"{{"id":"{id}","phone":"sekret""#),
+        format!(r#"{{"id":"{id}"}}{{"id":"sekret"}}"#),
+        format!(r#"{{"id":"{id}","phone":NaN,"email":"sekret"}}"#),
+        "sekret".into(),
+    ] {
+        stand.next_body(body.clone(), "application/json");
+        let answer = stand.get(clerk(), PURPOSE, &target).await;
+        assert!(!answer.body.contains("sekret"), "{body}");
+        assert!(answer.cut || answer.status == StatusCode::BAD_GATEWAY, "{body}: {}", answer.status);
+        assert_eq!(stand.last("end")["outcome"], "failed");
+    }
+    let mut bytes = format!(r#"{{"id":"{id}","phone":"sekret"#).into_bytes();
+    bytes.extend(*b"\xff\"}");
+    stand.next_body(bytes, "application/json");
+    let answer = stand.get(clerk(), PURPOSE, &target).await;
+    assert!(!answer.body.contains("sekret"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_coded_or_mislabelled_body_does_not_slip_past_the_redactor() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let (target, id) = donor(&stand);
+    let fields = [
+        ("content-encoding", "gzip"),
+        ("content-encoding", "identity"),
+        ("content-type", "text/html"),
+        ("content-type", "application/json; charset=shift_jis"),
+        ("content-type", "application/xml"),
+        ("content-type", "multipart/related"),
+    ];
+    for (name, value) in fields {
+        let mut response = Response::new(format!(r#"{{"id":"{id}","phone":"sekret"}}"#).into());
+        response.headers_mut().insert("content-type", "application/json".parse().unwrap());
+        response.headers_mut().insert(name, value.parse().unwrap());
+        *stand.backend.instead.lock().unwrap() = Some(response);
+        let answer = stand.get(clerk(), PURPOSE, &target).await;
+        assert_eq!(answer.status, StatusCode::BAD_GATEWAY, "{name}: {value}: {}", answer.body);
+        assert!(!answer.body.contains("sekret"));
+    }
+}
+
+#[tokio::test]
+async fn an_error_or_odd_status_of_the_backend_brings_nothing_of_its_body_or_fields() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let (target, id) = donor(&stand);
+    for status in [100_u16, 206, 300, 302, 304, 401, 403, 404, 409, 410, 418, 429, 500, 503, 504, 599] {
+        let response = Response::builder().status(status).header("content-type", "application/json");
+        let response = response.header("location", "/sekret").header("set-cookie", "sekret").header("x-a", "sekret");
+        let response = response.header("www-authenticate", "sekret").header("content-range", "bytes 0-1/sekret");
+        *stand.backend.instead.lock().unwrap() =
+            Some(response.body(format!(r#"{{"id":"{id}","phone":"sekret"}}"#).into()).unwrap());
+        let answer = stand.get(clerk(), PURPOSE, &target).await;
+        assert!(answer.status.is_client_error() || answer.status.is_server_error(), "{status}: {}", answer.status);
+        assert!(!format!("{:?}{}", answer.headers, answer.body).contains("sekret"), "{status}");
+    }
+    let response = Response::builder().header("content-type", "application/json").header("x-name", "sekret");
+    let response = response.header("set-cookie", "sekret").header("etag", "sekret").header("link", "</sekret>");
+    *stand.backend.instead.lock().unwrap() = Some(response.body(format!(r#"{{"id":"{id}"}}"#).into()).unwrap());
+    let answer = stand.get(clerk(), PURPOSE, &target).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(!format!("{:?}", answer.headers).contains("sekret"), "{:?}", answer.headers);
+}
+
+#[tokio::test]
+async fn a_backend_that_is_away_slow_or_panics_is_told_apart_and_recorded_as_failed() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let (target, id) = donor(&stand);
+    let body = format!(r#"{{"id":"{id}","phone":"1"}}"#);
+    for method in ["GET", "PATCH"] {
+        for (case, status) in [("away", 502), ("slow", 504), ("panics", 500)] {
+            stand.hook(move || match case {
+                "away" => Err("no route to host".into()),
+                "slow" => Err(Box::new(Timeout)),
+                _ => panic!("sekret"),
+            });
+            let body = if method == "PATCH" { body.as_str() } else { "" };
+            let ask = Ask { method, target: &target, claims: clerk(), purpose: PURPOSE, body, ..Ask::default() };
+            let answer = stand.ask(ask).await;
+            assert_eq!(answer.status.as_u16(), status, "{method} {case}");
+            assert!(!answer.body.contains("sekret") && !answer.body.contains("host"), "{}", answer.body);
+            assert_eq!(stand.last("end")["outcome"], "failed", "{method} {case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_cut_and_recorded_as_failed() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let ids = stand.backend.sample.ids("donors");
+    let all = entries(&ids);
+    let begun = || [data(r#"{"items":["#), data(all[0].as_str()), data(all[1].as_str())];
+    for end in [Step::Break, data("]}]"), data("")] {
+        stand.next_script(begun().into_iter().chain([end]).collect());
+        let answer = list(&stand).await;
+        assert!(answer.cut && answer.status == StatusCode::OK, "{}", answer.status);
+        assert!(answer.body.contains(&format!("phone-of-{}", ids[0])), "what was judged had left");
+        assert_eq!(stand.last("end")["outcome"], "failed");
+    }
+}
+
+#[tokio::test]
+async fn trailers_and_first_chunks_pass_no_unjudged_word() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let (target, id) = donor(&stand);
+    let mut fields = HeaderMap::new();
+    fields.insert("x-name", "sekret".parse().unwrap());
+    let body = format!(r#"{{"id":"{id}","my_number":"sekret","phone":"1"}}"#);
+    let (first, rest) = body.split_at(20);
+    stand.next_script(vec![data(first), data(""), data(rest), Step::Trailers(fields)]);
+    let answer = stand.get(clerk(), PURPOSE, &target).await;
+    assert_eq!(answer.json()["phone"], "1");
+    assert!(!answer.body.contains("sekret"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_restriction_that_comes_while_a_list_is_read_holds_from_the_next_entry() {
+    let stand = Arc::new(Stand::new(Org::Jmdp, &[]));
+    let ids = stand.backend.sample.ids("donors");
+    let all = entries(&ids);
+    let (other, id) = (Arc::downgrade(&stand), ids[1].clone());
+    let act = move || other.upgrade().unwrap().add("restriction", &format!("subject={id} name=stop-use"));
+    let tail = format!("{}]}}", all[2].trim_end_matches(','));
+    stand.next_script(vec![
+        data(r#"{"items":["#),
+        data(all[0].as_str()),
+        Step::Do(Box::new(act)),
+        data(all[1].as_str()),
+        data(tail),
+    ]);
+    let answer = list(&stand).await;
+    assert!(!answer.cut);
+    let left: Vec<bool> = ids[..3].iter().map(|id| answer.body.contains(&format!("phone-of-{id}"))).collect();
+    assert_eq!(left, [true, false, true]);
+}
+
+#[tokio::test]
+async fn a_registry_lost_while_a_list_is_read_ends_it() {
+    let stand = Arc::new(Stand::new(Org::Jmdp, &[]));
+    let ids = stand.backend.sample.ids("donors");
+    let all = entries(&ids);
+    let other = Arc::downgrade(&stand);
+    let act = move || other.upgrade().unwrap().lose_registry();
+    let steps = vec![
+        data(r#"{"items":["#),
+        data(all[0].as_str()),
+        Step::Do(Box::new(act)),
+        data(all[1].as_str()),
+        data("{}]}"),
+    ];
+    stand.next_script(steps);
+    let answer = list(&stand).await;
+    assert!(answer.cut && !answer.body.contains(&format!("phone-of-{}", ids[1])));
+    assert_eq!(stand.last("end")["code"], "registry-unreadable");
+    let (asked, (target, _)) = (stand.asked(), donor(&stand));
+    assert_eq!(stand.get(clerk(), PURPOSE, &target).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(stand.asked(), asked, "forwarded without knowing what is on file");
+}
+
+#[tokio::test]
+async fn a_log_that_fails_in_a_list_lets_no_further_entry_go() {
+    for flushes in 0..3 {
+        let stand = Stand::new(Org::Jmdp, &[]);
+        let ids = stand.backend.sample.ids("donors");
+        let all = entries(&ids);
+        let mut steps = vec![data(r#"{"items":["#)];
+        steps.extend(all.iter().take(4).map(|entry| data(entry.as_str())));
+        steps.push(data("{}]}"));
+        stand.next_script(steps);
+        stand.disk.fail_flush_after(flushes);
+        let answer = list(&stand).await;
+        assert!(answer.cut || answer.status == StatusCode::SERVICE_UNAVAILABLE, "{flushes}: {}", answer.status);
+        let left = ids.iter().filter(|id| answer.body.contains(&format!("phone-of-{id}"))).count();
+        let continuations = stand.lines().iter().filter(|line| line.contains("\"continuation\"")).count();
+        assert!(left <= continuations, "{left} entries left on {continuations} durable records");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_away_leaves_one_ending() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let all = entries(&stand.backend.sample.ids("donors"));
+    let ask = || Ask { method: "GET", target: "/donors", claims: clerk(), purpose: PURPOSE, ..Ask::default() };
+    for read in [false, true] {
+        stand.next_script(vec![data(r#"{"items":["#), data(all[0].as_str()), Step::Hang]);
+        let mut response = stand.open(ask()).await;
+        if read {
+            response.body_mut().frame().await.unwrap().unwrap();
+        }
+        drop(response);
+        assert_eq!(stand.last("end")["outcome"], "aborted");
+    }
+    // Before the backend has answered: the request's future is dropped while it waits.
+    stand.next_script(vec![Step::Hang]);
+    let open = stand.open(ask());
+    let waited = tokio::time::timeout(std::time::Duration::from_millis(50), open).await;
+    assert!(waited.is_err());
+    assert_eq!(stand.last("end")["outcome"], "aborted");
+}
+
+#[tokio::test]
+async fn many_requests_at_once_keep_their_answers_and_records_apart() {
+    let stand = Stand::new(Org::Jmdp, researcher::FACTS);
+    let ids = &stand.backend.sample.ids("donors");
+    let asked = (0..64).map(|at| {
+        let stand = &stand;
+        let id = &ids[at % ids.len()];
+        async move {
+            if at % 2 == 0 {
+                let answer = stand.get(clerk(), PURPOSE, &format!("/donors/{id}")).await;
+                assert_eq!(answer.json()["id"], id.as_str());
+            } else {
+                let answer = stand.get(researcher::claims(), "research;basis=\"academic-research\"", "/donors").await;
+                assert!(answer.status.is_success() && !ids.iter().any(|id| answer.body.contains(id.as_str())));
+            }
+        }
+    });
+    let set: Vec<_> = asked.map(Box::pin).collect();
+    join(set).await;
+    assert_eq!(stand.records().iter().filter(|record| record["kind"] == "end").count(), 64);
+}
+
+/// Polls all of them in turn until each is done.
+async fn join<F: Future<Output = ()> + Unpin>(mut set: Vec<F>) {
+    std::future::poll_fn(|context| {
+        set.retain_mut(|one| std::pin::Pin::new(one).poll(context).is_pending());
+        if set.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_missing_purpose_or_caller_is_never_taken_for_leave() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let (target, _) = donor(&stand);
+    for (claims, purpose, status) in [
+        (clerk(), "", 400),
+        (clerk(), "no-such-purpose", 403),
+        (json!({"sub": "x"}), PURPOSE, 403),
+        (json!({"sub": "x", "org": "unregistered"}), PURPOSE, 403),
+        (json!({"sub": "x", "exp": NOW_MS / 1000 - 3600}), PURPOSE, 401),
+        (json!({"sub": "x", "aud": "another"}), PURPOSE, 401),
+        (json!({"sub": "x", "iss": "https://other.test"}), PURPOSE, 401),
+    ] {
+        let answer = stand.get(claims.clone(), purpose, &target).await;
+        assert_eq!(answer.status.as_u16(), status, "{claims} {purpose}: {}", answer.body);
+    }
+    assert_eq!(stand.asked(), 0);
+    let refused = stand.records().iter().filter(|record| record["kind"] == "refusal").count();
+    assert_eq!(refused, 4, "each refusal of a known caller is on record");
+}
+
+#[tokio::test]
+async fn the_size_limit_of_bodies_binds_writes_and_no_read() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let (target, id) = donor(&stand);
+    let body = format!(r#"{{"id":"{id}","phone":"{}"}}"#, "1".repeat(1 << 20));
+    for (method, status) in [("PATCH", 413), ("GET", 200)] {
+        let ask = Ask { method, target: &target, claims: clerk(), purpose: PURPOSE, body: &body, ..Ask::default() };
+        assert_eq!(stand.ask(ask).await.status.as_u16(), status, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn no_field_of_the_caller_reaches_the_backend_or_unsays_a_check() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let (target, _) = donor(&stand);
+    let fields = [
+        ("x-forwarded-user", "root"),
+        ("cookie", "a=b"),
+        ("range", "bytes=0-1"),
+        ("if-none-match", "*"),
+        ("x-http-method-override", "DELETE"),
+        ("purpose-of-use-decision", "permit"),
+        ("forwarded", "for=1"),
+        ("accept-encoding", "gzip"),
+        ("expect", "100-continue"),
+    ];
+    let (claims, purpose) = (clerk(), PURPOSE);
+    let ask = Ask { method: "GET", target: &target, claims, purpose, fields: &fields, ..Ask::default() };
+    assert_eq!(stand.ask(ask).await.status, StatusCode::OK);
+    let (_, seen) = stand.backend.last.lock().unwrap().take().unwrap();
+    let names: Vec<&str> = seen.keys().map(http::HeaderName::as_str).collect();
+    assert_eq!(names, ["accept", "via"]);
+    for connection in ["purpose-of-use", "close, Authorization", "PURPOSE-OF-USE-DRY-RUN"] {
+        let fields = [("connection", connection)];
+        let ask = Ask { method: "GET", target: &target, claims: clerk(), purpose, fields: &fields, ..Ask::default() };
+        assert_eq!(stand.ask(ask).await.status, StatusCode::BAD_REQUEST, "{connection}");
+    }
+    assert_eq!(stand.asked(), 1);
+}
+
+#[tokio::test]
+async fn numbers_stay_numbers_and_the_log_alters_no_answer() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let (target, id) = donor(&stand);
+    let body = format!(r#"{{"id":"{id}","body":{{"height_cm":170.50,"weight_kg":1E+2}},"phone":"0\u00e9"}}"#);
+    stand.next_body(body.clone(), "application/json");
+    assert_eq!(stand.get(clerk(), PURPOSE, &target).await.body, body);
+}
+
+#[tokio::test]
+async fn a_hidden_field_cannot_be_filtered_or_sorted_by() {
+    let stand = Stand::new(Org::Jmdp, researcher::FACTS);
+    let purpose = "research;basis=\"academic-research\"";
+    let id = stand.backend.sample.ids("donors")[0].clone();
+    for query in ["name=x", "sort=name", "sort=id", "sort=-born", "_has=x", "name:exact=x", "page=1&page=2"] {
+        let answer = stand.get(researcher::claims(), purpose, &format!("/donors?{query}")).await;
+        assert!(answer.status.is_client_error(), "{query}: {}", answer.status);
+    }
+    let answer = stand.get(researcher::claims(), purpose, &format!("/donors?id={id}")).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND, "an original id in the query");
+    assert_eq!(stand.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_pseudonym_of_another_receiver_or_purpose_opens_nothing() {
+    let mut facts = researcher::FACTS.to_vec();
+    facts.push(("organization", "id=univ-b recipient=researcher country=JP purposes=research"));
+    facts.push(("approval", "organization=univ-b purpose=research from=2026-01-01 until=2026-12-31"));
+    let stand = Stand::new(Org::Jmdp, &facts);
+    let purpose = "research;basis=\"academic-research\"";
+    let list = stand.get(researcher::claims(), purpose, "/donors").await.json();
+    let theirs = format!("/donors/{}", list["items"][0]["id"].as_str().unwrap());
+    let asked = stand.asked();
+    let other = stand.get(json!({"sub": "dr", "org": "univ-b"}), purpose, &theirs).await;
+    let unknown = stand.get(json!({"sub": "dr", "org": "univ-b"}), purpose, "/donors/nobody").await;
+    assert_eq!((other.status, other.body.len()), (unknown.status, unknown.body.len()));
+    assert_eq!(other.status, StatusCode::NOT_FOUND);
+    assert_eq!(other.headers.len(), unknown.headers.len());
+    assert_eq!(stand.asked(), asked);
+}
+
+#[tokio::test]
+async fn a_writer_outside_names_people_as_he_sees_them() {
+    let facts = [("organization", "id=lab recipient=specimen-lab country=JP purposes=specimen-testing")];
+    let stand = Stand::new(Org::Jmdp, &facts);
+    let (target, id) = donor(&stand);
+    let claims = json!({"sub": "l", "org": "lab"});
+    let read = stand.get(claims.clone(), "specimen-testing", &format!("{target}/specimens")).await;
+    assert_eq!(read.status, StatusCode::OK, "{}", read.body);
+    assert!(read.body.contains(&id), "he sees ids: {}", read.body);
+    let ask = Ask { method: "POST", target: &format!("{target}/specimens"), claims, ..Ask::default() };
+    let answer = stand.ask(Ask { purpose: "specimen-testing;source=\"own test\"", body: "{}", ..ask }).await;
+    assert_ne!(answer.status, StatusCode::NOT_FOUND, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_head_is_judged_and_recorded_as_a_read_and_shows_nothing() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let (target, id) = donor(&stand);
+    let head = |target: String| {
+        let stand = &stand;
+        let ask = Ask { method: "HEAD", claims: clerk(), purpose: PURPOSE, ..Ask::default() };
+        async move { stand.ask(Ask { target: &target, ..ask }).await }
+    };
+    let answer = head(target.clone()).await;
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, ""));
+    assert_eq!(stand.last("end")["released_bytes"], 0);
+    stand.add("restriction", &format!("subject={id} name=stop-use"));
+    let answer = head(target).await;
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::FORBIDDEN, ""));
+}
+
+#[tokio::test]
+async fn a_flood_of_refusals_of_one_caller_is_slowed_and_no_other() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let mut slowed = false;
+    for _ in 0..600 {
+        slowed |= stand.get(json!({"sub": "x"}), PURPOSE, "/donors").await.status == StatusCode::TOO_MANY_REQUESTS;
+    }
+    assert!(slowed, "strangers could fill the log");
+    assert_eq!(list(&stand).await.status, StatusCode::OK);
+    stand.clock_ms.fetch_add(1000, Ordering::SeqCst);
+    assert_eq!(stand.get(json!({"sub": "x"}), PURPOSE, "/donors").await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_panic_in_the_backends_body_is_recorded_as_failed() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let all = entries(&stand.backend.sample.ids("donors"));
+    stand.hook(move || {
+        let response = Response::builder().header("content-type", "application/json");
+        Ok(response.body(Script::of([data(r#"{"items":["#), data(all[0].as_str()), Step::Panic])).unwrap())
+    });
+    let ask = Ask { method: "GET", target: "/donors", claims: clerk(), purpose: PURPOSE, ..Ask::default() };
+    let response = stand.open(ask).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let read = tokio::spawn(response.into_body().collect());
+    assert!(read.await.is_err(), "the connection's task ends");
+    assert_eq!(stand.last("end")["outcome"], "failed");
+}

@@ -1,0 +1,266 @@
+//! Ways out that were open once, each as a test.
+
+use http::{Response, StatusCode};
+use sekisho::demo::sample::{Org, Sample};
+use serde_json::json;
+
+use super::support::{Ask, NOW_MS, Script, Stand, Step};
+use super::{researcher, staff};
+
+const RESEARCH: &str = "research;basis=\"academic-research\"";
+
+fn masked(body: &str) -> String {
+    let mut value: serde_json::Value = serde_json::from_str(body).unwrap();
+    value["decision"] = json!("");
+    value.to_string()
+}
+
+#[tokio::test]
+async fn a_dry_run_does_not_tell_outsiders_who_is_on_file() {
+    let stand = Stand::new(Org::Jmdp, researcher::FACTS);
+    let list = stand.get(researcher::claims(), RESEARCH, "/donors").await.json();
+    let restricted = stand.backend.sample.ids("donors")[1].clone();
+    stand.add("restriction", &format!("subject={restricted} name=stop-use"));
+    let mut answers = Vec::new();
+    for entry in 0..2 {
+        let target = format!("/donors/{}", list["items"][entry]["id"].as_str().unwrap());
+        let fields = [("purpose-of-use-dry-run", "?1")];
+        let (method, claims) = ("GET", researcher::claims());
+        let dry =
+            stand.ask(Ask { method, target: &target, claims, purpose: RESEARCH, fields: &fields, ..Ask::default() });
+        let dry = dry.await;
+        answers.push((dry.status, masked(&dry.body)));
+        assert_eq!(stand.last("refusal")["subjects"].as_array().map(Vec::len), Some(1), "on record with its subject");
+        let real = stand.get(researcher::claims(), RESEARCH, &target).await;
+        assert_eq!(real.status, [StatusCode::OK, StatusCode::NOT_FOUND][entry]);
+    }
+    assert_eq!(answers[0], answers[1]);
+}
+
+const OPEN: &str = r#"
+surface = "rest"
+[[route]]
+id = "version"
+path = "/version"
+methods = { GET = "read" }
+shape = "object"
+subject = "none"
+fields = { "/version" = "open" }
+[[route]]
+id = "donors.sought"
+path = "/donors/{id}"
+methods = { GET = "read", PATCH = "update" }
+shape = "object"
+subject-class = "donor"
+subject = { path = "id", body = "/id", entry = "/id" }
+query = { name = "identity.name" }
+fields = { "/id" = "identity.number", "/phone" = "contact.phone" }
+"#;
+
+#[tokio::test]
+async fn a_dry_run_where_nobody_is_concerned_reaches_no_backend() {
+    let stand = Stand::with(Sample::new(Org::Jmdp, 1), OPEN, &[]);
+    for (dry, asked) in [("?1", 0), ("?0", 1)] {
+        stand.next_body(r#"{"version":"1","secret":"x"}"#, "application/json");
+        let fields = [("purpose-of-use-dry-run", dry)];
+        let claims = staff("coordination-staff");
+        let answer = stand.ask(Ask { method: "GET", target: "/version", claims, fields: &fields, ..Ask::default() });
+        let answer = answer.await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        assert!(!answer.body.contains("secret"), "{}", answer.body);
+        assert_eq!(stand.asked(), asked);
+    }
+}
+
+#[tokio::test]
+async fn a_write_cannot_be_made_to_depend_on_a_search() {
+    let stand = Stand::with(Sample::new(Org::Jmdp, 1), OPEN, &[]);
+    let id = stand.backend.sample.ids("donors")[0].clone();
+    for (query, status) in [("", 200), ("?name=x", 400)] {
+        let (target, body) = (format!("/donors/{id}{query}"), format!(r#"{{"id":"{id}","phone":"1"}}"#));
+        let (claims, purpose) = (staff("coordination-staff"), "coordination");
+        let ask = Ask { method: "PATCH", target: &target, claims, purpose, body: &body, ..Ask::default() };
+        let answer = stand.ask(ask).await;
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.body);
+    }
+    assert_eq!(stand.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_record_that_names_nobody_is_not_taken_for_the_one_in_the_path() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let id = stand.backend.sample.ids("donors")[0].clone();
+    for body in [r#"{"phone":"sekret"}"#, r#"{"id":null,"phone":"sekret"}"#, r#"{"id":["D"],"phone":"sekret"}"#] {
+        stand.next_body(body, "application/json");
+        let answer = stand.get(staff("coordination-staff"), "coordination", &format!("/donors/{id}")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{body}: {}", answer.body);
+        stand.next_body(format!(r#"{{"items":[{body}]}}"#), "application/json");
+        let list = stand.get(staff("coordination-staff"), "coordination", &format!("/donors/{id}/exams")).await;
+        assert!(!list.body.contains("sekret"), "{body}: {}", list.body);
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_stands_is_not_told_as_a_refusal() {
+    let stand = Stand::new(Org::Sakura, &[]);
+    let id = stand.backend.sample.ids("patients")[0].clone();
+    let (target, body) = (format!("/patients/{id}"), format!(r#"{{"id":"{id}","phone":"1"}}"#));
+    for (answer, media, coding) in [
+        (r#"{"id":"another","phone":"sekret"}"#, "application/json", None),
+        ("sekret", "text/plain", None),
+        (r#"{"id":"sekret"}"#, "application/json", Some("gzip")),
+    ] {
+        let mut response = Response::builder().header("content-type", media);
+        if let Some(coding) = coding {
+            response = response.header("content-encoding", coding);
+        }
+        *stand.backend.instead.lock().unwrap() = Some(response.body(answer.into()).unwrap());
+        let (claims, purpose) = (staff("physician"), "care");
+        let ask = Ask { method: "PATCH", target: &target, claims, purpose, body: &body, ..Ask::default() };
+        let told = stand.ask(ask).await;
+        assert_eq!((told.status, told.body.as_str()), (StatusCode::OK, ""), "{answer}");
+        assert_eq!(stand.last("end")["code"], "answer-not-released");
+    }
+}
+
+#[tokio::test]
+async fn a_location_names_nobody_but_the_one_written_about() {
+    let stand = Stand::new(Org::Sakura, &[]);
+    let ids = stand.backend.sample.ids("patients");
+    let target = format!("/patients/{}/visits", ids[0]);
+    let own = format!("/patients/{}/visits/v-1", ids[0]);
+    let theirs = [
+        format!("/patients/{}/visits/v-1", ids[1]),
+        format!("{own}?name=sekret"),
+        "/sekret".into(),
+        "//evil.test/x".into(),
+        format!("/\\evil.test{own}"),
+    ];
+    let allowed = [(own.clone(), true), (format!("http://backend.test{own}"), true)];
+    for (location, passes) in allowed.into_iter().chain(theirs.map(|l| (l, false))) {
+        for method in ["POST", "GET"] {
+            let response = Response::builder().status(201).header("location", &location);
+            let response = response.header("content-type", "application/json").body("{}".into()).unwrap();
+            *stand.backend.instead.lock().unwrap() = Some(response);
+            let (claims, purpose, body) = (staff("physician"), "care", if method == "POST" { "{}" } else { "" });
+            let answer = stand.ask(Ask { method, target: &target, claims, purpose, body, ..Ask::default() }).await;
+            assert!(answer.status.is_success(), "{}", answer.body);
+            let told = answer.headers.get("location").map(|value| value.to_str().unwrap());
+            assert_eq!(told, (passes && method == "POST").then_some(own.as_str()), "{method} {location}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_export_of_which_nothing_is_left_tells_nothing_of_those_left_out() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let id = stand.backend.sample.ids("donors")[0].clone();
+    stand.add("restriction", &format!("subject={id} name=stop-use"));
+    for body in [format!("{{\"id\":\"{id}\"}}\n"), "\n".to_owned()] {
+        stand.next_body(body.clone(), "application/x-ndjson");
+        let answer = stand.get(staff("coordination-staff"), "coordination", "/export/donors").await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        assert_eq!(answer.body.trim(), "");
+    }
+}
+
+#[tokio::test]
+async fn a_subject_that_the_gate_cannot_read_in_a_body_is_not_forwarded() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let id = stand.backend.sample.ids("donors")[0].clone();
+    for named in [r#"["D-9"]"#, r#"{"v":"D-9"}"#, "1.5", "true", r#""a/b""#, r#""""#] {
+        let (target, body) = (format!("/donors/{id}"), format!(r#"{{"id":{named},"phone":"1"}}"#));
+        let (claims, purpose) = (staff("coordination-staff"), "coordination");
+        let ask = Ask { method: "PATCH", target: &target, claims, purpose, body: &body, ..Ask::default() };
+        let answer = stand.ask(ask).await;
+        assert!(answer.status.is_client_error(), "{named}: {}", answer.body);
+    }
+    assert_eq!(stand.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_slow_body_is_judged_by_the_time_at_which_it_has_come() {
+    use tower::ServiceExt;
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let id = stand.backend.sample.ids("donors")[0].clone();
+    let clock = std::sync::Arc::clone(&stand.clock_ms);
+    let late = move || clock.store(NOW_MS + 60_000, std::sync::atomic::Ordering::SeqCst);
+    let body = Script::of([Step::Do(Box::new(late)), Step::Data(format!(r#"{{"id":"{id}","phone":"1"}}"#).into())]);
+    let request = http::Request::patch(format!("/donors/{id}"))
+        .header("authorization", format!("Bearer {}", super::support::token(&staff("coordination-staff"))))
+        .header("purpose-of-use", "coordination")
+        .header("content-type", "application/json; x=\"; charset=utf-8")
+        .body(body)
+        .unwrap();
+    let response = stand.service.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    drop(response);
+    let begin = stand.last("begin").to_string();
+    assert!(begin.contains("09:01:00") || begin.contains("00:01:00"), "{begin}");
+    let (_, fields) = stand.backend.last.lock().unwrap().take().unwrap();
+    assert_eq!(fields["content-type"], "application/json", "only what was judged goes on");
+}
+
+#[tokio::test]
+async fn a_count_of_statistics_is_nobodys_id_in_the_log() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let (claims, target) = (staff("privacy-officer"), "/statistics/donors-by-prefecture");
+    let mut told = 0;
+    for purpose in ["improvement", "coordination", "research", "website.troubleshooting"] {
+        for role in ["research-staff", "coordination-staff", "site-operator"] {
+            stand.next_body(r#"{"cells":[{"group":"x","persons":17},{"group":"y","persons":3}]}"#, "application/json");
+            let answer = stand.get(staff(role), purpose, target).await;
+            assert!(!answer.body.contains("\"y\""), "a small cell left: {}", answer.body);
+            told += usize::from(answer.body.contains("17"));
+        }
+    }
+    drop(claims);
+    assert!(told > 0, "nothing was released at all");
+    for record in stand.records() {
+        let subjects = record["disclosed"].as_array().into_iter().flatten().map(|d| d["subjects"].clone());
+        assert!(subjects.into_iter().all(|s| s.as_array().is_none_or(Vec::is_empty)), "{record}");
+    }
+}
+
+#[tokio::test]
+async fn a_blocked_caller_gets_nothing_of_no_one_either() {
+    let stand = Stand::new(Org::Jmdp, &[("block-caller", "issuer=https://issuer.test caller=staff-1")]);
+    for purpose in ["improvement", "research"] {
+        let answer = stand.get(staff("research-staff"), purpose, "/statistics/donors-by-prefecture").await;
+        assert!(answer.status.is_client_error(), "{}", answer.body);
+    }
+    assert_eq!(stand.asked(), 0);
+}
+
+#[tokio::test]
+async fn the_help_of_a_gate_that_cannot_know_is_no_empty_page() {
+    let stand = Stand::new(Org::Sakura, &[]);
+    let (target, claims) = ("/.well-known/purpose-of-use", staff("physician"));
+    let head = stand.ask(Ask { method: "HEAD", target, claims: claims.clone(), ..Ask::default() }).await;
+    assert_eq!((head.status, head.body.as_str()), (StatusCode::OK, ""));
+    let mut narrow = claims.clone();
+    narrow["purpose"] = json!(["care.second-opinion"]);
+    let page = stand.get(narrow, "", target).await;
+    let names: Vec<_> = page.json()["purposes"].as_array().unwrap().iter().map(|p| p["purpose"].clone()).collect();
+    assert_eq!(names, ["care.second-opinion"], "what the token does not grant");
+    stand.lose_registry();
+    assert_eq!(stand.get(claims, "", target).await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_link_of_a_hostile_record_leads_to_no_other_host() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    for (link, passes) in [
+        ("/donors?page=2", true),
+        ("http://backend.test/donors?page=2", true),
+        ("//evil.test/", false),
+        (r"/\\evil.test/", false),
+        ("http://backend.test.evil.test/", false),
+        ("https://evil.test/", false),
+        ("javascript:alert(1)", false),
+    ] {
+        stand.next_body(format!(r#"{{"next":"{link}","items":[]}}"#), "application/json");
+        let list = stand.get(staff("coordination-staff"), "coordination", "/donors").await.json();
+        assert_eq!(list.get("next"), passes.then(|| json!("/donors?page=2")).as_ref(), "{link}");
+    }
+}
