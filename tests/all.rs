@@ -12,6 +12,8 @@ mod audit;
 mod catalogue;
 mod cli;
 mod decision;
+#[cfg(feature = "demo")]
+mod demo;
 mod identity;
 mod layer;
 mod proxy;

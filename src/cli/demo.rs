@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
-use super::terminal::{Terminal, count};
+use super::terminal::{COLUMNS, Terminal, count, wrap};
 use super::{Exit, Failure};
 use crate::demo::sample::Org;
 use crate::demo::script::{self, Step, Token, Who};
@@ -35,7 +35,7 @@ pub(super) struct Demo {
     /// Only this organisation: jsco, jmdp, 22cemit, cellspect or sakura
     #[arg(value_name = "ORG", value_parser = org)]
     org: Option<Org>,
-    /// Ask some fifty requests over TCP, compare every answer with the policy, verify the logs, and end
+    /// Ask some seventy requests over TCP, compare every answer with the policy, verify the logs, and end
     #[arg(long, conflicts_with_all = ["json", "port", "address"])]
     tour: bool,
     /// The gate's port; any free one if 0
@@ -174,7 +174,7 @@ fn as_lines(stand: &Stand, terminal: &mut Terminal) -> io::Result<()> {
     for site in &stand.sites {
         terminal.line("")?;
         terminal.line(paint.bold(&format!("── {} ──", site.org.id())))?;
-        for line in super::terminal::wrap(&site.title, 78) {
+        for line in wrap(&site.title, 78) {
             terminal.line(format!("# {line}"))?;
         }
         terminal.line(format!("url={}", site.url))?;
@@ -183,7 +183,7 @@ fn as_lines(stand: &Stand, terminal: &mut Terminal) -> io::Result<()> {
         }
         for (step, who) in samples(site.org) {
             terminal.line("")?;
-            for line in super::terminal::wrap(&format!("{} ({})", step.story, who.title), 78) {
+            for line in wrap(&format!("{} ({})", step.story, who.title), 78) {
                 terminal.line(paint.dim(&format!("# {line}")))?;
             }
             let outcome = match (step.expect.status, step.expect.code) {
@@ -199,7 +199,7 @@ fn as_lines(stand: &Stand, terminal: &mut Terminal) -> io::Result<()> {
     terminal.line("")?;
     terminal.line(paint.bold("── what was recorded ──"))?;
     for site in &stand.sites {
-        terminal.line(format!("tail -n 3 {}/audit-*.jsonl", site.log_folder.display()))?;
+        terminal.line(format!("sekisho audit tail -n 6 {}", site.log_folder.display()))?;
     }
     terminal.line("")?;
     terminal.line(format!("Tokens are valid for {} hours. Ctrl-C ends it.", VALID_S / 3600))
@@ -272,14 +272,21 @@ fn int(number: u64) -> usize {
 fn tell(told: &Told<'_>, terminal: &mut Terminal) -> io::Result<()> {
     let paint = terminal.paint;
     let mark = if told.faults.is_empty() { paint.green("✓") } else { paint.red("✗") };
-    terminal.line(format!("{:3} {mark} {}", told.number, told.step.story))?;
+    for (index, line) in wrap(told.step.story, COLUMNS - 6).iter().enumerate() {
+        match index {
+            0 => terminal.line(format!("{:3} {mark} {line}", told.number))?,
+            _ => terminal.line(format!("      {line}"))?,
+        }
+    }
     let who = match told.step.token {
         Token::Missing => "someone without a token",
         Token::Foreign => "someone with a token of an unknown issuer",
         Token::Of(who) => who.title,
     };
-    let purpose = if told.step.purpose.is_empty() { "no purpose" } else { told.step.purpose };
-    terminal.wrapped("      ", &format!("{who} · {purpose} · {} {}", told.step.method, shortened(&told.target)))?;
+    // A space behind a semicolon changes nothing (RFC 9651 §3.1.2), and lets a line be cut there.
+    let purpose = told.step.purpose.replace(';', "; ");
+    let purpose = if purpose.is_empty() { "no purpose" } else { purpose.as_str() };
+    terminal.wrapped("      ", &format!("{who} · {purpose} · {} {}", told.step.method, target(told.step)))?;
     let status = match told.status {
         200..=299 => paint.green(&told.status.to_string()).into_owned(),
         _ => paint.red(&told.status.to_string()).into_owned(),
@@ -287,11 +294,11 @@ fn tell(told: &Told<'_>, terminal: &mut Terminal) -> io::Result<()> {
     terminal.wrapped(&format!("      {status} "), &result(told))
 }
 
-/// A pseudonym is long.
-fn shortened(target: &str) -> String {
-    match target.char_indices().nth(48) {
-        Some((at, _)) if !target.contains('?') => format!("{}…", target.get(..at).unwrap_or("")),
-        _ => target.to_owned(),
+/// The target as the script has it: a pseudonym is long, and another in each run.
+fn target(step: &Step) -> String {
+    match (step.target.split_once('{'), step.target.split_once('}')) {
+        (Some((head, _)), Some((_, tail))) => format!("{head}<pseudonym>{tail}"),
+        _ => step.target.to_owned(),
     }
 }
 
@@ -306,9 +313,7 @@ fn result(told: &Told<'_>) -> String {
     if let Some((behind, here)) = told.entries
         && behind != here
     {
-        parts.push(
-            format!("{here} of {} ", count(behind, "entrie")).trim_end().to_owned(),
-        );
+        parts.push(format!("{here} of {behind} entries"));
     }
     if let Some(coding) = &told.coding {
         parts.push(coding.clone());

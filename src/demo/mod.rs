@@ -17,6 +17,7 @@ pub mod sample;
 pub mod script;
 mod stand;
 pub mod tour;
+mod verdict;
 
 pub use asking::{Answer, Client};
 pub use folder::Folder;

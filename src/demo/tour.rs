@@ -1,6 +1,6 @@
 //! Does the gate do what the policies say? Every step of the [`script`], asked over TCP, judged on the bytes that came back.
 //!
-//! The clock is the tour's own and starts at [`START`], so that each run is the same; it moves where a step says so.
+//! The clock is the tour's own and starts at [`START_MS`], so that each run is the same; it moves where a step says so.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 
-use super::sample::{Org, Sample};
+use super::sample::Org;
 use super::script::{self, Step, Token};
+use super::verdict::{Watch, codes, compare, entries, expected, filled, parameter};
 use super::{Answer, Client, DemoError, Folder, Site, Stand};
 use crate::audit::{self, Clock};
 use crate::store::Directory;
@@ -19,10 +20,6 @@ use crate::store::Directory;
 pub const START_MS: u64 = 1_795_305_600_000;
 /// How long a token of the tour is valid.
 const VALID_S: i64 = 86_400;
-/// Labels whose values may stand in no answer at all.
-const NEVER: [&str; 3] = ["identity.credential", "unnamed", "never"];
-const MY_NUMBER: &str = "identity.my-number";
-
 /// What became of one step.
 pub struct Told<'a> {
     /// Its number in the tour, from 1.
@@ -245,128 +242,3 @@ impl Asker<'_> {
 
 /// Well formed, of an issuer nobody here knows, signed by nobody.
 const FOREIGN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2Vsc2V3aGVyZS5pbnZhbGlkIiwiYXVkIjoic2VraXNoby1kZW1vIiwic3ViIjoieCIsImV4cCI6NDEwMjQ0NDgwMH0.c2lnbmVkLWJ5LW5vYm9keS1hdC1hbGwtMDAwMDAwMDAwMDA";
-
-fn expected(
-    step: &Step,
-    answer: &Answer,
-    body: &Value,
-    behind: &Value,
-    clause: &str,
-    codes: &[String],
-    faults: &mut Vec<String>,
-) {
-    let expect = &step.expect;
-    let mut unless = |holds: bool, fault: String| {
-        if !holds {
-            faults.push(fault);
-        }
-    };
-    unless(
-        answer.status.as_u16() == expect.status,
-        format!("status {} instead of {}", answer.status.as_u16(), expect.status),
-    );
-    unless(
-        expect.clause.is_empty() || clause == expect.clause,
-        format!("clause `{clause}` instead of `{}`", expect.clause),
-    );
-    let named = expect.code.is_empty() || codes.iter().any(|code| code == expect.code);
-    unless(named, format!("`{}` instead of `{}`", codes.join("`, `"), expect.code));
-    for place in expect.present {
-        unless(body.pointer(place).is_some_and(|value| !value.is_null()), format!("`{place}` is not there"));
-    }
-    for place in expect.absent {
-        unless(!body.is_null() && body.pointer(place).is_none(), format!("`{place}` is there"));
-    }
-    for place in expect.changed {
-        let (here, there) = (body.pointer(place), behind.pointer(place));
-        unless(here.is_some() && there.is_some() && here != there, format!("`{place}` is not changed"));
-    }
-    for (place, count) in expect.count {
-        let found = body.pointer(place).and_then(Value::as_array).map(Vec::len);
-        unless(found == Some(*count), format!("`{place}` has {found:?} entries instead of {count}"));
-    }
-    if step.fields.contains(&("accept-encoding", "gzip")) {
-        unless(answer.coding.as_deref() == Some("gzip"), "the answer is not gzip".to_owned());
-    }
-}
-
-/// Values that may not leave.
-struct Watch {
-    never: Vec<String>,
-    my_numbers: Vec<String>,
-}
-
-impl Watch {
-    fn new(sample: &Sample) -> Watch {
-        Watch { never: sample.secrets(&NEVER), my_numbers: sample.secrets(&[MY_NUMBER]) }
-    }
-
-    fn leaks(&self, body: &[u8], shows_my_number: bool) -> Vec<String> {
-        let holds = |value: &String| memchr::memmem::find(body, value.as_bytes()).is_some();
-        let mut faults = Vec::new();
-        if self.never.iter().any(holds) {
-            faults.push("a credential or an unnamed field left".to_owned());
-        }
-        if !shows_my_number && self.my_numbers.iter().any(holds) {
-            faults.push("an Individual Number left".to_owned());
-        }
-        faults
-    }
-}
-
-/// `{/pointer}` in a target, filled from the previous answer.
-fn filled(target: &str, before: &Value) -> String {
-    let Some((head, rest)) = target.split_once('{') else { return target.to_owned() };
-    let Some((pointer, tail)) = rest.split_once('}') else { return target.to_owned() };
-    format!("{head}{}{tail}", before.pointer(pointer).and_then(Value::as_str).unwrap_or("nothing"))
-}
-
-/// A parameter of the decision field; the gate's clauses hold no `"`.
-fn parameter(decision: &str, name: &str) -> String {
-    let from = decision.split_once(&format!(";{name}=\"")).map_or("", |(_, from)| from);
-    from.split('"').next().unwrap_or("").to_owned()
-}
-
-/// The codes of a refusal: its problem first.
-fn codes(body: &Value) -> Vec<String> {
-    let problem = body.pointer("/type").and_then(Value::as_str).and_then(|text| text.rsplit(':').next());
-    let mut codes: Vec<String> = problem.map(str::to_owned).into_iter().collect();
-    for reason in body.pointer("/reasons").and_then(Value::as_array).into_iter().flatten() {
-        if let Some(code) = reason.pointer("/code").and_then(Value::as_str)
-            && !codes.iter().any(|known| known == code)
-        {
-            codes.push(code.to_owned());
-        }
-    }
-    codes
-}
-
-fn entries(value: &Value) -> Option<usize> {
-    let list = ["/items", "/cells", "/records"].iter().find_map(|place| value.pointer(place)).unwrap_or(value);
-    list.as_array().map(Vec::len)
-}
-
-/// Members of the first entry (or of the record) that were cut or changed, by name.
-fn compare(behind: &Value, body: &Value, at: &str, cut: &mut Vec<String>, changed: &mut Vec<String>) {
-    match (behind, body) {
-        (Value::Object(there), Value::Object(here)) => {
-            for (name, value) in there {
-                let below = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
-                match here.get(name) {
-                    Some(other) if matches!(name.as_str(), "items" | "cells" | "records") => {
-                        compare(value, other, at, cut, changed);
-                    }
-                    Some(other) => compare(value, other, &below, cut, changed),
-                    None => cut.push(below),
-                }
-            }
-        }
-        (Value::Array(there), Value::Array(here)) => {
-            if let (Some(there), Some(here)) = (there.first(), here.first()) {
-                compare(there, here, at, cut, changed);
-            }
-        }
-        (there, here) if there != here => changed.push(at.to_owned()),
-        _ => {}
-    }
-}

@@ -71,9 +71,20 @@ impl Judgement {
 
     /// Decides about one subject, with the facts of this view.
     pub(super) fn decide(&self, whose: Whose<'_>, view: &View, at: Moment) -> Result<Permit, Refusal> {
+        self.decide_record(whose, "", view, at)
+    }
+
+    /// The same about one record of that subject (empty: not known).
+    pub(super) fn decide_record(
+        &self,
+        whose: Whose<'_>,
+        record: &str,
+        view: &View,
+        at: Moment,
+    ) -> Result<Permit, Refusal> {
         let reference = self.route.as_ref();
         let (action, asked) = reference.map_or((Action::Read, Categories::NONE), |r| (r.action, r.asked));
-        self.decide_as(whose, "", view, at, (action, asked))
+        self.decide_as(whose, record, view, at, (action, asked))
     }
 
     /// The same about one record (empty: not known), for another action and other categories.

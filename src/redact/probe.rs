@@ -33,7 +33,8 @@ pub(super) fn probe(spec: &Spec, entry: &[u8]) -> Probe {
             subject: subject(subjects, entry),
             names_someone: matches!(subjects, Subjects::At(_)),
             resource_type: None,
-            id: None,
+            // As in FHIR: the record's own id is its member `id`; without one it is no particular record.
+            id: slice::string_member(entry, "id"),
             type_unknown: false,
         },
         Shape::FhirResource | Shape::FhirLines => resource(spec, Some(entry)),

@@ -220,6 +220,32 @@ async fn without_a_record_there_is_no_data() {
 }
 
 #[tokio::test]
+async fn a_relation_limited_to_a_record_opens_that_record_and_no_other() {
+    let facts = [
+        ("organization", "id=acme recipient=employer country=JP"),
+        ("relation", "subject=p-0005 relation=commissioned-exam organization=acme records=ce-0005-1"),
+        ("relation", "subject=p-0006 relation=commissioned-exam organization=acme records=ce-0005-1"),
+    ];
+    let stand = Stand::new(Org::Sakura, &facts);
+    let purpose = "employer-notification;recipient=\"employer\";organization=\"acme\"";
+    let exam = |patient: &str, exam: &str| format!("/patients/{patient}/commissioned-exams/{exam}");
+    let one = stand.get(staff("health-check-clerk"), purpose, &exam("p-0005", "ce-0005-1")).await;
+    assert_eq!(one.status, StatusCode::OK, "{}", one.body);
+    assert!(one.json()["result"].is_string() && one.json().get("history").is_none(), "{}", one.body);
+    let asked = stand.asked();
+    let other = stand.get(staff("health-check-clerk"), purpose, &exam("p-0006", "ce-0006-1")).await;
+    assert_eq!(other.status, StatusCode::FORBIDDEN, "{}", other.body);
+    assert_eq!(other.json()["reasons"][0]["code"], "relation-missing");
+    assert_eq!(stand.asked(), asked, "the refused record was fetched");
+    // The backend answers another record of the same patient than the one asked for.
+    let swapped = r#"{"id":"ce-0005-2","patient_id":"p-0005","name":"n","result":"B"}"#;
+    *stand.backend.instead.lock().unwrap() =
+        Some(http::Response::builder().header("content-type", "application/json").body(swapped.into()).unwrap());
+    let swapped = stand.get(staff("health-check-clerk"), purpose, &exam("p-0005", "ce-0005-1")).await;
+    assert!(!swapped.status.is_success() && !swapped.body.contains("\"B\""), "{}", swapped.body);
+}
+
+#[tokio::test]
 async fn a_dry_run_and_the_help_touch_no_backend() {
     let stand = Stand::new(Org::Sakura, &[]);
     let id = stand.backend.sample.ids("patients")[0].clone();

@@ -43,7 +43,7 @@ pub(super) const STEPS: &[Step] = &[
         is_sample: true,
         expect: Expect {
             present: &["/items/0/item", "/items/0/value"],
-            absent: &["/items/0/comment", "/items/0/device_code"],
+            absent: &["/items/0/device_code", "/total"],
             ..EXPECT
         },
         ..STEP
@@ -85,7 +85,7 @@ pub(super) const STEPS: &[Step] = &[
         token: Token::Of(&HEALTH_CHECK),
         purpose: "health-check.individually-informed",
         target: "/users/u-0002/checks",
-        expect: Expect { clause: "H.1.9", present: &["/items/0/value"], absent: &["/items/0/comment"], ..EXPECT },
+        expect: Expect { clause: "H.1.9", present: &["/items/0/value"], absent: &["/items/0/device_code"], ..EXPECT },
         ..STEP
     },
     Step {

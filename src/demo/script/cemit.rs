@@ -4,11 +4,14 @@ use super::{EXPECT, Expect, STEP, Step, Token, Who};
 
 const SERVICE: Who = Who::staff("service", "service staff", &["service-staff"]);
 const MARKETING: Who = Who::staff("marketing", "marketing staff", &["marketing-staff"]);
+const ANALYST: Who = Who::staff("analyst", "an analyst", &["analyst"]);
 const COMMISSIONER: Who = Who::of("commissioner", "a company that commissioned a survey", "market-a");
 const UNIVERSITY: Who = Who::of("university", "a university", "univ-c");
 const LABORATORY: Who = Who::of("laboratory", "a company's laboratory", "lab-a");
 const CONTRACTOR: Who = Who::of("contractor", "a contractor entrusted with service", "centre-a");
 const USER: Who = Who::herself("user", "the user himself, verified", "u-0002");
+
+const ACADEMIC: &str = "exception;basis=\"academic-research\";reason=\"a cohort study; consent of all cannot be had\"";
 
 pub(super) const STEPS: &[Step] = &[
     Step {
@@ -43,13 +46,12 @@ pub(super) const STEPS: &[Step] = &[
         ..STEP
     },
     Step {
-        story: "A university analyses: pseudonyms and years of birth, no names",
-        token: Token::Of(&UNIVERSITY),
-        purpose: "analysis;basis=\"academic-research\"",
+        story: "An analyst of the house sees pseudonyms and years of birth, no names",
+        token: Token::Of(&ANALYST),
+        purpose: "analysis",
         target: "/users?size=4",
         is_sample: true,
         expect: Expect {
-            clause: "4.5",
             present: &["/items/0/gender", "/items/0/lifestyle/steps"],
             absent: &["/items/0/name", "/items/0/phone", "/items/0/employer", "/items/0/my_number", "/total"],
             changed: &["/items/0/id", "/items/0/born"],
@@ -59,10 +61,18 @@ pub(super) const STEPS: &[Step] = &[
         ..STEP
     },
     Step {
+        story: "A university studies examinations, as the law excepts academic research",
+        token: Token::Of(&UNIVERSITY),
+        purpose: ACADEMIC,
+        target: "/users/u-0001/exams",
+        expect: Expect { clause: "4.5", present: &["/items/0/value"], absent: &["/total"], ..EXPECT },
+        ..STEP
+    },
+    Step {
         story: "A company's laboratory says that it is academic",
         token: Token::Of(&LABORATORY),
-        purpose: "analysis;basis=\"academic-research\"",
-        target: "/users?size=4",
+        purpose: ACADEMIC,
+        target: "/users/u-0001/exams",
         is_sample: true,
         expect: Expect { status: 403, ..EXPECT },
         ..STEP

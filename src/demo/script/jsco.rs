@@ -82,7 +82,7 @@ pub(super) const STEPS: &[Step] = &[
         token: Token::Of(&MEMBER),
         purpose: "principal-request.disclosure",
         target: "/members/m-0001",
-        expect: Expect { status: 403, ..EXPECT },
+        expect: Expect { status: 404, code: "not-available", ..EXPECT },
         ..STEP
     },
     Step {

@@ -1,4 +1,4 @@
-//! Who asks for what, and what does the policy say to it? Five organisations, their registers, and some forty requests.
+//! Who asks for what, and what does the policy say to it? Five organisations, their registers, and some seventy requests.
 //!
 //! A [`Step`] holds what its answer must be, by the published texts and not by what the gate does; the [`tour`](super::tour)
 //! compares. What an organisation has on file stands in the TOML file of its name, as its registry would be seeded.
@@ -98,7 +98,8 @@ pub struct Expect {
     pub shows_my_number: bool,
 }
 
-const EXPECT: Expect = Expect {
+/// 200, and nothing else asked.
+pub(super) const EXPECT: Expect = Expect {
     status: 200,
     clause: "",
     code: "",
@@ -109,7 +110,8 @@ const EXPECT: Expect = Expect {
     shows_my_number: false,
 };
 
-const STEP: Step = Step {
+/// A GET of nobody.
+pub(super) const STEP: Step = Step {
     story: "",
     token: Token::Missing,
     purpose: "",

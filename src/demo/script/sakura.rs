@@ -8,7 +8,7 @@ const CLERK: Who = Who::staff("clerk", "a health-check clerk", &["health-check-c
 const OFFICER: Who = Who::staff("officer", "the privacy officer", &["privacy-officer"]);
 const INSURER: Who = Who::of("insurer", "a private insurer with a signed form", "life-a");
 const COLLECTOR: Who = Who::of("collector", "a collector without a contract", "collector-a");
-const ENTRUSTED: Who = Who::of("entrusted", "a collector under contract", "collector-b");
+const ACCOUNTANT: Who = Who::staff("accountant", "an accountant", &["accountant"]);
 const CONFIDANT: Who = Who::of("confidant", "an adviser bound to secrecy", "adviser-a");
 
 const ABROAD: &str = "care.coordination;basis=\"consent\";recipient=\"hospital\";organization=\"hospital-us\"";
@@ -57,7 +57,7 @@ pub(super) const STEPS: &[Step] = &[
         token: Token::Of(&PHYSICIAN),
         purpose: ABROAD,
         target: "/patients/p-0001",
-        expect: Expect { status: 403, code: "consent-missing", ..EXPECT },
+        expect: Expect { status: 403, code: "overseas-basis-missing", ..EXPECT },
         ..STEP
     },
     Step {
@@ -77,14 +77,28 @@ pub(super) const STEPS: &[Step] = &[
         story: "'Do not tell my family': the explanation to the family is refused",
         token: Token::Of(&PHYSICIAN),
         purpose: "care.family-explanation;recipient=\"family\"",
-        target: "/patients/p-0003",
+        target: "/patients/p-0003/visits",
+        is_sample: true,
         expect: Expect { status: 403, code: "restricted", ..EXPECT },
         ..STEP
     },
     Step {
-        story: "The same patient's referral to a hospital goes on",
+        story: "Another patient's family is told about the visit",
         token: Token::Of(&PHYSICIAN),
-        purpose: "care.coordination;recipient=\"hospital\"",
+        purpose: "care.family-explanation;recipient=\"family\"",
+        target: "/patients/p-0004/visits",
+        expect: Expect {
+            clause: "3.A.2a",
+            present: &["/items/0/diagnosis"],
+            absent: &["/items/0/room_code", "/items/0/notes", "/total"],
+            ..EXPECT
+        },
+        ..STEP
+    },
+    Step {
+        story: "The first patient's referral to a hospital goes on",
+        token: Token::Of(&PHYSICIAN),
+        purpose: "care.coordination;recipient=\"hospital\";organization=\"hospital-a\"",
         target: "/patients/p-0003",
         expect: Expect { clause: "3.A.2a", present: &["/name/kanji"], absent: &["/my_number"], ..EXPECT },
         ..STEP
@@ -129,9 +143,9 @@ pub(super) const STEPS: &[Step] = &[
         ..STEP
     },
     Step {
-        story: "A collector under contract: name and amount",
-        token: Token::Of(&ENTRUSTED),
-        purpose: "settlement;basis=\"outsourcing\"",
+        story: "For a collector under contract: name and amount, and no chart number",
+        token: Token::Of(&ACCOUNTANT),
+        purpose: "settlement;basis=\"outsourcing\";recipient=\"collector\";organization=\"collector-b\"",
         target: "/patients/p-0006/bills",
         expect: Expect {
             clause: "4.2",
@@ -146,6 +160,7 @@ pub(super) const STEPS: &[Step] = &[
         token: Token::Of(&OFFICER),
         purpose: "exception;basis=\"law\";recipient=\"police\"",
         target: "/patients/p-0007",
+        is_sample: true,
         expect: Expect { status: 403, code: "reference-missing", ..EXPECT },
         ..STEP
     },
@@ -168,7 +183,7 @@ pub(super) const STEPS: &[Step] = &[
         purpose: "exception;basis=\"law\";recipient=\"authority\";reference=\"report 3\";act=\"Child Abuse Prevention Act\"",
         target: "/patients/p-0003",
         expect: Expect {
-            clause: "4.7",
+            clause: "4.1",
             present: &["/name/kanji", "/family/0/name"],
             absent: &["/my_number"],
             ..EXPECT

@@ -11,7 +11,7 @@ use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 
 use crate::catalogue::body::carried;
-use crate::catalogue::{Part, Resolved, Route, SubjectAt};
+use crate::catalogue::{Part, Resolved, Route, Shape, SubjectAt};
 use crate::decision::{Permit, Reason, json};
 use crate::layer::body::BoxError;
 use crate::layer::entry::Settled;
@@ -155,7 +155,8 @@ impl Exchange {
             return Err(self.refuse(&judgement, Problem::not_available(), None, &[]).await);
         };
         ready.subjects = vec![sealed];
-        match judgement.decide(Whose::Of(&original), view, self.now) {
+        let record = record_named(&judgement, resolved, (general, form));
+        match judgement.decide_record(Whose::Of(&original), &record, view, self.now) {
             // A dry run asks no backend whether there is such a person: to outsiders it may not tell one who is on file
             // from one whom nobody knows, and tells what could be answered about anybody.
             Ok(_) if self.dry_run && self.hides(&judgement) => {}
@@ -263,4 +264,17 @@ pub(super) fn put_back(target: &str, mut replaced: Vec<(Part, Range<usize>, Stri
         target = format!("{}{encoded}{}", target.get(..start).unwrap_or(""), target.get(end..).unwrap_or(""));
     }
     target
+}
+
+/// The record that the path names beneath its subject (`/patients/{patient}/exams/{exam}`), which a relation on file may
+/// be limited to; empty where it names none or several. The answer is judged again for the record that it holds.
+fn record_named<'r>(
+    judgement: &Judgement,
+    resolved: &'r Resolved<'_>,
+    (general, form): (&Permit, Form),
+) -> Cow<'r, str> {
+    match (resolved.route.shape(), resolved.ids.as_slice()) {
+        (Shape::Object, [only]) => judgement.original(&only.id, general, form).unwrap_or_default(),
+        _ => Cow::Borrowed(""),
+    }
 }
