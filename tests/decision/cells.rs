@@ -391,7 +391,7 @@ fn shown<'a>(q: &Question<'a>) -> Vec<(&'static str, Question<'a>)> {
     ]
 }
 
-/// Every kind of permit on good facts, again with facts one step away, each with even odds; of the other cells a sample.
+/// Every kind of permit on good facts, again with facts one step away, each by chance; of the other cells a sample.
 fn every_fact(org: &str) {
     let since = Instant::now();
     let loaded = Loaded::of(org);
@@ -427,17 +427,17 @@ fn every_fact(org: &str) {
                         continue;
                     }
                     for (what, q) in shown(&base) {
-                        if all_at_once || dice.below(2) == 0 {
+                        if all_at_once || dice.below(3) == 0 {
                             comparison.compare(&q, what);
                         }
                     }
                     for (what, step) in &steps {
                         let q = Question { register: &step.register, person: &step.person, ..base };
-                        let chance = if all_at_once { 0 } else { dice.below(4) };
+                        let chance = if all_at_once { 0 } else { dice.below(8) };
                         if chance < 2 {
                             comparison.compare(&q, what);
                         }
-                        if chance % 2 != 0 {
+                        if chance % 4 != 0 {
                             continue;
                         }
                         let categories = dice.pick(&asks).as_slice();
