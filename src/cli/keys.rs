@@ -21,15 +21,18 @@ enum KeysCommand {
     /// Make the key files that the settings name; refused where one is there already, or records exist
     Init {
         /// The settings
-        #[arg(default_value = "sekisho.toml", value_name = "FILE")]
-        settings: PathBuf,
+        #[arg(long, short, default_value = "sekisho.toml", value_name = "FILE")]
+        config: PathBuf,
+        /// The same, without the option's name
+        #[arg(value_name = "FILE", conflicts_with = "config", hide = true)]
+        settings: Option<PathBuf>,
     },
 }
 
 impl Keys {
     pub(super) fn run(&self, terminal: &mut Terminal) -> Result<Exit, Failure> {
-        let KeysCommand::Init { settings } = &self.command;
-        let settings = Settings::read(settings).map_err(failure)?;
+        let KeysCommand::Init { config, settings } = &self.command;
+        let settings = Settings::read(settings.as_ref().unwrap_or(config)).map_err(failure)?;
         keys::init(&settings.data.keys, settings.data.has_log()).map_err(failure)?;
         for name in keys::FILES {
             terminal.line(settings.data.keys.join(name).display().to_string())?;

@@ -15,8 +15,11 @@ use crate::proxy::ProxyError;
 #[derive(Args)]
 pub(super) struct Serve {
     /// The settings; `--example` prints an annotated one
-    #[arg(default_value = "sekisho.toml", value_name = "FILE")]
-    settings: PathBuf,
+    #[arg(long, short, default_value = "sekisho.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// The same, without the option's name
+    #[arg(value_name = "FILE", conflicts_with = "config", hide = true)]
+    settings: Option<PathBuf>,
     /// Print annotated settings and do nothing else
     #[arg(long)]
     example: bool,
@@ -32,8 +35,8 @@ impl Serve {
             return Ok(Exit::Good);
         }
         let done = match self.check {
-            true => crate::proxy::settings::Settings::read(&self.settings).map(|_| ()),
-            false => crate::proxy::serve::serve(&self.settings),
+            true => crate::proxy::settings::Settings::read(self.settings.as_ref().unwrap_or(&self.config)).map(|_| ()),
+            false => crate::proxy::serve::serve(self.settings.as_ref().unwrap_or(&self.config)),
         };
         done.map_err(failure)?;
         Ok(Exit::Good)
