@@ -1,15 +1,13 @@
 //! May this HTTP request pass, and what of the answer? [`PurposeLayer`], for any tower or hyper service.
 //!
 //! A request goes once to the right: identity → declaration → route → facts → decision → record → inner service; its
-//! answer once back, through the redactor, each window on record before its first byte leaves. [`Exchange`] tells it
+//! answer once back, through the redactor, each window on record before its first byte leaves. `Exchange` tells it
 //! step by step.
 //!
 //! Promises:
 //! * The inner service is asked only with a permit, and at most once.
 //! * No byte of its answer leaves before the record of the decision is durable.
 //! * What a caller is told of a refusal that depends on the person is what he is told of an unknown id.
-//!
-//! [`Exchange`]: exchange::Exchange
 
 mod body;
 mod declaration;
