@@ -1,8 +1,8 @@
 //! Which fields may pass? Inward an allow-list, so that nothing a caller writes is taken for ours; outward another.
 
 use http::header::{
-    ACCEPT_LANGUAGE, ACCEPT_RANGES, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue,
-    VARY, VIA, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_LANGUAGE, ACCEPT_RANGES, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    HeaderName, HeaderValue, VARY, VIA, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, Version};
 
@@ -56,6 +56,8 @@ pub(super) fn own(headers: &mut HeaderMap) {
     headers.insert(VARY, HeaderValue::from_static("authorization, purpose-of-use, accept-encoding"));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Whatever a backend's opaque body is, a browser runs nothing of it.
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
 }
 
 /// The media type of a body, lower case, without parameters; `None` where it is missing, doubled or no text, or where

@@ -36,6 +36,8 @@ pub(super) struct RouteRef {
     pub(super) action: Action,
     pub(super) asked: Categories,
     pub(super) query: Categories,
+    /// A write that replaces what is there, seen or not.
+    pub(super) replaces: bool,
 }
 
 impl RouteRef {
@@ -48,7 +50,7 @@ impl RouteRef {
     ) -> RouteRef {
         let same = |other: &Route| std::ptr::eq(other, route);
         let index = generation.catalogue.routes().iter().position(same).unwrap_or(usize::MAX);
-        RouteRef { index, action, asked, query }
+        RouteRef { index, action, asked, query, replaces: false }
     }
 }
 

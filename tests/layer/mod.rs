@@ -174,6 +174,8 @@ async fn writes_need_every_category_and_the_whole_view() {
     assert_eq!(other.status, StatusCode::BAD_REQUEST, "{}", other.body);
     let double = write("PATCH", "physician", "care", &format!(r#"{{"id":"{id}","phone":"1","phone":"2"}}"#)).await;
     assert_eq!(double.status, StatusCode::BAD_REQUEST, "{}", double.body);
+    let array = write("PATCH", "physician", "care", &format!(r#"{{"id":"{id}","history":["none"]}}"#)).await;
+    assert_eq!(array.status, StatusCode::FORBIDDEN, "an array replaces what was not seen: {}", array.body);
     assert_eq!(stand.asked(), asked, "a refused write reached the backend");
 }
 

@@ -166,3 +166,33 @@ async fn a_flood_of_refusals_of_one_caller_is_slowed_and_no_other() {
     stand.clock_ms.fetch_add(1000, Ordering::SeqCst);
     assert_eq!(stand.get(json!({"sub": "x"}), PURPOSE, "/donors").await.status, StatusCode::FORBIDDEN);
 }
+
+#[tokio::test]
+async fn a_declaration_does_not_widen_what_the_token_grants() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let (target, _) = donor(&stand);
+    let mut claims = clerk();
+    claims["purpose"] = json!(["specimen-testing", "research"]);
+    assert_eq!(stand.get(claims, PURPOSE, &target).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(stand.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_written_body_in_another_coding_or_type_is_not_forwarded() {
+    let stand = Stand::new(Org::Jmdp, &[]);
+    let (target, id) = donor(&stand);
+    let body = format!(r#"{{"id":"{id}","phone":"1"}}"#);
+    let media = ("content-type", "application/json");
+    for fields in [
+        vec![media, ("content-encoding", "gzip")],
+        vec![media, ("content-encoding", "identity")],
+        vec![media, media],
+        vec![("content-type", "text/plain")],
+        vec![("content-type", "application/json; charset=utf-16")],
+    ] {
+        let (claims, purpose, fields) = (clerk(), PURPOSE, fields.as_slice());
+        let ask = Ask { method: "PATCH", target: &target, claims, purpose, body: &body, fields };
+        assert_eq!(stand.ask(ask).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{fields:?}");
+    }
+    assert_eq!(stand.asked(), 0);
+}

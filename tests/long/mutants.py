@@ -22,7 +22,7 @@ COPY = ROOT / "target" / "mutants" / "tree"
 BY_HAND = [
     ("src/layer/exchange/mod.rs", "if !judgement.token_grants() {", "if false {", "a token's purposes narrow"),
     ("src/layer/exchange/subject.rs", "if found.unclassified_count > 0 {", "if false {", "unnamed members of a write are refused"),
-    ("src/layer/exchange/subject.rs", "if self.method == Method::PUT {", "if false {", "a PUT needs the whole view"),
+    ("src/layer/exchange/subject.rs", "if ready.judgement.route.as_ref().is_some_and(|route| route.replaces) {", "if false {", "a PUT needs the whole view"),
     ("src/layer/exchange/subject.rs", "in_body.is_some_and(|other| other != named)", "false", "the body is about whom the path names"),
     ("src/layer/headers.rs", "named.trim().eq_ignore_ascii_case(field.as_str())", "false", "Connection names no checked field"),
     ("src/layer/entry.rs", "if subject != person => return Verdict::Drop", "if false => return Verdict::Drop", "an entry about another person is dropped"),

@@ -95,7 +95,7 @@ impl Exchange {
             replaced.extend(self.judge_named(&mut ready, resolved, &named, in_body, ids, &view).await?);
         }
         ready.target = put_back(&ready.target, replaced);
-        if self.method == Method::PUT {
+        if ready.judgement.route.as_ref().is_some_and(|route| route.replaces) {
             self.refuse_redacted_view(&ready, resolved.route, &view).await?;
         }
         if self.dry_run {
@@ -212,6 +212,8 @@ impl Exchange {
         }
         if let Some(reference) = &mut judgement.route {
             reference.asked = found.categories;
+            // An array is written whole, by PATCH too: what the caller could not see in it would be gone.
+            reference.replaces = action == Action::Update && (self.method == Method::PUT || holds_array(&value));
         }
         let Some(path) = route.body_subject() else { return Ok(None) };
         let named = path.find(&value);
@@ -224,7 +226,7 @@ impl Exchange {
         Ok(named)
     }
 
-    /// A PUT replaces what the caller may not have seen: it needs a view in which nothing was cut.
+    /// A PUT, or an array, replaces what the caller may not have seen: it needs a view in which nothing was cut.
     pub(super) async fn refuse_redacted_view(
         &self,
         ready: &Ready,
@@ -276,5 +278,13 @@ fn record_named<'r>(
     match (resolved.route.shape(), resolved.ids.as_slice()) {
         (Shape::Object, [only]) => judgement.original(&only.id, general, form).unwrap_or_default(),
         _ => Cow::Borrowed(""),
+    }
+}
+
+fn holds_array(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Array(_) => true,
+        serde_json::Value::Object(members) => members.values().any(holds_array),
+        _ => false,
     }
 }
