@@ -356,7 +356,7 @@ impl Exchange {
             return Err(self.refuse(&judgement, Problem::not_available(), None, &[]).await);
         };
         ready.subjects = vec![sealed];
-        let record = record_named(&judgement, resolved, general);
+        let record = record_named(&judgement, resolved, (general, form));
         match judgement.decide_record(Whose::Of(&original), &record, view, self.now) {
             // A dry run asks no backend whether there is such a person: to outsiders it may not tell one who is on file
             // from one whom nobody knows, and tells what could be answered about anybody.
@@ -1013,9 +1013,13 @@ fn upstream_problem(status: StatusCode) -> Option<Problem> {
 
 /// The record that the path names beneath its subject (`/patients/{patient}/exams/{exam}`), which a relation on file may
 /// be limited to; empty where it names none or several. The answer is judged again for the record that it holds.
-fn record_named<'r>(judgement: &Judgement, resolved: &'r Resolved<'_>, general: &Permit) -> Cow<'r, str> {
+fn record_named<'r>(
+    judgement: &Judgement,
+    resolved: &'r Resolved<'_>,
+    (general, form): (&Permit, Form),
+) -> Cow<'r, str> {
     match (resolved.route.shape(), resolved.ids.as_slice()) {
-        (Shape::Object, [only]) => judgement.original(&only.id, general).unwrap_or_default(),
+        (Shape::Object, [only]) => judgement.original(&only.id, general, form).unwrap_or_default(),
         _ => Cow::Borrowed(""),
     }
 }
