@@ -28,7 +28,7 @@ const VALID_S: i64 = 8 * 3600;
 /// Show it all: sample APIs, tokens, gates and logs, on this machine only
 ///
 /// Starts for each organisation a sample medical API with synthetic people and a gate in front of it, and prints
-/// requests to paste. Nothing is fetched, nothing is kept, nobody is real.
+/// requests to paste. Nobody is real, nothing is fetched, and nothing is kept unless `--data` names a folder.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Demo {

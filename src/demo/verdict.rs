@@ -121,6 +121,8 @@ pub(super) fn compare(behind: &Value, body: &Value, at: &str, cut: &mut Vec<Stri
                     Some(other) if matches!(name.as_str(), "items" | "cells" | "records") => {
                         compare(value, other, at, cut, changed);
                     }
+                    // A link leads to the gate instead; nothing of it is coarser.
+                    Some(_) if name == "next" => {}
                     Some(other) => compare(value, other, &below, cut, changed),
                     None => cut.push(below),
                 }

@@ -29,7 +29,7 @@ impl Exchange {
         refusal: &Refusal,
         subjects: &[Sealed],
     ) -> Box<Out> {
-        let problem = self.decision_problem(judgement, refusal);
+        let problem = self.decision_problem(judgement, refusal, subjects.is_empty());
         self.refuse(judgement, problem, Some(refusal), subjects).await
     }
 
@@ -39,9 +39,13 @@ impl Exchange {
         hidden && !judgement.is_staff() && !judgement.caller.is_principal()
     }
 
-    pub(super) fn decision_problem(&self, judgement: &Judgement, refusal: &Refusal) -> Problem {
+    /// `anybodys`: it was refused for anybody's record, so that nothing in it depends on a person.
+    pub(super) fn decision_problem(&self, judgement: &Judgement, refusal: &Refusal, anybodys: bool) -> Problem {
+        // What anybody's record would have passed fails for this person's consent, on which art. 28 rests.
+        let of_person =
+            |reason: Reason| reason.is_about_the_person() || (!anybodys && reason == Reason::OverseasBasisMissing);
         let hidden = judgement.route().is_none_or(|route| route.existence() == Existence::Hidden);
-        if hidden && !judgement.is_staff() && refusal.reasons.iter().any(Reason::is_about_the_person) {
+        if hidden && !judgement.is_staff() && refusal.reasons.iter().any(of_person) {
             return Problem::not_available();
         }
         let first = refusal.reasons.iter().next().unwrap_or(Reason::PurposeUnknown);

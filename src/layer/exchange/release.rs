@@ -201,7 +201,7 @@ impl Exchange {
             }
             First::Blind(code) => Problem::unavailable(code, "the gate cannot know or record; nothing is released"),
             First::Dropped => match pump.notes() {
-                Notes { refusal: Some(refusal), .. } => self.decision_problem(&ready.judgement, &refusal),
+                Notes { refusal: Some(refusal), .. } => self.decision_problem(&ready.judgement, &refusal, false),
                 _ => Problem::not_available(),
             },
         };
