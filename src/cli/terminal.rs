@@ -212,7 +212,7 @@ mod tests {
     fn a_japanese_line_does_not_begin_with_a_closing_mark() {
         let lines = wrap("これはペンです。それは本です。", 14);
         assert_eq!(lines[0], "これはペンで");
-        assert_eq!(lines[1], "す。それは本");
+        assert_eq!(lines[1], "す。それは本で");
     }
 
     #[test]
