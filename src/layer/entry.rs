@@ -114,11 +114,15 @@ pub(super) fn plan(
     let all = route.map_or(Categories::ALL, crate::catalogue::Route::everything);
     judgement.generation.layouts.plan(key, spec, all, || Means {
         pseudonymiser: pseudonyms.map(|p| Arc::new(p) as Arc<dyn Pseudonymiser>),
-        links: Some(Arc::new(Links::of(&judgement.gate, shows_ids || route.is_some_and(crate::catalogue::Route::is_open)))),
+        links: Some(Arc::new(Links::of(
+            &judgement.gate,
+            shows_ids || route.is_some_and(crate::catalogue::Route::is_open),
+        ))),
     })
 }
 
-/// Rewrites the backend's own URLs to the gate; any other is withheld.
+/// Rewrites the backend's own URLs to the gate; any other is withheld. A bare word passes with them: what relation a
+/// link has (`next`) makes no sense without its URL.
 pub(super) struct Links {
     origin: String,
     prefix: String,
@@ -134,6 +138,9 @@ impl Links {
 
 impl LinkRewriter for Links {
     fn rewrite(&self, url: &str) -> Option<String> {
+        if (1..=16).contains(&url.len()) && url.bytes().all(|b| b.is_ascii_alphabetic()) {
+            return self.pass.then(|| url.to_owned());
+        }
         let path = match url.strip_prefix(self.origin.as_str()) {
             Some(rest) => rest,
             None => url,

@@ -73,7 +73,7 @@ impl Exchange {
             started: Instant::now(),
             now: gate.now_ms(),
             dry_run: false,
-            fhir: false,
+            fhir: gate.generation.load().catalogue.is_fhir(),
             gate,
         }
     }
@@ -124,7 +124,7 @@ impl Exchange {
             resolved.route,
             resolved.action,
             resolved.asked,
-            resolved.query_categories,
+            resolved.query_categories.or(resolved.route.told_by_type()),
         ));
         if resolved.route.is_open() && resolved.action.releases() {
             return Ok(self.open_route(judgement, head));
