@@ -12,6 +12,7 @@ mod audit;
 mod catalogue;
 mod cli;
 mod decision;
+mod fhir;
 mod identity;
 mod layer;
 mod proxy;

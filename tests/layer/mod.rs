@@ -1,6 +1,6 @@
 //! The layer in process: requests through identity, declaration, decision, record and redaction to the sample APIs.
 
-mod support;
+pub(crate) mod support;
 
 use http::StatusCode;
 use sekisho::demo::sample::Org;

@@ -111,6 +111,11 @@ static FOLDERS: AtomicUsize = AtomicUsize::new(0);
 
 impl Stand {
     pub(crate) fn new(org: Org, facts: &[(&str, &str)]) -> Stand {
+        Stand::before(Source::new("catalogue.toml", org.catalogue()), org, facts)
+    }
+
+    /// The organisation's gate before an API that this catalogue describes.
+    pub(crate) fn before(api: Source, org: Org, facts: &[(&str, &str)]) -> Stand {
         let folder = std::env::temp_dir().join(format!(
             "sekisho-layer-{}-{}",
             std::process::id(),
@@ -121,7 +126,7 @@ impl Stand {
         let revisions = documents::revisions(&root).unwrap();
         let policy = Arc::clone(revisions.newest().unwrap());
         let vocabulary = Arc::new(Vocabulary::compiled_in().unwrap());
-        let catalogue = Catalogue::read([Source::new("catalogue.toml", org.catalogue())], &vocabulary).unwrap();
+        let catalogue = Catalogue::read([api], &vocabulary).unwrap();
         let keys = PseudonymKeys { master: MasterKey::new([7; 32]), epoch: 1, accepted: vec![] };
         let generation = Generation::new(revisions, catalogue, "sha256:test".into(), keys, Limits::default()).unwrap();
         let zone = policy.zone.clone();
