@@ -16,6 +16,7 @@ mod cli;
 mod decision;
 #[cfg(feature = "demo")]
 mod demo;
+mod fhir;
 mod identity;
 mod layer;
 mod proxy;

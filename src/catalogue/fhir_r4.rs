@@ -127,8 +127,15 @@ impl Surface<'_> {
             }
             return Vec::new();
         }
+        let told = if entry.as_ref().is_some_and(SubjectPath::is_reference) {
+            told_by_type(own, categories)
+        } else {
+            Categories::NONE
+        };
         let query = self.search(table, entry.as_ref(), categories);
-        self.routes(&name.text, entry, node, categories, query)
+        let mut routes = self.routes(&name.text, entry, node, categories, query);
+        routes.iter_mut().for_each(|route| route.told_by_type = told);
+        routes
     }
 
     fn subject(&self, table: &Table<'_>, node: &Node, text: &Text) -> SubjectPath {
@@ -144,7 +151,11 @@ impl Surface<'_> {
         let spec = SubjectSpec { none: true, ..SubjectSpec::default() };
         let id = format!("fhir.{name}");
         let query = HashMap::from([("_format".into(), Param::Only(formats()))]);
-        Route { query, ..self.route(id, path.text.clone(), Action::Read, spec, node, categories) }
+        Route {
+            query,
+            resource_type: Some(name.into()),
+            ..self.route(id, path.text.clone(), Action::Read, spec, node, categories)
+        }
     }
 
     fn routes(
@@ -219,6 +230,7 @@ impl Surface<'_> {
             existence: Existence::Hidden,
             fhir: true,
             resource_type: None,
+            told_by_type: Categories::NONE,
         }
     }
 
@@ -346,6 +358,16 @@ fn place(path: &str, many: impl Fn(&str) -> bool) -> Option<Pointer> {
         place = place.join(&Pointer::parse(&format!("/{step}"))?);
     }
     Some(place)
+}
+
+/// What it tells of a person that there is a record of this type. That there is a chart at all is not counted: the id of
+/// its subject is judged by itself.
+fn told_by_type(own: Option<Meaning>, categories: Categories) -> Categories {
+    match own {
+        Some(Meaning::Category(category)) => category.only(),
+        Some(Meaning::Everything) => categories,
+        Some(Meaning::Open | Meaning::Count | Meaning::Link | Meaning::Never) | None => Categories::NONE,
+    }
 }
 
 fn formats() -> Vec<Box<str>> {

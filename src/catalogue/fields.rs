@@ -67,11 +67,13 @@ pub struct Node {
     pub meaning: Option<Meaning>,
     /// How it is made coarser; `None`: a generalised value is withheld.
     pub generaliser: Option<Generaliser>,
-    /// The value is an identifier or a reference of the form `Type/id`, whose last segment is pseudonymised.
+    /// The value is an identifier or a reference of the form `Type/id`, whose last segment is pseudonymised. In clear,
+    /// one that is a URL to the backend leads to the gate instead.
     pub reference: bool,
     /// An integer id that may be released as a string, so that it can carry a pseudonym.
     pub as_string: bool,
-    /// FHIR: the element is required; where withheld it is replaced by `data-absent-reason: masked`.
+    /// FHIR: the element is required; where withheld it is replaced by `data-absent-reason: masked`, if anything else of
+    /// its object is released: otherwise that goes as a whole.
     pub required: bool,
     /// Members by their exact, unescaped name.
     pub members: HashMap<Box<str>, Arc<Node>>,

@@ -83,6 +83,11 @@ impl Catalogue {
         &self.routes
     }
 
+    /// Whether all of it is FHIR: refusals of what is no route are OperationOutcomes too.
+    pub fn is_fhir(&self) -> bool {
+        !self.routes.is_empty() && self.routes.iter().all(Route::is_fhir)
+    }
+
     /// The FHIR resource types; empty without such a surface.
     pub fn types(&self) -> &Types {
         &self.types

@@ -181,6 +181,7 @@ impl Document<'_> {
             existence: existence(table),
             fhir: false,
             resource_type: None,
+            told_by_type: Categories::NONE,
         };
         route.query = self.query(table, &route);
         check(table, &id, &route);

@@ -126,6 +126,7 @@ pub struct Route {
     pub(super) existence: Existence,
     pub(super) fhir: bool,
     pub(super) resource_type: Option<Box<str>>,
+    pub(super) told_by_type: Categories,
 }
 
 impl Route {
@@ -188,6 +189,11 @@ impl Route {
     /// Speaks FHIR: refusals are OperationOutcomes, releases carry security labels.
     pub fn is_fhir(&self) -> bool {
         self.fhir
+    }
+    /// FHIR: what it tells of a person that there is a record of this type (that there is a `Condition` tells of an
+    /// illness). Like what a search filters on, it has to be clear.
+    pub fn told_by_type(&self) -> Categories {
+        self.told_by_type
     }
     /// FHIR: the only type that its answer or its entries may be.
     pub fn resource_type(&self) -> Option<&str> {

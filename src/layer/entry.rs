@@ -136,7 +136,8 @@ pub(super) fn plan(
     })
 }
 
-/// Rewrites the backend's own URLs to the gate; any other is withheld.
+/// Rewrites the backend's own URLs to the gate; any other is withheld. A bare word passes with them: what relation a
+/// link has (`next`) makes no sense without its URL.
 pub(super) struct Links {
     origin: String,
     prefix: String,
@@ -152,6 +153,9 @@ impl Links {
 
 impl LinkRewriter for Links {
     fn rewrite(&self, url: &str) -> Option<String> {
+        if (1..=16).contains(&url.len()) && url.bytes().all(|b| b.is_ascii_alphabetic()) {
+            return self.pass.then(|| url.to_owned());
+        }
         let path = match url.strip_prefix(self.origin.as_str()) {
             Some(rest) => rest,
             None => url,

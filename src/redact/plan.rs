@@ -236,6 +236,11 @@ impl<'a> Join<'a> {
         !all.is_empty() && self.terms.release.having(Form::Clear, all) == all
     }
 
+    /// References in clear are looked at one by one: a URL among them may lead past the gate.
+    fn may_lead_past(&self, reference: bool) -> bool {
+        reference && self.terms.links.is_some()
+    }
+
     fn push(&mut self, place: Place) -> u32 {
         let id = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
         self.places.push(place);
@@ -245,7 +250,11 @@ impl<'a> Join<'a> {
     fn leaf(&mut self, handed: Handed) -> u32 {
         let act = self.act(handed.meaning);
         let Handed { meaning, generaliser, reference, as_string } = handed;
-        let whole = matches!(act, Act::Clear | Act::Withhold | Act::Mask);
+        let whole = match act {
+            Act::Clear => !self.may_lead_past(reference),
+            Act::Withhold | Act::Mask => true,
+            Act::Walk | Act::Generalise | Act::Pseudonymise | Act::Link => false,
+        };
         let id = self.push(Place {
             meaning: Some(meaning),
             act,
@@ -296,7 +305,7 @@ impl<'a> Join<'a> {
         });
         let leaf = members.is_empty() && any.is_none() && !node.resource;
         let whole = match act {
-            Act::Clear => leaf,
+            Act::Clear => leaf && !self.may_lead_past(handed.is_some_and(|handed| handed.reference)),
             Act::Withhold | Act::Mask => below <= act,
             Act::Walk | Act::Generalise | Act::Pseudonymise | Act::Link => false,
         };

@@ -5,7 +5,7 @@ mod closed;
 mod leaks;
 mod outside;
 mod script;
-mod support;
+pub(crate) mod support;
 
 use http::StatusCode;
 use sekisho::demo::sample::Org;

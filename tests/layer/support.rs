@@ -134,7 +134,16 @@ impl Stand {
         Stand::with(Sample::new(org, 1), org.catalogue(), facts)
     }
 
+    /// The organisation's gate before an API that this catalogue describes.
+    pub(crate) fn before(api: Source, org: Org, facts: &[(&str, &str)]) -> Stand {
+        Stand::over(Sample::new(org, 1), api, facts)
+    }
+
     pub(crate) fn with(sample: Sample, catalogue: &str, facts: &[(&str, &str)]) -> Stand {
+        Stand::over(sample, Source::new("catalogue.toml", catalogue), facts)
+    }
+
+    fn over(sample: Sample, api: Source, facts: &[(&str, &str)]) -> Stand {
         let org = sample.org();
         let folder = std::env::temp_dir().join(format!(
             "sekisho-layer-{}-{}",
@@ -146,7 +155,7 @@ impl Stand {
         let revisions = documents::revisions(&root).unwrap();
         let policy = Arc::clone(revisions.newest().unwrap());
         let vocabulary = Arc::new(Vocabulary::compiled_in().unwrap());
-        let catalogue = Catalogue::read([Source::new("catalogue.toml", catalogue)], &vocabulary).unwrap();
+        let catalogue = Catalogue::read([api], &vocabulary).unwrap();
         let keys = PseudonymKeys { master: MasterKey::new([7; 32]), epoch: 1, accepted: vec![] };
         let generation = Generation::new(revisions, catalogue, "sha256:test".into(), keys, Limits::default()).unwrap();
         let zone = policy.zone.clone();

@@ -48,6 +48,16 @@ fn paths_are_relative_to_the_settings() {
 }
 
 #[test]
+fn links_begin_with_an_origin_and_nothing_else() {
+    let with = |origin: &str| EXAMPLE.replace("path = \"/\"", &format!("path = \"/\"\npublic-origin = \"{origin}\""));
+    let read = Settings::parse(&with("https://api.example:8443"), Path::new("/s.toml")).unwrap();
+    assert_eq!(read.sites[0].public_origin, "https://api.example:8443");
+    for bad in ["https://api.example/", "api.example", "https://", "javascript://x", "https://a@b"] {
+        assert!(faults(&with(bad)).contains("`public-origin`"), "{bad}");
+    }
+}
+
+#[test]
 fn every_fault_is_told_at_once_with_line_value_and_what_is_accepted() {
     let text = EXAMPLE
         .replace("listen = \"127.0.0.1:8443\"", "listen = \"0.0.0.0:8443\"\nlisen = 1")

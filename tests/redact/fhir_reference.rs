@@ -40,8 +40,22 @@ impl Env<'_> {
                 (!kept.is_empty() || items.is_empty()).then_some(Json::List(kept))
             }
             Json::Map(members) => {
-                let kept: Vec<_> = members.iter().filter_map(|(n, v)| self.member(n, v, Some(at))).collect();
-                (!kept.is_empty() || members.is_empty()).then_some(Json::Map(kept))
+                // What must be there and is not tells of itself only beside something that is.
+                let (mut kept, mut waiting) = (Vec::new(), Vec::new());
+                for (name, value) in members {
+                    match self.released(name, value, Some(at)) {
+                        Some(member) => kept.push(member),
+                        None => match self.member(name, value, Some(at)) {
+                            Some(absent) if kept.is_empty() => waiting.push(absent),
+                            absent => kept.extend(absent),
+                        },
+                    }
+                }
+                if kept.is_empty() && !members.is_empty() {
+                    return None;
+                }
+                kept.extend(waiting);
+                Some(Json::Map(kept))
             }
         }
     }
@@ -56,11 +70,16 @@ impl Env<'_> {
         })
     }
 
-    fn member(&self, name: &str, value: &Json, at: Option<At<'_>>) -> Option<(String, Json)> {
+    fn released(&self, name: &str, value: &Json, at: Option<At<'_>>) -> Option<(String, Json)> {
         let place = self.place(name, at?)?;
-        if let Some(left) = self.value(value, Some(place)) {
-            return Some((name.to_owned(), left));
+        self.value(value, Some(place)).map(|left| (name.to_owned(), left))
+    }
+
+    fn member(&self, name: &str, value: &Json, at: Option<At<'_>>) -> Option<(String, Json)> {
+        if let Some(member) = self.released(name, value, at) {
+            return Some(member);
         }
+        let place = self.place(name, at?)?;
         if !place.node.is_some_and(|node| node.required && !node.resource) {
             return None;
         }
@@ -150,6 +169,7 @@ fn absent() -> Json {
 
 fn scalar(value: &Json, act: u8, at: At<'_>) -> Option<Json> {
     match (value, act) {
+        (Json::Text(text), 6) if at.held().is_some_and(|held| held.reference) => in_clear(text),
         (_, 6) => Some(value.clone()),
         (Json::Word(_), 2) => Some(Json::Word("null".into())),
         (Json::Text(_), 2) => Some(Json::Text("***".into())),

@@ -70,7 +70,7 @@ impl Exchange {
             started: Instant::now(),
             now: gate.now_ms(),
             dry_run: false,
-            fhir: false,
+            fhir: gate.generation.load().catalogue.is_fhir(),
             gate,
         }
     }
@@ -126,7 +126,7 @@ impl Exchange {
             resolved.route,
             resolved.action,
             resolved.asked,
-            resolved.query_categories,
+            resolved.query_categories.or(resolved.route.told_by_type()),
         ));
         if resolved.route.is_open() && resolved.action.releases() {
             let ready = self.open_route(judgement, head);

@@ -103,8 +103,7 @@ impl Walker {
                 return Ok(());
             }
             Deep::SkipRequired => {
-                self.keep(ctx.out);
-                ctx.out.extend_from_slice(fhir::absent(Kind::Array));
+                self.absent_member(false, Kind::Array, ctx.out);
                 self.deep = Deep::Skip { depth: 2 };
                 return Ok(());
             }
@@ -180,6 +179,7 @@ impl Walker {
             labelled: fhir::Seen::default(),
             path_length,
             resource: false,
+            absent: Vec::new(),
         });
     }
 
@@ -265,6 +265,13 @@ impl Walker {
                 self.inject(label, ctx.out);
             }
         }
+        if self.top_opened()
+            && let Some(frame) = self.frames.last_mut()
+            && !frame.absent.is_empty()
+        {
+            let absent = std::mem::take(&mut frame.absent);
+            self.inject(&absent, ctx.out);
+        }
         let start = self.element_start();
         let opened = self.top_opened();
         let Some(frame) = self.frames.pop() else { return };
@@ -291,7 +298,7 @@ impl Walker {
             let in_object = self.frames.last().is_some_and(|above| above.kind == Kind::Object);
             // The shadow of a clear array stays, so that a second one must not stand beside it.
             if required && frame.scalars && kind == Kind::Array && in_object && !clear && self.fhir() {
-                self.write_absent_shadow(true, ctx.out);
+                self.absent_member(true, Kind::Array, ctx.out);
             } else {
                 self.withhold(required, Some(kind), ctx);
             }

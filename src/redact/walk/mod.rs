@@ -58,6 +58,8 @@ struct Frame {
     path_length: usize,
     /// A resource of its own: its tree goes when it closes.
     resource: bool,
+    /// Required members that were withheld before anything was kept: they leave at its end, if it stays at all.
+    absent: Vec<u8>,
 }
 
 /// A subtree that is treated in one piece.
@@ -166,6 +168,7 @@ impl Walker {
     /// How much memory it holds, in bytes.
     pub(super) fn buffer_bytes(&self) -> usize {
         self.frames.capacity() * size_of::<Frame>()
+            + self.frames.iter().map(|frame| frame.absent.capacity()).sum::<usize>()
             + self.pending.capacity()
             + self.treated.capacity()
             + self.name.capacity()
@@ -239,22 +242,43 @@ impl Walker {
                     Some(Kind::Array) => b"[]",
                 });
             }
-            (Some(_), Some(kind)) if required && self.fhir() => {
+            (Some(true), kind) if required && self.fhir() => {
+                self.absent_member(kind.is_none(), kind.unwrap_or(Kind::Object), ctx.out);
+            }
+            (Some(false), Some(kind)) if required && self.fhir() => {
                 self.keep(ctx.out);
                 ctx.out.extend_from_slice(fhir::absent(kind));
             }
-            (Some(true), None) if required && self.fhir() => self.write_absent_shadow(false, ctx.out),
             _ => self.remove(),
         }
     }
 
-    /// In place of a primitive member its shadow, which says that it is masked.
-    fn write_absent_shadow(&mut self, array: bool, out: &mut Vec<u8>) {
+    /// In place of a member, or as its shadow where it is primitive: that it is masked.
+    ///
+    /// It waits where its object may yet go as a whole: an element of which nothing else is released is not there, so
+    /// that it cannot be counted and no reader meets a shell of absences.
+    fn absent_member(&mut self, shadow: bool, kind: Kind, out: &mut Vec<u8>) {
         let key = self.pending.split_off(self.key_at.min(self.pending.len()));
-        self.keep(out);
-        out.extend_from_slice(b"\"_");
-        out.extend_from_slice(key.get(1..).unwrap_or_default());
-        out.extend_from_slice(fhir::absent(if array { Kind::Array } else { Kind::Object }));
+        let stays = self.top_opened() || self.frames.len() == 1;
+        let mut member = Vec::with_capacity(key.len() + 1);
+        if shadow {
+            member.extend_from_slice(b"\"_");
+        }
+        member.extend_from_slice(if shadow { key.get(1..).unwrap_or_default() } else { &key });
+        member.extend_from_slice(fhir::absent(kind));
+        match self.frames.last_mut() {
+            Some(frame) if !stays && !frame.resource && !frame.forced && frame.role == fhir::Role::None => {
+                if !frame.absent.is_empty() {
+                    frame.absent.push(b',');
+                }
+                frame.absent.extend_from_slice(&member);
+                self.remove();
+            }
+            _ => {
+                self.keep(out);
+                out.extend_from_slice(&member);
+            }
+        }
     }
 
     fn note(&self, meaning: Option<Meaning>, form: Form, tally: &mut Tally) {

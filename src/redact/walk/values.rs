@@ -2,6 +2,7 @@
 
 use super::super::forms;
 use super::super::plan::Act;
+use super::super::scan::Kind;
 use super::super::text;
 use super::{Ctx, Deep, Slot, Text, Walker};
 use crate::policy::Form;
@@ -42,7 +43,7 @@ impl Walker {
 
     /// A required array of primitives is withheld: its shadow takes its place.
     fn skip_primitives(&mut self, out: &mut Vec<u8>) {
-        self.write_absent_shadow(true, out);
+        self.absent_member(true, Kind::Array, out);
         self.deep = Deep::Skip { depth: 1 };
     }
 

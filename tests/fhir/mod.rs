@@ -1,0 +1,196 @@
+//! The FHIR surface before a real server's answers: bodies that an R4 server gave for generated charts.
+
+use bytes::Bytes;
+use http::Response;
+use sekisho::catalogue::Catalogue;
+use sekisho::demo::sample::Org;
+use serde_json::{Value, json};
+
+use crate::layer::support::{Answer, Stand};
+
+const EXAMINED: &str = "6d367230-21b3-5816-8d8c-5239028c388f";
+const PATIENTS: &str = include_str!("bodies/patients.json");
+const CONDITIONS: &str = include_str!("bodies/conditions.json");
+const CLAIMS: &str = include_str!("bodies/claims.json");
+const INVOICES: &str = include_str!("bodies/invoices.json");
+const REPORTS: &str = include_str!("bodies/reports.json");
+const METADATA: &str = include_str!("bodies/metadata.json");
+
+type Caller = (&'static str, &'static str);
+const CARE: Caller = ("physician", "care");
+const MONEY: Caller = ("accountant", "administration.accounting");
+const STUDY: Caller = ("student", "operations.student-training");
+
+fn stand() -> Stand {
+    Stand::before(Catalogue::fhir_r4_source(), Org::Sakura, &[])
+}
+
+/// What a caller gets of `body`, the server's answer to `target`.
+async fn ask(stand: &Stand, (role, purpose): Caller, target: &str, body: &str) -> Answer {
+    let answer = Response::builder().header("content-type", "application/fhir+json; charset=utf-8");
+    *stand.backend.instead.lock().unwrap() = Some(answer.body(Bytes::from(body.to_owned())).unwrap());
+    stand.get(json!({"roles": [role]}), purpose, target).await
+}
+
+async fn released(caller: Caller, target: &str, body: &str) -> Value {
+    let answer = ask(&stand(), caller, target, body).await;
+    assert_eq!((answer.status.as_u16(), answer.cut), (200, false), "{}", answer.body);
+    answer.json()
+}
+
+fn entries(bundle: &Value) -> Vec<&Value> {
+    bundle["entry"].as_array().unwrap().iter().map(|entry| &entry["resource"]).collect()
+}
+
+#[tokio::test]
+async fn no_answer_leads_past_the_gate() {
+    let stand = stand();
+    for (caller, target, body) in [
+        (CARE, "/Patient", PATIENTS),
+        (CARE, "/Condition", CONDITIONS),
+        (MONEY, "/Claim", CLAIMS),
+        (MONEY, "/Invoice", INVOICES),
+        (CARE, "/DiagnosticReport", REPORTS),
+        (STUDY, "/DiagnosticReport", REPORTS),
+        (CARE, "/metadata", METADATA),
+    ] {
+        assert!(body.contains("backend.test"), "{target}: the body tries nothing");
+        let answer = ask(&stand, caller, target, body).await;
+        assert_eq!(answer.status, 200, "{target}: {}", answer.body);
+        assert!(!answer.body.contains("backend.test"), "{target}: {}", answer.body);
+    }
+    let bundle = released(CARE, "/Patient", PATIENTS).await;
+    assert_eq!(bundle["entry"][0]["fullUrl"], format!("/Patient/{EXAMINED}"));
+    assert_eq!(bundle["link"][1], json!({"relation": "next", "url": "/Patient?_count=2&_offset=2"}));
+}
+
+#[tokio::test]
+async fn a_reference_to_the_backend_is_rewritten_and_one_elsewhere_is_not() {
+    let with = |reference: &str| {
+        let condition = json!({"resourceType": "Condition", "id": "c1", "subject": {"reference": "Patient/p1"},
+            "recorder": {"reference": reference}, "meta": {"profile": [reference]}});
+        condition.to_string()
+    };
+    for (written, left) in [
+        ("http://backend.test/Practitioner/1", Some("/Practitioner/1")),
+        ("Practitioner/1", Some("Practitioner/1")),
+        ("http://backend.test.example/Practitioner/1", Some("http://backend.test.example/Practitioner/1")),
+        ("https://elsewhere.example/Practitioner/1", Some("https://elsewhere.example/Practitioner/1")),
+        ("HTTP://BACKEND.test/Practitioner/1", None),
+        ("http://backend.test?x", None),
+    ] {
+        let body = with(written);
+        for body in [body.clone(), body.replace('/', "\\/")] {
+            let chart = released(CARE, "/Condition/c1", &body).await;
+            assert_eq!(chart["recorder"]["reference"].as_str(), left, "{body}");
+            assert_eq!(chart["meta"]["profile"][0].as_str(), left, "{body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_claim_keeps_no_shell_of_the_diagnoses_cut_out_of_it() {
+    let bundle = released(MONEY, "/Claim", CLAIMS).await;
+    let claim = entries(&bundle)[0];
+    assert!(CLAIMS.contains("diagnosisCodeableConcept") && claim.get("diagnosis").is_none(), "{claim}");
+    assert_eq!(claim["total"], json!({"currency": "JPY", "value": 3000}));
+    let labels = claim["meta"]["security"].as_array().unwrap();
+    assert!(labels.iter().any(|label| label["code"] == "REDACTED"), "{claim}");
+}
+
+#[tokio::test]
+async fn a_required_element_is_marked_where_its_object_stays() {
+    let bundle = released(MONEY, "/Invoice", INVOICES).await;
+    let invoice = entries(&bundle)[0];
+    let reason = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
+    let line = &invoice["lineItem"][0];
+    assert_eq!(line["chargeItemCodeableConcept"], json!({"extension": [{"url": reason, "valueCode": "masked"}]}));
+    assert_eq!(line["priceComponent"][0]["amount"]["value"], 3000);
+    assert!(invoice.get("note").is_none(), "{invoice}");
+    assert!(!invoice.to_string().contains("lipid"), "{invoice}");
+}
+
+#[tokio::test]
+async fn that_there_is_a_record_is_not_told_to_who_may_see_nothing_of_its_kind() {
+    let stand = stand();
+    for target in ["/Condition", "/Condition/c1", "/Condition?patient=p1", "/MedicationRequest", "/Encounter", "/Goal"]
+    {
+        let answer = ask(&stand, MONEY, target, CONDITIONS).await;
+        assert_eq!((answer.status.as_u16(), stand.asked()), (403, 0), "{target}: {}", answer.body);
+        assert_eq!(answer.json()["resourceType"], "OperationOutcome", "{target}");
+    }
+    assert_eq!(ask(&stand, CARE, "/Condition", CONDITIONS).await.status, 200);
+    assert_eq!(ask(&stand, MONEY, "/Patient", PATIENTS).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_a_reference_displays_is_not_taken_for_a_name() {
+    let claim = json!({"resourceType": "Claim", "id": "c1", "status": "active",
+        "patient": {"reference": "Patient/p1", "display": "Dummett Ives"},
+        "prescription": {"reference": "MedicationRequest/m1", "display": "lisinopril 10 MG"}});
+    let left = released(MONEY, "/Claim/c1", &claim.to_string()).await;
+    assert_eq!(left["patient"]["display"], "Dummett Ives");
+    assert_eq!(left["prescription"], json!({"reference": "MedicationRequest/m1"}));
+    let whole = released(CARE, "/Patient", PATIENTS).await;
+    assert_eq!(entries(&whole)[0]["managingOrganization"]["display"], "SAKURA International Clinic");
+}
+
+#[tokio::test]
+async fn contact_data_leaves_no_trace_of_itself() {
+    let bundle = released(STUDY, "/Patient", PATIENTS).await;
+    for chart in entries(&bundle) {
+        for name in ["telecom", "address", "name", "contact"] {
+            assert!(PATIENTS.contains(&format!("\"{name}\":")), "{name}");
+            assert!(chart.get(name).is_none(), "{name}: {chart}");
+        }
+        assert_eq!(chart["birthDate"].as_str().map(str::len), Some(4), "{chart}");
+    }
+}
+
+#[tokio::test]
+async fn a_version_is_no_key_to_join_pseudonyms_by() {
+    let shown = released(STUDY, "/Patient", PATIENTS).await;
+    let known: Value = serde_json::from_str(PATIENTS).unwrap();
+    for (shown, known) in entries(&shown).iter().zip(entries(&known)) {
+        assert!(known["meta"]["versionId"].is_string() && shown["meta"]["versionId"].is_string());
+        assert_ne!(shown["meta"]["versionId"], known["meta"]["versionId"]);
+        assert_ne!(shown["id"], known["id"]);
+    }
+}
+
+#[tokio::test]
+async fn a_page_link_goes_with_its_relation() {
+    let bundle = released(STUDY, "/Patient", PATIENTS).await;
+    assert!(PATIENTS.contains("\"relation\":\"next\"") && bundle.get("link").is_none(), "{bundle}");
+    assert!(PATIENTS.contains("\"total\":8") && bundle.get("total").is_none(), "{bundle}");
+}
+
+#[tokio::test]
+async fn the_capability_statement_is_read_by_every_caller_and_by_no_stranger() {
+    let stand = stand();
+    for caller in [CARE, MONEY, STUDY, ("physician", "")] {
+        let answer = ask(&stand, caller, "/metadata", METADATA).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let statement = answer.json();
+        assert_eq!(statement["resourceType"], "CapabilityStatement");
+        assert!(statement.get("implementation").is_none(), "{statement}");
+        let resource = &statement["rest"][0]["resource"][0];
+        assert_eq!(resource["profile"], "http://hl7.org/fhir/StructureDefinition/Account");
+        assert_eq!(resource["operation"][0]["definition"], "/OperationDefinition/validate");
+    }
+    let asked = stand.asked();
+    let stranger = stand.get(Value::Null, "care", "/metadata").await;
+    assert_eq!((stranger.status.as_u16(), stand.asked() - asked), (401, 0));
+    assert_eq!(stranger.json()["resourceType"], "OperationOutcome");
+}
+
+#[tokio::test]
+async fn a_client_is_told_of_what_is_no_route_in_its_own_language() {
+    let stand = stand();
+    for (target, status) in [("/Group", 404), ("/Patient/p1/$everything", 404), ("/Condition?_summary=true", 400)] {
+        let answer = ask(&stand, CARE, target, CONDITIONS).await;
+        assert_eq!((answer.status.as_u16(), stand.asked()), (status, 0), "{target}: {}", answer.body);
+        assert_eq!(answer.headers["content-type"], "application/fhir+json", "{target}");
+        assert_eq!(answer.json()["resourceType"], "OperationOutcome", "{target}");
+    }
+}
