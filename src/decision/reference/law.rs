@@ -147,7 +147,8 @@ impl Reading<'_> {
         rules
     }
 
-    /// The principal's requests: the person under each one's own list, staff who handle it under the row `rest`.
+    /// The principal's requests: the person, and staff who fetch for the person, under each one's own list; staff who
+    /// handle it inside under the row `rest`.
     pub(super) fn requests(&self) -> Vec<Rule> {
         let mut rules = Vec::new();
         for request in REQUESTS {
@@ -159,9 +160,11 @@ impl Reading<'_> {
                 _ => Forms::new(),
             };
             let rest = self.all_but(&[CREDENTIAL, MY_NUMBER]);
+            let fetched: Forms =
+                own.iter().filter(|(name, _)| *name != MY_NUMBER).map(|(n, f)| (n.clone(), *f)).collect();
             for (to, basis, staff, forms) in [
                 ("principal", "principal-request", false, own),
-                ("principal", "principal-request", true, rest.clone()),
+                ("principal", "principal-request", true, fetched),
                 ("internal", "stated-purpose", true, rest),
             ] {
                 rules.push(Rule {

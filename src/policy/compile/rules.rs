@@ -143,7 +143,8 @@ impl Compiler<'_> {
         }
     }
 
-    /// The principal's requests: the person under the request's own list, staff who handle it under the row `rest`.
+    /// The principal's requests: the person under the request's own list, which is also what staff may fetch
+    /// for the person; staff who handle it inside under the row `rest`.
     pub(super) fn request_permits(&self, policy: &mut Policy, wide: &mut Vec<Wide>) {
         for request in &self.vocabulary.requests {
             let Some(purpose) = policy.purpose_id(&format!("principal-request.{}", request.name)) else { continue };
@@ -165,7 +166,9 @@ impl Compiler<'_> {
             };
             let own = Release::clear(request.data.without(self.vocabulary.never()));
             add(RecipientId::PRINCIPAL, "principal-request", For::Itself, Some(own));
-            add(RecipientId::PRINCIPAL, "principal-request", For::Staff, None);
+            // Staff who fetch it for the person get the person's list; the Individual Number goes to no staff.
+            let specific = self.vocabulary.level("specific").unwrap_or_default();
+            add(RecipientId::PRINCIPAL, "principal-request", For::Staff, Some(own.only(specific.not())));
             add(RecipientId::INTERNAL, "stated-purpose", For::Both, None);
         }
     }
