@@ -20,7 +20,7 @@ COPY = ROOT / "target" / "mutants" / "tree"
 
 # Checks outside the judge: file, what stands there, what it becomes, what is then missing.
 BY_HAND = [
-    ("src/layer/exchange/mod.rs", "if !judgement.token_grants() {", "if false {", "a token's purposes narrow"),
+    ("src/layer/exchange/mod.rs", "if !judgement.token_grants(judgement.purpose) {", "if false {", "a token's purposes narrow"),
     ("src/layer/exchange/subject.rs", "if found.unclassified_count > 0 {", "if false {", "unnamed members of a write are refused"),
     ("src/layer/exchange/subject.rs", "if ready.judgement.route.as_ref().is_some_and(|route| route.replaces) {", "if false {", "a PUT needs the whole view"),
     ("src/layer/exchange/subject.rs", "in_body.is_some_and(|other| other != named)", "false", "the body is about whom the path names"),
