@@ -24,7 +24,7 @@ pub mod remedy;
 use crate::policy::{
     ActId, Action, BasisId, Categories, ClauseId, Dataset, Moment, Policy, PurposeId, RecipientId, Release, RoleSet,
     RuleId,
-    facts::{Person, Register},
+    facts::{EntryId, Person, Register},
 };
 
 pub use judge::decide;
@@ -222,6 +222,7 @@ pub struct Permit {
     asked: Categories,
     purpose: PurposeId,
     recipient: RecipientId,
+    entry: Option<EntryId>,
     basis: BasisId,
     overseas: bool,
     /// Made without knowing the person: whether *any* record could be released, and never a ground to release one.
@@ -248,6 +249,10 @@ impl Permit {
     /// The recipient.
     pub fn recipient(&self) -> RecipientId {
         self.recipient
+    }
+    /// The register's entry that the recipient was found in, of the register that was asked.
+    pub fn entry(&self) -> Option<EntryId> {
+        self.entry
     }
     /// The basis, declared or implied.
     pub fn basis(&self) -> BasisId {
@@ -283,6 +288,8 @@ pub struct Refusal {
     pub reasons: Reasons,
     /// The recipient, where it could be resolved.
     pub recipient: Option<RecipientId>,
+    /// The register's entry that was judged, of the register that was asked.
+    pub entry: Option<EntryId>,
     /// The basis, declared or implied.
     pub basis: Option<BasisId>,
     /// The clauses that refused.

@@ -24,7 +24,7 @@ pub(super) fn refusal(
     if let Some(recipient) = recipient.and_then(|id| policy.recipient(id)) {
         clauses.add_all(&recipient.clauses);
     }
-    Refusal { reasons, recipient, basis, clauses, obligations: Obligations::NONE }
+    Refusal { reasons, recipient, entry: None, basis, clauses, obligations: Obligations::NONE }
 }
 
 /// Adds the clauses to cite for one reason.

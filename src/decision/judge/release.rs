@@ -63,6 +63,7 @@ impl<'a> Case<'a> {
             asked: request.asked,
             purpose: self.judge.id,
             recipient: id,
+            entry: self.place,
             basis: basis_id,
             overseas: self.is_abroad(),
             provisional: request.person.is_none(),

@@ -170,6 +170,7 @@ impl Exchange {
             roles,
             training_until: training,
             route: None,
+            view: None,
         })
     }
 
