@@ -171,7 +171,7 @@ impl Obligations {
 #[derive(Clone, Copy, Debug)]
 pub struct Few<T, const N: usize> {
     items: [Option<T>; N],
-    left_out: usize,
+    left_out: u16,
 }
 
 impl<T: Copy + PartialEq, const N: usize> Few<T, N> {
@@ -190,7 +190,7 @@ impl<T: Copy + PartialEq, const N: usize> Few<T, N> {
                 }
             }
         }
-        self.left_out += 1;
+        self.left_out = self.left_out.saturating_add(1);
     }
 
     fn add_all(&mut self, items: &[T]) {
@@ -206,7 +206,7 @@ impl<T: Copy + PartialEq, const N: usize> Few<T, N> {
 
     /// How many more there were.
     pub fn left_out(&self) -> usize {
-        self.left_out
+        usize::from(self.left_out)
     }
 }
 
