@@ -47,7 +47,11 @@ fn decide_unconditionally<'a>(
         Named::Unknown => return Err(refusal(policy, None, None, None, Reasons::of(Reason::PurposeUnknown))),
         Named::Known(id) => match policy.purpose(id) {
             Some(purpose) if !purpose.grouping => (id, purpose),
-            _ => return Err(refusal(policy, None, None, None, Reasons::of(Reason::PurposeUnknown))),
+            found => {
+                let mut refusal = refusal(policy, None, None, None, Reasons::of(Reason::PurposeUnknown));
+                refusal.clauses.add_all(found.map_or(&[], |grouping| &grouping.clauses));
+                return Err(refusal);
+            }
         },
     };
     let caller = &request.caller;
