@@ -1,8 +1,14 @@
 mod backends;
 mod codings;
 mod connections;
+mod failing;
 mod files;
+mod gate;
+mod http;
+mod process;
 mod routes;
 mod running;
+mod stage;
 mod support;
 mod tls;
+mod unable;
