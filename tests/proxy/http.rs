@@ -49,7 +49,8 @@ impl Got {
         Got::of(&all)
     }
 
-    fn of(all: &[u8]) -> Got {
+    /// What these bytes say.
+    pub(super) fn of(all: &[u8]) -> Got {
         let bytes = String::from_utf8_lossy(all).into_owned();
         let split = all.windows(4).position(|four| four == b"\r\n\r\n").map_or(all.len(), |at| at + 4);
         let head = String::from_utf8_lossy(&all[..split]).to_lowercase();

@@ -91,6 +91,11 @@ impl Pipe {
         let _ = self.0.send(format!("{:x}\r\n{text}\r\n", text.len()));
     }
 
+    /// Whether somebody still takes it.
+    pub(super) fn is_read(&self) -> bool {
+        !self.0.is_closed()
+    }
+
     pub(super) fn end(self) {
         let _ = self.0.send("0\r\n\r\n".to_owned());
     }

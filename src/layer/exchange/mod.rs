@@ -90,8 +90,14 @@ impl Exchange {
         F: FnOnce(Request<ForwardBody>) -> Fut,
         Fut: Future<Output = Answered<RB>>,
     {
-        match caught(self.judge(&head, body)).await {
-            Some(Ok(ready)) => self.forward(&head, ready, forward).await,
+        let begun = async {
+            let ready = self.judge(&head, body).await?;
+            let pending = self.begin(&ready);
+            Ok::<_, Box<Out>>((ready, pending))
+        };
+        match caught(begun).await {
+            Some(Ok((ready, Ok(pending)))) => self.forward(&head, ready, pending, forward).await,
+            Some(Ok((_, Err(_)))) => self.cannot_record(),
             Some(Err(out)) => *out,
             None => *self.failed(&head).await,
         }
