@@ -15,6 +15,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use sekisho::audit::Clock;
 use sekisho::policy::Vocabulary;
 use sekisho::proxy::keys;
+use sekisho::proxy::reload::Reloader;
 use sekisho::proxy::serve::Server;
 use sekisho::proxy::settings::Settings;
 use sekisho::proxy::sites::now_ms;
@@ -111,10 +112,10 @@ purposes = ["*"]
     pub(super) fn start_by(self, clock: Arc<dyn Clock>) -> Gate {
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let server = Server::with_clock(self.settings(), metrics, clock).unwrap();
-        let (address, admin) = (server.address(), server.admin_address());
+        let (address, admin, reloader) = (server.address(), server.admin_address(), server.reloader());
         let stop = CancellationToken::new();
         let running = tokio::spawn(server.run(stop.clone()));
-        Gate { place: self, address, admin, stop, running }
+        Gate { place: self, address, admin, reloader, stop, running }
     }
 
     /// Puts a fact on file, on a connection of its own, as another process would.
@@ -155,6 +156,7 @@ pub(super) struct Gate {
     pub(super) place: Place,
     pub(super) address: SocketAddr,
     pub(super) admin: SocketAddr,
+    pub(super) reloader: Arc<Reloader>,
     stop: CancellationToken,
     running: JoinHandle<()>,
 }

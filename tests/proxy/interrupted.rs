@@ -75,15 +75,19 @@ async fn a_list_that_breaks_off_is_cut_and_recorded_as_failed() {
         ("its syntax", "body-not-judged", |pipe| pipe.send("]}]")),
         ("an entry", "backend-body-broken", |pipe| pipe.send(&entry(2)[..15_000])),
     ];
-    let gate = Gate::new().await;
+    let gate = Place::new(Setup { site: "limits = { idle-ms = 1000 }", ..Setup::default() }).await.start();
     for (what, _, end) in ends {
         let (pipe, reading) = gate.begun().await;
         end(pipe);
         is_cut(&reading.rest().await, what);
     }
+    let (still_open, reading) = gate.begun().await;
+    is_cut(&reading.rest().await, "nothing further comes");
+    drop(still_open);
     let log = gate.end().await.log();
-    assert_eq!(log.endings(), ends.map(|(_, code, _)| ("failed", code, 200)));
-    assert_eq!(disclosed(&log), 4);
+    let told = ends.iter().map(|(_, code, _)| ("failed", *code, 200)).chain([("failed", "backend-body-broken", 200)]);
+    assert_eq!(log.endings(), told.collect::<Vec<_>>());
+    assert_eq!(disclosed(&log), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

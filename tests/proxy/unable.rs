@@ -266,3 +266,59 @@ async fn a_bad_file_of_any_kind_changes_nothing_and_is_told_with_its_place() {
         log.of("begin").iter().map(|record| record["policy"].to_string()).collect();
     assert_eq!(digests.len(), 1, "judged by another policy meanwhile: {digests:?}");
 }
+
+const FIRST: &str = r#"
+[[issuer]]
+id = "https://first.example"
+jwks = "first.json"
+audience = ["api"]
+algorithms = ["ES256"]
+claims = { caller = "/sub", roles = "/roles" }
+may-assert = { roles = { coord = "coordination-staff" } }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_with_one_bad_key_file_takes_none_of_them() {
+    let place = Place::new(Setup { tables: FIRST, ..Setup::default() }).await;
+    place.scratch.write("first.json", &key_set("k"), 0o644);
+    let gate = place.start();
+    let known = |kid: &str| {
+        let token = token(json!({"kid": kid}), json!({"iss": "https://first.example", "roles": ["coord"]}));
+        format!("Authorization: Bearer {token}\r\nPurpose-Of-Use: coordination\r\n")
+    };
+    assert_eq!(gate.get("/donors/d-1", &known("k")).await.status, 200);
+    let good = std::fs::read(gate.place.path("jwks.json")).unwrap();
+    gate.place.scratch.write("jwks.json", "{", 0o644);
+    gate.place.scratch.write("first.json", &key_set("k-2"), 0o644);
+    assert!(gate.reloader.reload().unwrap_err().to_string().contains("jwks.json"));
+    assert_eq!(gate.get("/donors/d-1", &known("k")).await.status, 200, "the old keys are gone");
+    gate.get("/donors/d-1", &known("k-2")).await.is_problem(401, "key-unknown", "a key of a refused reload");
+    std::fs::write(gate.place.path("jwks.json"), good).unwrap();
+    gate.reloader.reload().unwrap();
+    gate.get("/donors/d-1", &known("k")).await.is_problem(401, "key-unknown", "taken back");
+    assert_eq!(gate.get("/donors/d-1", &known("k-2")).await.status, 200);
+    gate.end().await.log();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_damaged_or_in_use_stops_the_start() {
+    let gate = Gate::new().await;
+    gate.releases_again().await;
+    let start = |place: &Place| {
+        let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
+        sekisho::proxy::serve::Server::new(place.settings(), metrics).err().map(|error| error.to_string())
+    };
+    let error = start(&gate.place).unwrap_or_default();
+    assert!(error.contains("another process writes to this log"), "{error}");
+    gate.releases_again().await;
+    let place = gate.end().await;
+    let log = std::fs::read_dir(place.path("data/log/gate")).unwrap().map(|entry| entry.unwrap().path());
+    let segment = log.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).max().unwrap();
+    let good = std::fs::read_to_string(&segment).unwrap();
+    std::fs::write(&segment, good.replacen("\"coordination\"", "\"improvement\"", 1)).unwrap();
+    let error = start(&place).unwrap_or_default();
+    assert!(error.contains("the log is damaged") && error.contains("data/log/gate"), "{error}");
+    std::fs::write(&segment, good).unwrap();
+    assert_eq!(start(&place), None);
+    assert_eq!(place.stage.asked(), 2);
+}
