@@ -1,5 +1,5 @@
 //! The mechanisms that clauses cite, each over a whole gate on sockets: `default-deny`, `minimised-log`, `contact`,
-//! `registry`. The others have theirs in `running` and `tls`.
+//! `registry`, `revision-gate`. The others have theirs in `failing`, `nonsense`, `running`, `unable` and `tls`.
 
 use serde_json::json;
 
@@ -179,4 +179,38 @@ async fn what_another_process_enters_or_ends_counts_from_the_next_request() {
     assert_eq!(text.matches("\"action\":\"registry-add\"").count(), 2);
     assert_eq!(text.matches("\"action\":\"registry-end\"").count(), 2);
     assert!(!text.contains("d-1\""), "a subject in plain");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_purpose_counts_only_with_its_relation_to_an_old_one() {
+    let gate = Place::new(Setup::default()).await.start();
+    let newsletter = fields(json!({"roles": ["coord"]}), "newsletter");
+    let old = std::fs::read_to_string(gate.place.path("jmdp/policy.toml")).unwrap();
+    gate.place.scratch.write("jmdp/revisions/2022-04.toml", &old, 0o644);
+    let next = |relation: &str| {
+        let changes = [
+            (
+                "revision = \"2022-04\"",
+                "revision = \"2023-04\"\nsupersedes = \"2022-04\"\nlaw = \"Act No. 57 of 2003\"",
+            ),
+            ("announced = 2022-03-15", "announced = 2023-03-15"),
+            ("effective = 2022-04-01", "effective = 2023-04-01"),
+            ("serves = [\"coordination\", ", "serves = [\"coordination\", \"newsletter\", "),
+        ];
+        let text = changes.iter().fold(old.clone(), |text, (from, to)| text.replacen(from, to, 1));
+        let purpose = "[purpose.\"newsletter\"]\nclause = \"II.3.11\"\nabout = [\"donor\"]\nview = \"messages\"\n";
+        gate.place.scratch.write("jmdp/policy.toml", &format!("{text}\n{purpose}{relation}"), 0o644);
+        gate.reloader.reload()
+    };
+    let error = next("").unwrap_err().to_string();
+    assert!(error.contains("purpose `newsletter` is new"), "{error}");
+    gate.get("/donors/d-1", &newsletter).await.is_problem(403, "purpose-unknown", "without a relation");
+    assert_eq!(gate.read().await.status, 200);
+    next("related-to = \"campaign\"\n").unwrap();
+    let got = gate.get("/donors/d-1", &newsletter).await;
+    assert_eq!(got.status, 200, "{}", got.bytes);
+    assert_eq!(got.json(), json!({"name": {"kanji": "sekret-name"}, "phone": "sekret-phone"}));
+    let log = gate.end().await.log();
+    let revisions: Vec<_> = log.of("begin").iter().map(|record| record["policy"]["revision"].clone()).collect();
+    assert_eq!(revisions, ["2022-04", "2023-04"]);
 }
