@@ -128,7 +128,7 @@ purposes = ["*"]
     fn registry(&self) -> (Registry, Vec<Arc<sekisho::policy::Policy>>) {
         let vocabulary = Arc::new(Vocabulary::compiled_in().unwrap());
         let revisions = sekisho::cli::documents::revisions(&self.path("jmdp")).unwrap();
-        let policies: Vec<_> = revisions.all().iter().cloned().collect();
+        let policies = revisions.all().to_vec();
         let data = self.settings().data;
         std::fs::create_dir_all(&data.directory).unwrap();
         let options = registry::Options { create: !data.has_log(), staleness_ms_max: 0 };

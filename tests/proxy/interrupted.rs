@@ -67,9 +67,12 @@ fn disclosed(log: &Told) -> usize {
     of.map(|one| one["subjects"].as_array().unwrap().len()).sum()
 }
 
+/// What a backend does after the first entry.
+type End = fn(Pipe);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_breaks_off_is_cut_and_recorded_as_failed() {
-    let ends: [(&str, &str, fn(Pipe)); 4] = [
+    let ends: [(&str, &str, End); 4] = [
         ("the connection", "backend-body-broken", drop),
         ("the list", "body-not-judged", Pipe::end),
         ("its syntax", "body-not-judged", |pipe| pipe.send("]}]")),

@@ -244,8 +244,11 @@ async fn a_bad_file_of_any_kind_changes_nothing_and_is_told_with_its_place() {
         let got = process.get("/donors/d-1", &coordinator()).await;
         assert_eq!((got.status, got.body.as_str()), (200, before.body.as_str()), "{name}");
         let said = process.said();
-        let refused = said.lines().filter(|line| line.contains("the reload was refused"));
-        assert!(refused.last().is_some_and(|line| line.contains(told) && line.contains("ERROR")), "{name}: {said}");
+        let mut refused = said.lines().filter(|line| line.contains("the reload was refused"));
+        assert!(
+            refused.next_back().is_some_and(|line| line.contains(told) && line.contains("ERROR")),
+            "{name}: {said}"
+        );
         let metrics = process.admin("/metrics").await.body;
         let counted = metrics.lines().find_map(|line| line.strip_prefix("sekisho_reloads_total{outcome=\"refused\"} "));
         let counted: usize = counted.expect("a count").parse().unwrap();
