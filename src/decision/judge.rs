@@ -11,7 +11,7 @@ use std::cell::RefCell;
 pub(super) use self::cite::cite;
 use self::cite::refusal;
 use super::{Named, Obligations, Permit, Reason, Reasons, Refusal, Request};
-use crate::policy::facts::Organization;
+use crate::policy::facts::{EntryId, Organization};
 use crate::policy::{Basis, BasisId, Policy, Purpose, PurposeId, Recipient, RecipientId};
 
 /// Answers a request; see the room.
@@ -47,7 +47,11 @@ fn decide_unconditionally<'a>(
         Named::Unknown => return Err(refusal(policy, None, None, None, Reasons::of(Reason::PurposeUnknown))),
         Named::Known(id) => match policy.purpose(id) {
             Some(purpose) if !purpose.grouping => (id, purpose),
-            _ => return Err(refusal(policy, None, None, None, Reasons::of(Reason::PurposeUnknown))),
+            found => {
+                let mut refusal = refusal(policy, None, None, None, Reasons::of(Reason::PurposeUnknown));
+                refusal.clauses.add_all(found.map_or(&[], |grouping| &grouping.clauses));
+                return Err(refusal);
+            }
         },
     };
     let caller = &request.caller;
@@ -85,6 +89,7 @@ struct Case<'a> {
     /// `None`: not resolved.
     recipient: Option<(RecipientId, &'a Recipient)>,
     entry: Option<&'a Organization>,
+    place: Option<EntryId>,
     /// The request names another recipient than the one it comes from or the register gives.
     mismatch: bool,
     /// The basis, declared or implied by the recipient's kind or by a permit.
@@ -128,16 +133,16 @@ impl<'a> Judge<'a> {
     /// Several register entries: the first that permits, else the reasons of the first.
     fn first_of(
         &self,
-        entries: impl Iterator<Item = &'a Organization>,
+        entries: impl Iterator<Item = (EntryId, &'a Organization)>,
         mismatch: impl Fn(&Organization) -> bool,
     ) -> Result<Permit, Refusal> {
         let mut first = None;
-        for entry in entries {
+        for (place, entry) in entries {
             let recipient = self.policy.recipient_id(&entry.recipient).filter(|id| {
                 // `internal` and `principal` are no one's register entry.
                 *id != RecipientId::INTERNAL && *id != RecipientId::PRINCIPAL
             });
-            match self.case(recipient, Some(entry), mismatch(entry)) {
+            match self.case(recipient, Some((place, entry)), mismatch(entry)) {
                 Ok(permit) => return Ok(permit),
                 Err(refusal) => first = first.or(Some(refusal)),
             }
@@ -164,11 +169,12 @@ impl<'a> Judge<'a> {
     fn case(
         &self,
         recipient: Option<RecipientId>,
-        entry: Option<&'a Organization>,
+        entry: Option<(EntryId, &'a Organization)>,
         mismatch: bool,
     ) -> Result<Permit, Refusal> {
         let recipient = recipient.and_then(|id| Some((id, self.policy.recipient(id)?)));
-        let mut case = Case { judge: *self, recipient, entry, mismatch, basis: None };
+        let (place, entry) = entry.unzip();
+        let mut case = Case { judge: *self, recipient, entry, place, mismatch, basis: None };
         case.basis = case.find_basis();
         if let Some(seen) = self.seen {
             seen.borrow_mut().push(case);
@@ -202,6 +208,8 @@ impl<'a> Case<'a> {
 
     fn refuse(&self, reasons: Reasons) -> Refusal {
         let recipient = self.recipient.map(|(id, _)| id);
-        refusal(self.judge.policy, Some(self.judge.id), recipient, self.basis.map(|(id, _)| id), reasons)
+        let basis = self.basis.map(|(id, _)| id);
+        let refusal = refusal(self.judge.policy, Some(self.judge.id), recipient, basis, reasons);
+        Refusal { entry: self.place, ..refusal }
     }
 }

@@ -24,7 +24,7 @@ pub mod remedy;
 use crate::policy::{
     ActId, Action, BasisId, Categories, ClauseId, Dataset, Moment, Policy, PurposeId, RecipientId, Release, RoleSet,
     RuleId,
-    facts::{Person, Register},
+    facts::{EntryId, Person, Register},
 };
 
 pub use judge::decide;
@@ -171,7 +171,7 @@ impl Obligations {
 #[derive(Clone, Copy, Debug)]
 pub struct Few<T, const N: usize> {
     items: [Option<T>; N],
-    left_out: usize,
+    left_out: u16,
 }
 
 impl<T: Copy + PartialEq, const N: usize> Few<T, N> {
@@ -190,7 +190,7 @@ impl<T: Copy + PartialEq, const N: usize> Few<T, N> {
                 }
             }
         }
-        self.left_out += 1;
+        self.left_out = self.left_out.saturating_add(1);
     }
 
     fn add_all(&mut self, items: &[T]) {
@@ -206,7 +206,7 @@ impl<T: Copy + PartialEq, const N: usize> Few<T, N> {
 
     /// How many more there were.
     pub fn left_out(&self) -> usize {
-        self.left_out
+        usize::from(self.left_out)
     }
 }
 
@@ -222,6 +222,7 @@ pub struct Permit {
     asked: Categories,
     purpose: PurposeId,
     recipient: RecipientId,
+    entry: Option<EntryId>,
     basis: BasisId,
     overseas: bool,
     /// Made without knowing the person: whether *any* record could be released, and never a ground to release one.
@@ -248,6 +249,10 @@ impl Permit {
     /// The recipient.
     pub fn recipient(&self) -> RecipientId {
         self.recipient
+    }
+    /// The register's entry that the recipient was found in, of the register that was asked.
+    pub fn entry(&self) -> Option<EntryId> {
+        self.entry
     }
     /// The basis, declared or implied.
     pub fn basis(&self) -> BasisId {
@@ -283,6 +288,8 @@ pub struct Refusal {
     pub reasons: Reasons,
     /// The recipient, where it could be resolved.
     pub recipient: Option<RecipientId>,
+    /// The register's entry that was judged, of the register that was asked.
+    pub entry: Option<EntryId>,
     /// The basis, declared or implied.
     pub basis: Option<BasisId>,
     /// The clauses that refused.

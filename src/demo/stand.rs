@@ -117,7 +117,9 @@ impl Stand {
             let url = format!("{origin}{prefix}");
             sites.push(Site { org: *org, url, backend: upstream, sample, title, log_folder, log });
         }
-        let gate = tokio::spawn(listener.serve(Router::new(routed), stop.clone()));
+        let first = sites.first().map(|site: &Site| site.log.clone());
+        let counted = move |address, what| first.iter().for_each(|log| log.stranger(address, what));
+        let gate = tokio::spawn(listener.serve(Router::new(routed, counted), stop.clone()));
         Ok(Stand { origin, sites, issuer, stop, gate, backends, backends_stop, folder })
     }
 

@@ -169,23 +169,41 @@ impl Gate {
     }
 }
 
-/// Refusals per caller, as buckets that refill: thousandths of a refusal, and when they were counted.
+/// Refusals per caller, as buckets that refill. Two generations bound what is kept: where very many callers are refused at
+/// once, those longest unheard of begin anew.
 #[derive(Default)]
-struct Refusals(HashMap<(Arc<str>, String), (i64, i64)>);
+struct Refusals {
+    recent: Buckets,
+    earlier: Buckets,
+}
+
+/// By issuer and caller.
+type Buckets = HashMap<(Arc<str>, String), Bucket>;
+
+#[derive(Clone, Copy)]
+struct Bucket {
+    /// Thousandths of a refusal.
+    left: i64,
+    counted_ms: i64,
+}
 
 impl Refusals {
+    const RECENT_MAX: usize = 32_768;
+
     fn take(&mut self, caller: &Caller, now_ms: i64, per_s: u32) -> bool {
-        let full = i64::from(per_s).saturating_mul(10_000);
-        if self.0.len() > 65_536 {
-            self.0.retain(|_, (_, at)| now_ms.saturating_sub(*at) < 60_000);
+        if self.recent.len() >= Refusals::RECENT_MAX {
+            self.earlier = std::mem::take(&mut self.recent);
         }
-        let bucket = self.0.entry((Arc::clone(&caller.issuer), caller.id.clone())).or_insert((full, now_ms));
-        let passed = now_ms.saturating_sub(bucket.1).clamp(0, 3_600_000);
-        bucket.0 = bucket.0.saturating_add(passed.saturating_mul(i64::from(per_s))).min(full);
-        bucket.1 = now_ms;
-        let may = bucket.0 >= 1000;
+        let full = i64::from(per_s).saturating_mul(10_000);
+        let key = (Arc::clone(&caller.issuer), caller.id.clone());
+        let before = self.earlier.remove(&key).unwrap_or(Bucket { left: full, counted_ms: now_ms });
+        let bucket = self.recent.entry(key).or_insert(before);
+        let passed = now_ms.saturating_sub(bucket.counted_ms).clamp(0, 3_600_000);
+        bucket.left = bucket.left.saturating_add(passed.saturating_mul(i64::from(per_s))).min(full);
+        bucket.counted_ms = now_ms;
+        let may = bucket.left >= 1000;
         if may {
-            bucket.0 -= 1000;
+            bucket.left -= 1000;
         }
         may
     }

@@ -5,7 +5,6 @@ use serde_json::json;
 use super::headers;
 use super::judgement::{Judgement, RouteRef, Whose};
 use super::record;
-use crate::catalogue::Route;
 use crate::decision::{Named, Permit};
 use crate::policy::{Categories, Form, PurposeId};
 
@@ -26,7 +25,7 @@ fn declarable(judgement: &Judgement) -> impl Iterator<Item = (PurposeId, &str)> 
             vec![crate::policy::RecipientId::PRINCIPAL]
         }
         (Some(organization), Some(view)) => {
-            view.register().of(organization).filter_map(|entry| policy.recipient_id(&entry.recipient)).collect()
+            view.register().of(organization).filter_map(|(_, entry)| policy.recipient_id(&entry.recipient)).collect()
         }
         (Some(_), None) | (None, _) => Vec::new(),
     };
@@ -63,8 +62,7 @@ pub(super) fn page(judgement: &Judgement, now: i64) -> Option<String> {
         for route in generation.catalogue.routes() {
             for (method, action) in route.methods() {
                 let asked = if action.releases() { route.categories() } else { route.body_categories() };
-                let trial =
-                    trial(judgement, route, id, RouteRef::new(generation, route, action, asked, Categories::NONE));
+                let trial = trial(judgement, id, RouteRef::new(generation, route, action, asked, Categories::NONE));
                 if trial.decide(Whose::Anybodys, &view, now).is_ok() {
                     routes.push(json!({"method": method, "route": route.template()}));
                 }
@@ -82,7 +80,7 @@ pub(super) fn page(judgement: &Judgement, now: i64) -> Option<String> {
 }
 
 /// The same judgement for another purpose and route.
-fn trial(judgement: &Judgement, _route: &Route, purpose: PurposeId, reference: RouteRef) -> Judgement {
+fn trial(judgement: &Judgement, purpose: PurposeId, reference: RouteRef) -> Judgement {
     Judgement {
         gate: judgement.gate.clone(),
         generation: judgement.generation.clone(),
@@ -93,6 +91,7 @@ fn trial(judgement: &Judgement, _route: &Route, purpose: PurposeId, reference: R
         roles: judgement.roles,
         training_until: judgement.training_until,
         route: Some(reference),
+        view: None,
     }
 }
 

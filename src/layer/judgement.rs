@@ -27,6 +27,8 @@ pub(super) struct Judgement {
     pub(super) roles: RoleSet,
     pub(super) training_until: Option<Moment>,
     pub(super) route: Option<RouteRef>,
+    /// What was on file when the request was judged, once that was read: what the record tells is what was judged.
+    pub(super) view: Option<Arc<View>>,
 }
 
 /// What the catalogue said of the request, without a borrow of the catalogue.

@@ -53,16 +53,14 @@ impl Words<'_> {
         };
         let reason = seal(Note::Reason, &declared.reason)?;
         let reference = seal(Note::Reference, &declared.reference)?;
-        let (recipient_id, basis_id) = match outcome {
-            Ok(permit) => (Some(permit.recipient()), Some(permit.basis())),
-            Err(Some(refusal)) => (refusal.recipient, refusal.basis),
-            Err(None) => (None, None),
+        let (recipient_id, basis_id, entry) = match outcome {
+            Ok(permit) => (Some(permit.recipient()), Some(permit.basis()), permit.entry()),
+            Err(Some(refusal)) => (refusal.recipient, refusal.basis, refusal.entry),
+            Err(None) => (None, None, None),
         };
         let recipient = recipient_id.and_then(|id| policy.recipient(id)).map(|r| r.name.as_str());
         let basis = basis_id.and_then(|id| policy.vocabulary.basis(id)).map(|b| b.name.as_str());
-        let view = judgement.gate.registry.facts(judgement.gate.now_ms()).ok();
-        let organization = caller.organization.as_deref().or(declared.organization.as_deref());
-        let entry = view.as_ref().and_then(|view| view.register().of(organization?).next());
+        let entry = judgement.view.as_ref().and_then(|view| view.register().entry(entry?));
         let overseas = matches!(outcome, Ok(permit) if permit.is_overseas());
         let roles: Vec<&str> = caller.roles.iter().map(String::as_str).collect();
         let reference_route = judgement.route.as_ref();

@@ -227,7 +227,7 @@ pub struct Items {
 }
 
 /// The conditions that a policy may have; `default` `provision` `specific` `contact` it must have.
-pub const CONDITIONS: [&str; 14] = [
+pub const CONDITIONS: [&str; 15] = [
     "default",
     "class",
     "role",
@@ -242,6 +242,7 @@ pub const CONDITIONS: [&str; 14] = [
     "notify",
     "contact",
     "change",
+    "in-force",
 ];
 
 /// A policy document as written.

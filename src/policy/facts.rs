@@ -84,22 +84,26 @@ pub struct Approval {
     pub window: Window,
 }
 
+/// Where an entry stands in its register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryId(u32);
+
 /// All organisations, indexed by id and by what they are.
 #[derive(Clone, Debug, Default)]
 pub struct Register {
     organizations: Vec<Organization>,
     approvals: HashMap<String, Vec<Approval>>,
-    by_id: HashMap<String, Vec<usize>>,
-    by_recipient: HashMap<String, Vec<usize>>,
+    by_id: HashMap<String, Vec<EntryId>>,
+    by_recipient: HashMap<String, Vec<EntryId>>,
 }
 
 impl Register {
     /// Indexes the entries; their order is kept.
     pub fn new(organizations: Vec<Organization>, approvals: Vec<Approval>) -> Register {
         let mut register = Register { organizations, ..Register::default() };
-        for (index, organization) in register.organizations.iter().enumerate() {
-            register.by_id.entry(organization.id.clone()).or_default().push(index);
-            register.by_recipient.entry(organization.recipient.clone()).or_default().push(index);
+        for (id, organization) in (0..).map(EntryId).zip(&register.organizations) {
+            register.by_id.entry(organization.id.clone()).or_default().push(id);
+            register.by_recipient.entry(organization.recipient.clone()).or_default().push(id);
         }
         for approval in approvals {
             register.approvals.entry(approval.organization.clone()).or_default().push(approval);
@@ -108,17 +112,25 @@ impl Register {
     }
 
     /// The entries of this organisation.
-    pub fn of(&self, id: &str) -> impl Iterator<Item = &Organization> + Clone {
+    pub fn of(&self, id: &str) -> impl Iterator<Item = (EntryId, &Organization)> + Clone {
         self.entries(self.by_id.get(id))
     }
 
     /// The organisations that are this recipient.
-    pub fn being(&self, recipient: &str) -> impl Iterator<Item = &Organization> + Clone {
+    pub fn being(&self, recipient: &str) -> impl Iterator<Item = (EntryId, &Organization)> + Clone {
         self.entries(self.by_recipient.get(recipient))
     }
 
-    fn entries<'a>(&'a self, indices: Option<&'a Vec<usize>>) -> impl Iterator<Item = &'a Organization> + Clone {
-        indices.map(Vec::as_slice).unwrap_or_default().iter().filter_map(|i| self.organizations.get(*i))
+    fn entries<'a>(
+        &'a self,
+        ids: Option<&'a Vec<EntryId>>,
+    ) -> impl Iterator<Item = (EntryId, &'a Organization)> + Clone {
+        ids.map(Vec::as_slice).unwrap_or_default().iter().filter_map(|id| Some((*id, self.entry(*id)?)))
+    }
+
+    /// The entry that stands there.
+    pub fn entry(&self, id: EntryId) -> Option<&Organization> {
+        self.organizations.get(usize::try_from(id.0).ok()?)
     }
 
     /// Whether an approval of this organisation for this purpose is in force.

@@ -228,6 +228,8 @@ pub struct Conditions {
     pub notify: Option<Vec<ClauseId>>,
     /// The contact point, named in refusals to the person.
     pub contact: Vec<ClauseId>,
+    /// From when the policy counts.
+    pub in_force: Vec<ClauseId>,
 }
 
 /// A policy, ready to decide; see the module.
@@ -255,6 +257,7 @@ pub struct Policy {
     pub(crate) aparts: Vec<Apart>,
     pub(crate) opt_outs: Vec<OptOut>,
     pub(crate) relations: Vec<String>,
+    pub(crate) anonymised_clauses: Vec<ClauseId>,
     pub(crate) anonymised: Release,
     pub(crate) statistical: Release,
     pub(crate) specific: Categories,
@@ -362,6 +365,14 @@ impl Policy {
         match dataset {
             Dataset::Anonymised => &self.anonymised,
             Dataset::Statistical => &self.statistical,
+        }
+    }
+
+    /// The clauses that publish the items of a certified dataset.
+    pub fn items_clauses(&self, dataset: Dataset) -> &[ClauseId] {
+        match dataset {
+            Dataset::Anonymised => &self.anonymised_clauses,
+            Dataset::Statistical => &[],
         }
     }
 

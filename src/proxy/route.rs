@@ -5,6 +5,7 @@
 //! and upgrades (417, 501); a coding to answer in (406). Only then is the site's prefix cut off and its service asked.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,6 +20,7 @@ use tower::{Service, ServiceExt};
 use super::body::{AnswerBody, BoxError};
 use super::coding::{Coding, encode};
 use super::listener::plain;
+use crate::layer::PeerAddress;
 
 /// Fields that a script may send, and read.
 const CORS_REQUEST_FIELDS: &str =
@@ -53,27 +55,33 @@ impl<B: Send + 'static> Site<B> {
     }
 }
 
+/// Who is told of a refusal before any site was asked: the caller's address, and a word for what was wrong.
+pub type Counted = Arc<dyn Fn(IpAddr, &'static str) + Send + Sync>;
+
 /// The sites of a gate, as one service.
-pub struct Router<B>(Arc<Vec<Site<B>>>);
+pub struct Router<B> {
+    sites: Arc<Vec<Site<B>>>,
+    counted: Counted,
+}
 
 impl<B> Clone for Router<B> {
     fn clone(&self) -> Router<B> {
-        Router(Arc::clone(&self.0))
+        Router { sites: Arc::clone(&self.sites), counted: Arc::clone(&self.counted) }
     }
 }
 
 impl<B> Router<B> {
-    /// A router over these sites, in any order.
-    pub fn new(sites: Vec<Site<B>>) -> Router<B> {
-        Router(Arc::new(sites))
+    /// A router over these sites, in any order. What it refuses itself is told to `counted`: nobody is proven yet.
+    pub fn new(sites: Vec<Site<B>>, counted: impl Fn(IpAddr, &'static str) + Send + Sync + 'static) -> Router<B> {
+        Router { sites: Arc::new(sites), counted: Arc::new(counted) }
     }
 
     fn site(&self, host: &str, path: &str) -> Option<&Site<B>> {
         let below = |site: &&Site<B>| {
             path.strip_prefix(site.prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let named = self.0.iter().filter(|site| site.host == host).filter(below);
-        let any = self.0.iter().filter(|site| site.host == "*").filter(below);
+        let named = self.sites.iter().filter(|site| site.host == host).filter(below);
+        let any = self.sites.iter().filter(|site| site.host == "*").filter(below);
         named.max_by_key(|site| site.prefix.len()).or_else(|| any.max_by_key(|site| site.prefix.len()))
     }
 }
@@ -89,16 +97,24 @@ impl<B: Send + 'static> Service<Request<B>> for Router<B> {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let router = self.clone();
-        Box::pin(async move { Ok(router.answer(request).await.unwrap_or_else(Refused::response)) })
+        let peer = request.extensions().get::<PeerAddress>().map(|peer: &PeerAddress| peer.0.ip());
+        Box::pin(async move {
+            let refused = match router.answer(request).await {
+                Ok(response) => return Ok(response),
+                Err(refused) => refused,
+            };
+            (router.counted)(peer.unwrap_or(IpAddr::from([0, 0, 0, 0])), refused.1);
+            Ok(refused.response())
+        })
     }
 }
 
-/// An answer of the proxy's own.
-struct Refused(StatusCode, &'static str);
+/// An answer of the proxy's own: status, what is counted, what is told.
+struct Refused(StatusCode, &'static str, &'static str);
 
 impl Refused {
     fn response(self) -> Response<AnswerBody> {
-        let mut response = plain(self.0, self.1);
+        let mut response = plain(self.0, self.2);
         if self.0 == StatusCode::METHOD_NOT_ALLOWED {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(CORS_METHODS));
         }
@@ -109,20 +125,21 @@ impl Refused {
 impl<B: Send + 'static> Router<B> {
     async fn answer(&self, mut request: Request<B>) -> Result<Response<AnswerBody>, Refused> {
         if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
-            return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, "this method is not served\n"));
+            return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", "this method is not served\n"));
         }
         let host = host(&request)?;
         if request.uri().path() == "*" {
-            return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, "this method is not served\n"));
+            return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", "this method is not served\n"));
         }
         let site = self.site(&host, request.uri().path());
-        let site = site.ok_or(Refused(StatusCode::NOT_FOUND, "nothing is served here\n"))?;
+        let site = site.ok_or(Refused(StatusCode::NOT_FOUND, "no-such-site", "nothing is served here\n"))?;
         let origin = allowed_origin(request.headers(), &site.cors_origins);
         if request.method() == Method::OPTIONS {
             return preflight(request.headers(), origin.as_ref());
         }
         expectations(request.headers())?;
-        let not_acceptable = Refused(StatusCode::NOT_ACCEPTABLE, "no content coding that is accepted is offered\n");
+        let not_acceptable =
+            Refused(StatusCode::NOT_ACCEPTABLE, "not-acceptable", "no content coding that is accepted is offered\n");
         let coding = Coding::accepted(request.headers()).map_err(|_| not_acceptable)?;
         let coding = if request.method() == Method::HEAD { Coding::Identity } else { coding };
         *request.uri_mut() = below(request.uri(), &site.prefix)?;
@@ -143,7 +160,8 @@ impl<B: Send + 'static> Router<B> {
 
 /// The host that is asked for, in lower case and without port; target and `Host` agree (RFC 9112 §3.2, RFC 9113 §8.3.1).
 fn host<B>(request: &Request<B>) -> Result<String, Refused> {
-    const BAD: Refused = Refused(StatusCode::BAD_REQUEST, "`Host` is missing, doubled or not the target's\n");
+    const BAD: Refused =
+        Refused(StatusCode::BAD_REQUEST, "bad-host", "`Host` is missing, doubled or not the target's\n");
     let mut fields = request.headers().get_all(header::HOST).iter();
     let field = fields.next();
     if fields.next().is_some() {
@@ -171,17 +189,17 @@ fn expectations(headers: &HeaderMap) -> Result<(), Refused> {
         headers.get_all(name).iter().all(|v: &HeaderValue| v.as_bytes().eq_ignore_ascii_case(wanted.as_bytes()))
     };
     if !all(header::EXPECT, "100-continue") {
-        return Err(Refused(StatusCode::EXPECTATION_FAILED, "this expectation is not met\n"));
+        return Err(Refused(StatusCode::EXPECTATION_FAILED, "expectation", "this expectation is not met\n"));
     }
     if !all(header::UPGRADE, "h2c") {
-        return Err(Refused(StatusCode::NOT_IMPLEMENTED, "no protocol is switched to\n"));
+        return Err(Refused(StatusCode::NOT_IMPLEMENTED, "upgrade", "no protocol is switched to\n"));
     }
     Ok(())
 }
 
 /// The target below the site's prefix, octet by octet.
 fn below(uri: &Uri, prefix: &str) -> Result<Uri, Refused> {
-    let bad = |_| Refused(StatusCode::BAD_REQUEST, "the target is not a path\n");
+    let bad = |_| Refused(StatusCode::BAD_REQUEST, "bad-target", "the target is not a path\n");
     let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
     let rest = target.strip_prefix(prefix).unwrap_or(target);
     let slash = if rest.starts_with('/') { "" } else { "/" };
@@ -196,7 +214,7 @@ fn allowed_origin(headers: &HeaderMap, allowed: &[String]) -> Option<HeaderValue
 }
 
 fn preflight(headers: &HeaderMap, origin: Option<&HeaderValue>) -> Result<Response<AnswerBody>, Refused> {
-    let refused = Refused(StatusCode::METHOD_NOT_ALLOWED, "this method is not served\n");
+    let refused = Refused(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", "this method is not served\n");
     let origin = origin.filter(|_| headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)).ok_or(refused)?;
     let mut response = plain(StatusCode::NO_CONTENT, "");
     let answer = response.headers_mut();

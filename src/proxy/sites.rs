@@ -119,7 +119,8 @@ impl Sites {
             let service = PurposeLayer::new(Arc::clone(gate)).layer(upstream.clone());
             Site::new(&settings.host, &settings.prefix, &settings.cors_origins, service)
         });
-        Router::new(sites.collect())
+        let log = self.log.clone();
+        Router::new(sites.collect(), move |address, what| log.stranger(address, what))
     }
 
     /// Replaces policy, catalogue and pseudonym keys of every site at once, and reads the issuers' key files again.

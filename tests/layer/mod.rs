@@ -2,8 +2,10 @@
 
 mod canary;
 mod closed;
+mod ids;
 mod leaks;
 mod outside;
+mod recorded;
 mod script;
 pub(crate) mod support;
 

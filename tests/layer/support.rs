@@ -1,7 +1,7 @@
 //! A gate in process: a policy of the repository, its sample API as the inner service, a token issuer, a simulated disk.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,6 +29,8 @@ use zeroize::Zeroizing;
 pub(crate) use super::script::{Script, Step};
 
 /// 2026-11-22T09:00:00+09:00.
+/// The master key of pseudonyms.
+pub(crate) const KEY: [u8; 32] = [7; 32];
 pub(crate) const NOW_MS: u64 = 1_795_305_600_000;
 const SECRET: &[u8] = b"a secret of at least thirty-two bytes for tests";
 const ISSUER: &str = "https://issuer.test";
@@ -88,7 +90,7 @@ pub(crate) struct Stand {
     pub(crate) disk: Simulated,
     pub(crate) clock_ms: Arc<AtomicU64>,
     pub(crate) policy: Arc<Policy>,
-    folder: std::path::PathBuf,
+    folder: PathBuf,
 }
 
 impl Drop for Stand {
@@ -127,7 +129,18 @@ pub(crate) struct Ask<'a> {
     pub(crate) fields: &'a [(&'a str, &'a str)],
 }
 
-static FOLDERS: AtomicUsize = AtomicUsize::new(0);
+/// A folder of one stand's own; it goes with the stand.
+fn folder() -> PathBuf {
+    static FOLDERS: AtomicUsize = AtomicUsize::new(0);
+    let number = FOLDERS.fetch_add(1, Ordering::SeqCst);
+    let folder = std::env::temp_dir().join(format!("sekisho-layer-{}-{number}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn policy_of(org: Org) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("policy").join(org.id())
+}
 
 impl Stand {
     pub(crate) fn new(org: Org, facts: &[(&str, &str)]) -> Stand {
@@ -143,20 +156,27 @@ impl Stand {
         Stand::over(sample, Source::new("catalogue.toml", catalogue), facts)
     }
 
+    /// The organisation's gate under its policy with `old` replaced by `new`.
+    pub(crate) fn under(org: Org, (old, new): (&str, &str), facts: &[(&str, &str)]) -> Stand {
+        let folder = folder();
+        let text = std::fs::read_to_string(policy_of(org).join("policy.toml")).unwrap();
+        assert!(text.contains(old), "`{old}` is not in the policy");
+        std::fs::write(folder.join("policy.toml"), text.replacen(old, new, 1)).unwrap();
+        let api = Source::new("catalogue.toml", org.catalogue());
+        Stand::of(Sample::new(org, 1), api, facts, folder.clone(), &folder)
+    }
+
     fn over(sample: Sample, api: Source, facts: &[(&str, &str)]) -> Stand {
-        let org = sample.org();
-        let folder = std::env::temp_dir().join(format!(
-            "sekisho-layer-{}-{}",
-            std::process::id(),
-            FOLDERS.fetch_add(1, Ordering::SeqCst)
-        ));
-        std::fs::create_dir_all(&folder).unwrap();
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("policy").join(org.id());
-        let revisions = documents::revisions(&root).unwrap();
+        let root = policy_of(sample.org());
+        Stand::of(sample, api, facts, folder(), &root)
+    }
+
+    fn of(sample: Sample, api: Source, facts: &[(&str, &str)], folder: PathBuf, root: &Path) -> Stand {
+        let revisions = documents::revisions(root).unwrap();
         let policy = Arc::clone(revisions.newest().unwrap());
         let vocabulary = Arc::new(Vocabulary::compiled_in().unwrap());
         let catalogue = Catalogue::read([api], &vocabulary).unwrap();
-        let keys = PseudonymKeys { master: MasterKey::new([7; 32]), epoch: 1, accepted: vec![] };
+        let keys = PseudonymKeys { master: MasterKey::new(KEY), epoch: 1, accepted: vec![] };
         let generation = Generation::new(revisions, catalogue, "sha256:test".into(), keys, Limits::default()).unwrap();
         let zone = policy.zone.clone();
         let registry = Registry::open(

@@ -27,7 +27,7 @@ fn gate() -> Running {
         site("named", "api.example", ""),
         site("named-v2", "api.example", "/v2"),
     ];
-    listen(Limits::default(), Router::new(sites))
+    listen(Limits::default(), Router::new(sites, |_, _| {}))
 }
 
 async fn asked(gate: &Running, head: &str) -> String {
@@ -55,7 +55,7 @@ async fn the_site_is_the_hosts_longest_path_and_its_prefix_is_cut_off() {
 
 #[tokio::test]
 async fn a_named_site_alone_answers_no_other_host() {
-    let gate = listen(Limits::default(), Router::new(vec![site("named", "api.example", "/v2")]));
+    let gate = listen(Limits::default(), Router::new(vec![site("named", "api.example", "/v2")], |_, _| {}));
     for head in ["GET /v2 HTTP/1.1\r\nHost: other.example", "GET / HTTP/1.1\r\nHost: api.example"] {
         assert!(asked(&gate, head).await.starts_with("HTTP/1.1 404"), "{head}");
     }
@@ -101,4 +101,25 @@ async fn a_preflight_is_answered_from_the_sites_list() {
     assert!(answer.contains("access-control-allow-origin: https://app.example\r\n"), "{answer}");
     let answer = asked(&gate, "GET /a HTTP/1.1\r\nHost: a\r\nOrigin: https://evil.example").await;
     assert!(!answer.contains("access-control"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_no_site_was_asked_is_counted_all_the_same() {
+    let (told, heard) = std::sync::mpsc::channel();
+    let counted = move |address: std::net::IpAddr, what| told.send((address.is_loopback(), what)).unwrap();
+    let gate = listen(Limits::default(), Router::new(vec![site("named", "api.example", "/v2")], counted));
+    for (head, what) in [
+        ("GET /v2 HTTP/1.1\r\nHost: other.example", "no-such-site"),
+        ("GET /v2 HTTP/1.1\r\nHost: a\r\nHost: api.example", "bad-host"),
+        ("TRACE /v2 HTTP/1.1\r\nHost: api.example", "no-such-method"),
+        ("OPTIONS /v2 HTTP/1.1\r\nHost: api.example", "no-such-method"),
+        ("GET /v2 HTTP/1.1\r\nHost: api.example\r\nUpgrade: websocket", "upgrade"),
+        ("GET /v2 HTTP/1.1\r\nHost: api.example\r\nExpect: more", "expectation"),
+        ("GET /v2 HTTP/1.1\r\nHost: api.example\r\nAccept-Encoding: identity;q=0, *;q=0", "not-acceptable"),
+    ] {
+        assert!(asked(&gate, head).await.starts_with("HTTP/1.1 4") || what == "upgrade", "{head}");
+        assert_eq!(heard.try_recv().unwrap(), (true, what), "{head}");
+    }
+    asked(&gate, "GET /v2 HTTP/1.1\r\nHost: api.example").await;
+    assert!(heard.try_recv().is_err(), "an answer of a site is its own to record");
 }

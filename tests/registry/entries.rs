@@ -168,7 +168,7 @@ fn seeds_are_entered_whole_and_once() {
     let view = registry.facts(NOW).unwrap();
     assert_eq!(view.person("d-1").consents.len(), 1);
     assert!(view.person("d-2").consents.is_empty());
-    assert_eq!(view.register().of("keio-tc").next().unwrap().purposes.as_deref().unwrap(), ["coordination"]);
+    assert_eq!(view.register().of("keio-tc").next().unwrap().1.purposes.as_deref().unwrap(), ["coordination"]);
     end(&registry, "consent subject=d-1");
     assert_eq!(seed().len(), 0, "read again they bring no ended consent back");
     assert!(registry.facts(NOW).unwrap().person("d-1").consents.is_empty());

@@ -1,7 +1,7 @@
 //! Which clauses refused?
 
 use crate::decision::{Clauses, Obligations, Reason, Reasons, Refusal};
-use crate::policy::{BasisId, Policy, PurposeId, RecipientId};
+use crate::policy::{BasisId, Family, Policy, PurposeId, RecipientId};
 
 pub(super) fn refusal(
     policy: &Policy,
@@ -20,11 +20,23 @@ pub(super) fn refusal(
         for rule in grants.iter().filter_map(|grant| policy.rule(grant.rule)) {
             clauses.add_all(&rule.clauses);
         }
+        if let (Family::Exception, Some(basis)) = (purpose.family, basis) {
+            cite_exception(policy, purpose_id, basis, &mut clauses);
+        }
+        clauses.add_all(purpose.dataset.map_or(&[], |dataset| policy.items_clauses(dataset)));
     }
     if let Some(recipient) = recipient.and_then(|id| policy.recipient(id)) {
         clauses.add_all(&recipient.clauses);
     }
-    Refusal { reasons, recipient, basis, clauses, obligations: Obligations::NONE }
+    Refusal { reasons, recipient, entry: None, basis, clauses, obligations: Obligations::NONE }
+}
+
+/// Adds the clauses that state the exception of this basis, to whomever they open it: that is what was not met.
+fn cite_exception(policy: &Policy, purpose: PurposeId, basis: BasisId, clauses: &mut Clauses) {
+    let grants = policy.recipients().flat_map(|(recipient, _)| policy.grants(purpose, recipient));
+    for rule in grants.filter(|grant| grant.bases & basis.bit() != 0).filter_map(|grant| policy.rule(grant.rule)) {
+        clauses.add_all(&rule.clauses);
+    }
 }
 
 /// Adds the clauses to cite for one reason.
@@ -78,6 +90,8 @@ pub(in crate::decision) fn cite(
     };
     clauses.add_all(cited);
     match reason {
+        Reason::PurposeNotInForce => clauses.add_all(&conditions.in_force),
+        Reason::CategoryNotPermitted => clauses.add_all(&conditions.default),
         Reason::OptedOut => {
             for opt_out in policy.opt_outs() {
                 clauses.add_all(&opt_out.clauses);

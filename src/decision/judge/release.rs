@@ -52,6 +52,11 @@ impl<'a> Case<'a> {
             rules.add(cap.rule);
             clauses.add_all(policy.rule(cap.rule).map_or(&[], |rule| &rule.clauses));
         }
+        // What was withheld beside what is released, or lies outside a dataset's items, was withheld by a clause too.
+        for cut in policy.aparts().iter().filter(|cut| cut.withhold.and(apart).meets(capped.any().and(request.asked))) {
+            clauses.add_all(policy.rule(cut.rule).map_or(&[], |rule| &rule.clauses));
+        }
+        clauses.add_all(request.dataset.map_or(&[], |dataset| policy.items_clauses(dataset)));
         clauses.add_all(&purpose.clauses);
         clauses.add_all(&recipient.clauses);
         let notify = policy.conditions().notify.as_ref().filter(|_| request.action == Action::Create);
@@ -63,6 +68,7 @@ impl<'a> Case<'a> {
             asked: request.asked,
             purpose: self.judge.id,
             recipient: id,
+            entry: self.place,
             basis: basis_id,
             overseas: self.is_abroad(),
             provisional: request.person.is_none(),

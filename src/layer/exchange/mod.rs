@@ -185,6 +185,7 @@ impl Exchange {
             roles,
             training_until: training,
             route: None,
+            view: None,
         })
     }
 

@@ -58,6 +58,7 @@ impl Exchange {
                 Problem::unavailable("registry-unreadable", "what is on file cannot be read; nothing is released");
             return Err(self.refuse(&judgement, problem, None, &[]).await);
         };
+        judgement.view = Some(Arc::clone(&view));
         let named_in_body = self.read_write(&mut judgement, resolved.route, resolved.action, &body).await?;
         // Records of no one have no subject to wait for: what is on file of the caller counts at once.
         let whose = if resolved.subject == SubjectAt::NoOne { Whose::NoOnes } else { Whose::Anybodys };

@@ -107,6 +107,7 @@ impl<'d> Compiler<'d> {
             statistical: Release::clear(self.vocabulary.level("statistical").unwrap_or_default()),
             specific: self.vocabulary.level("specific").unwrap_or_default().or(self.vocabulary.never()),
             conditions: Conditions::default(),
+            anonymised_clauses: Vec::new(),
         };
         self.roles(&mut policy);
         self.conditions(&mut policy);

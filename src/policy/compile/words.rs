@@ -57,7 +57,9 @@ impl Compiler<'_> {
             self.twice("purpose", id);
         }
         let reserved = ["exception", "principal-request"].iter().any(|r| covers(r, &id.text));
-        if reserved || id.text == "incidental" || id.text.split('.').any(str::is_empty) {
+        // Nothing is incidental to nothing: alone it may only group.
+        let bare = id.text == "incidental" && !stated.grouping;
+        if reserved || bare || id.text.split('.').any(str::is_empty) {
             self.reader.fault(id.span.clone(), format!("`{}` cannot be the id of a stated purpose", id.text), None);
         }
         let mut classes = 0;
@@ -271,6 +273,7 @@ impl Compiler<'_> {
             source: find("source").map(|c| (self.cited(&c.clauses), self.selected(&c.data))),
             notify: cited("notify"),
             contact: of("contact"),
+            in_force: of("in-force"),
         };
         for except in find("block").map(|c| c.except.as_slice()).unwrap_or_default() {
             let Some(id) = self.purpose_named(policy, except) else { continue };
@@ -284,14 +287,16 @@ impl Compiler<'_> {
     pub(super) fn datasets(&self, policy: &mut Policy) {
         for items in &self.document.datasets {
             match self.dataset(Some(&items.id)) {
-                Some(Dataset::Anonymised) => policy.anonymised = self.view_named(&items.view).0,
+                Some(Dataset::Anonymised) => {
+                    policy.anonymised = self.view_named(&items.view).0;
+                    policy.anonymised_clauses = self.cited(&items.clauses);
+                }
                 Some(Dataset::Statistical) => {
                     let message = "a statistical dataset holds level `statistical` and nothing else";
                     self.reader.fault(items.id.span.clone(), message, None);
                 }
                 None => {}
             }
-            self.cited(&items.clauses);
         }
     }
 }
