@@ -233,11 +233,16 @@ async fn no_such_route_or_method_is_refused_and_on_record() {
         got.is_problem(405, "no-such-method", method);
         assert_eq!(got.field("allow"), Some(allow), "{method}");
     }
+    for method in ["TRACE", "OPTIONS"] {
+        let got = gate.send(method, "/donors", &coordinator(), "").await;
+        assert!(got.status == 405 && !got.bytes.contains("Bearer"), "{method}: {}", got.bytes);
+    }
     assert_eq!(gate.place.stage.asked(), 0);
     let log = gate.end().await.log();
     let refusals = log.refusals();
     assert_eq!(refusals[..4], [("no-such-route", 404); 4]);
     assert_eq!(refusals[4..], [("no-such-method", 405); 2]);
+    assert_eq!(log.strangers(), [("no-such-method", 2)].into(), "refused before anybody is known: counted");
     let records = log.of("refusal");
     assert!(records.iter().all(|record| record["caller"]["id"] == "s-1" && record["purpose"] == "coordination"));
     assert!(!records.iter().any(|record| record.to_string().contains("nothing")), "the path as it came is no template");
