@@ -158,6 +158,13 @@ impl Committer {
         Ok(Ok(()))
     }
 
+    /// Before anything is handed over: readiness knows of a log that is full from the start.
+    pub(super) fn look_for_room(&mut self) -> io::Result<()> {
+        let room = self.within_budget(FRAME_BYTES)?;
+        self.shared.full.store(!room, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Whether a record fits beside the reserve and the endings of what is open. Counts the files again before saying
     /// no: an operator may have removed some.
     fn within_budget(&mut self, line_bytes: u64) -> io::Result<bool> {

@@ -247,6 +247,7 @@ fn start(
     committer.chain.newest_ms = committer.chain.newest_ms.max(now_ms);
     committer.shared.newest_ms.store(committer.chain.newest_ms, Ordering::Relaxed);
     committer.append(Flush::Batch)?;
+    committer.look_for_room()?;
     Ok(committer)
 }
 

@@ -1,17 +1,21 @@
-//! `sekisho audit`: is the access log what was written, and what is happening?
+//! `sekisho audit`: is the access log what was written, what is happening, and does it go on with this clock?
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::serve::failure;
 use super::terminal::Terminal;
-use super::{Exit, Failure};
-use crate::audit::{Report, Tail, tail, verify};
+use super::{Exit, Failure, operator};
+use crate::audit::{AuditError, Caller, Log, Report, Tail, tail, verify};
+use crate::proxy::settings::Settings;
+use crate::proxy::sites::now_ms;
 use crate::store::Directory;
 
-/// Read and verify the access log
+/// Read and verify the access log; accept a clock that went back
 #[derive(Args)]
 pub(super) struct Audit {
     #[command(subcommand)]
@@ -51,6 +55,16 @@ enum AuditCommand {
         #[arg(short = 'n', long, default_value_t = 20)]
         last: usize,
     },
+    /// Go on with a clock that is behind the newest record
+    ///
+    /// A gate whose clock is more than 60 s behind answers 503. Set the clock right first; if it is right now, and the
+    /// records were written by one that ran ahead, stop the gate, accept it here, and start again. It is recorded.
+    #[command(name = "accept-clock", after_help = "Examples:\n  sekisho audit accept-clock --config sekisho.toml")]
+    AcceptClock {
+        /// The settings of the gate
+        #[arg(long, short, default_value = "sekisho.toml", value_name = "FILE")]
+        config: PathBuf,
+    },
 }
 
 impl Audit {
@@ -66,8 +80,35 @@ impl Audit {
                 tail(&disk, options, terminal.stream(), || pause)?;
                 Ok(Exit::Good)
             }
+            AuditCommand::AcceptClock { config } => accept_clock(terminal, config),
         }
     }
+}
+
+fn accept_clock(terminal: &mut Terminal, config: &Path) -> Result<Exit, Failure> {
+    let settings = Settings::read(config).map_err(failure)?;
+    let folder = settings.data.log();
+    if !settings.data.has_log() {
+        return Err(Failure::Usage(format!("there is no log in {}: nothing to accept", folder.display())));
+    }
+    let refused = |error: AuditError| {
+        let hint = if matches!(error, AuditError::Locked) { "; stop the gate first" } else { "" };
+        Failure::Usage(format!("{}: {error}{hint}", folder.display()))
+    };
+    let disk = Directory::open(&folder).map_err(|error| unreadable(&folder, &error))?;
+    let (log, recovery) = Log::open(Arc::new(disk), settings.audit.clone(), Arc::new(now_ms)).map_err(refused)?;
+    let said = match recovery.clock_behind_ms {
+        None => "the clock is not behind: nothing to accept".to_owned(),
+        Some(behind_ms) => {
+            let by = operator();
+            let by = Caller { issuer: "this machine", id: &by, ..Caller::default() };
+            log.accept_clock(Some(by)).wait().map_err(refused)?;
+            format!("accepted: the newest record was {behind_ms} ms ahead of the clock")
+        }
+    };
+    log.close();
+    terminal.line(said)?;
+    Ok(Exit::Good)
 }
 
 fn verify_chains(terminal: &mut Terminal, folder: &Path, as_json: bool) -> Result<Exit, Failure> {

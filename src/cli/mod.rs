@@ -155,6 +155,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Whoever sits at this machine, as records of changes name him.
+fn operator() -> String {
+    std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown".to_owned())
+}
+
 fn report(failure: &Failure, to: &mut dyn io::Write, paint: Paint) -> io::Result<()> {
     let mut error = |detail: &str| {
         let head = paint.red("error:");

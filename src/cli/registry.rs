@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::serve::failure;
 use super::terminal::Terminal;
-use super::{Exit, Failure, documents};
+use super::{Exit, Failure, documents, operator};
 use crate::audit::{Administrative, Caller, Detail, Log, Options, Seal};
 use crate::policy::{Policy, Source, Vocabulary};
 use crate::proxy::keys::Keys;
@@ -139,8 +139,7 @@ impl Desk {
         std::fs::create_dir_all(&data.directory)
             .map_err(|e| Failure::Usage(format!("cannot make {}: {e}", data.directory.display())))?;
         let registry = registry::Registry::open(&data.registry(), &vocabulary, &zone, options).map_err(refused)?;
-        let by = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown".to_owned());
-        Ok(Desk { registry, policies, settings, by })
+        Ok(Desk { registry, policies, settings, by: operator() })
     }
 
     fn record(&self, action: &str, kind: Kind, subject: Option<&str>) -> Result<(), Failure> {

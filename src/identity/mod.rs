@@ -178,18 +178,24 @@ impl Authenticator {
         self.revoked.store(Arc::new(list));
     }
 
-    /// Reads the key files again. A set that differs counts from the next request on.
+    /// Reads the key files again: all of them, or none. A set that differs counts from the next request on.
     ///
     /// # Errors
-    /// Every issuer whose file cannot be read or is no key set; for these the keys in force stay in force.
+    /// Every issuer whose file cannot be read or is no key set; then the keys in force stay in force for all issuers.
     pub fn reload_files(&self) -> Result<(), Vec<KeysError>> {
-        let mut faults = Vec::new();
+        let (mut read, mut faults) = (Vec::new(), Vec::new());
         for issuer in &self.issuers {
-            if let KeySource::File(path) = &issuer.settings.source
-                && let Err(message) = issuer.load_file(path)
-            {
-                faults.push(KeysError { issuer: issuer.settings.id.clone(), message });
+            let KeySource::File(path) = &issuer.settings.source else { continue };
+            match issuer.read_file(path) {
+                Ok(text) => read.push((issuer, path, text)),
+                Err(message) => faults.push(KeysError { issuer: issuer.settings.id.clone(), message }),
             }
+        }
+        for (issuer, path, text) in read.iter().filter(|_| faults.is_empty()) {
+            // Each was read as a key set above.
+            issuer
+                .install(path, text)
+                .map_err(|message| vec![KeysError { issuer: issuer.settings.id.clone(), message }])?;
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
@@ -247,10 +253,21 @@ impl Issuer {
     }
 
     fn load_file(&self, path: &Path) -> Result<(), String> {
+        self.install(path, &files::read(path)?)
+    }
+
+    /// A file that holds a key set.
+    fn read_file(&self, path: &Path) -> Result<Vec<u8>, String> {
         let text = files::read(path)?;
+        key_set::KeySet::parse(&text, &self.settings.algorithms)
+            .map_err(|fault| format!("`{}` is {fault}", path.display()))?;
+        Ok(text)
+    }
+
+    fn install(&self, path: &Path, text: &[u8]) -> Result<(), String> {
         let differs = self
             .keys
-            .install(&text, &self.settings.algorithms)
+            .install(text, &self.settings.algorithms)
             .map_err(|fault| format!("`{}` is {fault}", path.display()))?;
         if differs {
             self.log_new_set();

@@ -109,6 +109,10 @@ impl Problem {
         issues.extend(
             self.reasons.iter().filter(|(code, ..)| *code != self.kind).map(|(code, _, detail)| issue(detail, code)),
         );
+        if let Some(contact) = &self.contact {
+            let told = json!({"severity": "information", "code": "informational", "diagnostics": contact});
+            issues.push(told);
+        }
         json!({"resourceType": "OperationOutcome", "issue": issues})
     }
 

@@ -22,8 +22,9 @@ use super::listener::{Listener, Tls};
 use super::process;
 use super::reload::Reloader;
 use super::settings::Settings;
-use super::sites::Sites;
+use super::sites::{Sites, now_ms};
 use super::tls;
+use crate::audit::Clock;
 
 /// How often the log and the metrics are tended.
 const TEND: Duration = Duration::from_secs(2);
@@ -44,6 +45,18 @@ impl Server {
     /// # Errors
     /// Whatever stops a start: see [`Sites::open`] and [`Listener::bind`].
     pub fn new(settings: Settings, metrics: PrometheusHandle) -> Result<Server, ProxyError> {
+        Server::with_clock(settings, metrics, Arc::new(now_ms))
+    }
+
+    /// The same, by this clock: what is in force, what has expired and when it was recorded are judged by it.
+    ///
+    /// # Errors
+    /// As [`Server::new`].
+    pub fn with_clock(
+        settings: Settings,
+        metrics: PrometheusHandle,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Server, ProxyError> {
         let tls = settings.gate.tls.as_ref().map(tls::server).transpose()?;
         let tls: Option<Tls> = tls.map(|config| Arc::new(ArcSwap::new(config)));
         // Bound first: a second gate of the same settings fails here, before it would touch log and registry.
@@ -51,7 +64,7 @@ impl Server {
             Listener::bind(settings.gate.listen, tls.clone(), settings.gate.insecure_plaintext, settings.limits)?;
         // Health says no more than its door's address does: it may be plain wherever the operator puts it.
         let admin = Listener::bind(settings.admin.listen, None, true, admin_limits())?;
-        let sites = Arc::new(Sites::open(&settings)?);
+        let sites = Arc::new(Sites::open_at(&settings, clock)?);
         let admin_hosts = settings.admin.hosts.clone();
         let reloader = Arc::new(Reloader::new(settings, Arc::clone(&sites), tls)?);
         Ok(Server { gate, admin, sites, reloader, metrics, admin_hosts })

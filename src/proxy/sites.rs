@@ -62,6 +62,14 @@ impl Sites {
     /// Every fault of a document; a lost key; a registry that is gone though a log exists; a log that is in use, full or
     /// damaged. Nothing is made before all documents and keys are read.
     pub fn open(settings: &Settings) -> Result<Sites, ProxyError> {
+        Sites::open_at(settings, Arc::new(now_ms))
+    }
+
+    /// The same, by this clock. Settings cannot name one: only code can.
+    ///
+    /// # Errors
+    /// As [`Sites::open`].
+    pub fn open_at(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Sites, ProxyError> {
         let vocabulary = vocabulary()?;
         let keys = Keys::read(&settings.data.keys)?;
         let mut generations = Vec::new();
@@ -80,7 +88,6 @@ impl Sites {
         let options = registry::Options { create: first_start, staleness_ms_max: data.staleness_ms_max };
         let registry = Registry::open(&data.registry(), &vocabulary, &zone, options);
         let registry = Arc::new(registry.map_err(|error| ProxyError::file(data.registry(), error))?);
-        let clock: Arc<dyn Clock> = Arc::new(now_ms);
         let opened = Log::open(Arc::new(log_folder), settings.audit.clone(), Arc::clone(&clock));
         let (log, recovery) = opened.map_err(|error| ProxyError::file(data.log(), error))?;
         if let Some(torn) = &recovery.torn {

@@ -27,7 +27,7 @@ fn a_clause_that_rules_keep_and_no_case_exercises_fails() {
     let folder = Folder::of("coverage-cases", "jmdp");
     folder.write("cases.toml", "");
     let policy = std::fs::read_to_string(format!("{}/policy.toml", folder.path())).unwrap();
-    folder.write("policy.toml", &policy.replace("\"condition:in-force\", ", ""));
+    folder.write("policy.toml", policy.replace("\"condition:in-force\", ", ""));
     let report = sekisho(&["coverage", folder.path(), "--json"]);
     assert_eq!(report.code, 1);
     let clauses = report.json()["clauses"].as_array().unwrap().clone();

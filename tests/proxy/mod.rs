@@ -1,8 +1,17 @@
 mod backends;
 mod codings;
 mod connections;
+mod failing;
 mod files;
+mod gate;
+mod http;
+mod interrupted;
+mod mechanisms;
+mod nonsense;
+mod process;
 mod routes;
 mod running;
+mod stage;
 mod support;
 mod tls;
+mod unable;

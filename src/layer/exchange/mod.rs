@@ -90,9 +90,24 @@ impl Exchange {
         F: FnOnce(Request<ForwardBody>) -> Fut,
         Fut: Future<Output = Answered<RB>>,
     {
-        match self.judge(&head, body).await {
-            Ok(ready) => self.forward(&head, ready, forward).await,
-            Err(out) => *out,
+        let begun = async {
+            let ready = self.judge(&head, body).await?;
+            let pending = self.begin(&ready);
+            Ok::<_, Box<Out>>((ready, pending))
+        };
+        match caught(begun).await {
+            Some(Ok((ready, Ok(pending)))) => self.forward(&head, ready, pending, forward).await,
+            Some(Ok((_, Err(_)))) => self.cannot_record(),
+            Some(Err(out)) => *out,
+            None => *self.failed(&head).await,
+        }
+    }
+
+    /// A panic before anything was begun: on record as a refusal of whoever called, as far as that can still be told.
+    async fn failed(&self, head: &Parts) -> Box<Out> {
+        match self.identify(head) {
+            Ok(judgement) => self.refuse(&judgement, panicked(), None, &[]).await,
+            Err(_) => self.strange(panicked()),
         }
     }
 

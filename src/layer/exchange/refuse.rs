@@ -39,6 +39,12 @@ impl Exchange {
         hidden && !judgement.is_staff() && !judgement.caller.is_principal()
     }
 
+    /// Nothing here for this caller; a person is told whom to turn to, whatever the reason was.
+    pub(super) fn not_available(&self, judgement: &Judgement) -> Problem {
+        let contact = || judgement.policy.document.meta.contact.text.clone();
+        Problem { contact: judgement.caller.is_principal().then(contact), ..Problem::not_available() }
+    }
+
     /// `anybodys`: it was refused for anybody's record, so that nothing in it depends on a person.
     pub(super) fn decision_problem(&self, judgement: &Judgement, refusal: &Refusal, anybodys: bool) -> Problem {
         // What anybody's record would have passed fails for this person's consent, on which art. 28 rests.
@@ -46,7 +52,7 @@ impl Exchange {
             |reason: Reason| reason.is_about_the_person() || (!anybodys && reason == Reason::OverseasBasisMissing);
         let hidden = judgement.route().is_none_or(|route| route.existence() == Existence::Hidden);
         if hidden && !judgement.is_staff() && refusal.reasons.iter().any(of_person) {
-            return Problem::not_available();
+            return self.not_available(judgement);
         }
         let first = refusal.reasons.iter().next().unwrap_or(Reason::PurposeUnknown);
         let status = if first == Reason::PurposeMissing { StatusCode::BAD_REQUEST } else { StatusCode::FORBIDDEN };

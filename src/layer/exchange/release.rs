@@ -24,7 +24,14 @@ use crate::policy::{Action, Categories, Form, Release};
 use crate::redact::{LinkRewriter, Redactor};
 
 impl Exchange {
-    pub(super) async fn forward<RB, F, Fut>(&self, head: &Parts, ready: Ready, forward: F) -> Out
+    /// `pending`: the beginning, on its way to the log.
+    pub(super) async fn forward<RB, F, Fut>(
+        &self,
+        head: &Parts,
+        ready: Ready,
+        pending: Pending<Ticket>,
+        forward: F,
+    ) -> Out
     where
         RB: http_body::Body<Data = Bytes> + Send + 'static,
         RB::Error: Into<BoxError>,
@@ -32,10 +39,6 @@ impl Exchange {
         Fut: Future<Output = Answered<RB>>,
     {
         let judgement = Arc::clone(&ready.judgement);
-        let pending = match self.begin(&ready) {
-            Ok(pending) => pending,
-            Err(_) => return self.cannot_record(),
-        };
         let Some(request) = self.forwarded(head, &ready) else {
             drop(pending);
             return self.problem(&Problem::bad_gateway("target", "the request cannot be put to the backend"));
@@ -132,8 +135,11 @@ impl Exchange {
         RB::Error: Into<BoxError>,
     {
         let (parts, body) = response.into_parts();
-        if let Some(problem) = upstream_problem(parts.status) {
-            let outcome = if parts.status.is_server_error() { Outcome::Failed } else { Outcome::Completed };
+        if let Some(mut problem) = upstream_problem(parts.status) {
+            if problem.status == StatusCode::NOT_FOUND {
+                problem = self.not_available(&ready.judgement);
+            }
+            let outcome = if problem.status.is_server_error() { Outcome::Failed } else { Outcome::Completed };
             return self.end_refused(ticket, outcome, &problem, backend_us);
         }
         let location = self.location(&ready, &parts.headers);
@@ -202,7 +208,7 @@ impl Exchange {
             First::Blind(code) => Problem::unavailable(code, "the gate cannot know or record; nothing is released"),
             First::Dropped => match pump.notes() {
                 Notes { refusal: Some(refusal), .. } => self.decision_problem(&ready.judgement, &refusal, false),
-                _ => Problem::not_available(),
+                _ => self.not_available(&ready.judgement),
             },
         };
         let outcome = if problem.status.is_server_error() { Outcome::Failed } else { Outcome::Completed };

@@ -117,7 +117,9 @@ impl Exchange {
             match ready.judgement.original(&named.id, general, form) {
                 Some(original) if *original == *named.id => {}
                 Some(original) => replaced.push((named.part, named.raw.clone(), original.into_owned())),
-                None => return Err(self.refuse(&ready.judgement, Problem::not_available(), None, &[]).await),
+                None => {
+                    return Err(self.refuse(&ready.judgement, self.not_available(&ready.judgement), None, &[]).await);
+                }
             }
         }
         Ok(replaced)
@@ -141,7 +143,7 @@ impl Exchange {
             _ => judgement.original(named, general, form),
         };
         let Some(original) = original.filter(|id| crate::catalogue::is_subject_id(id)) else {
-            return Err(self.refuse(&judgement, Problem::not_available(), None, &[]).await);
+            return Err(self.refuse(&judgement, self.not_available(&judgement), None, &[]).await);
         };
         if in_body.is_some_and(|other| other != named) {
             let problem = Problem::new(
@@ -153,7 +155,7 @@ impl Exchange {
         }
         let sealed = self.gate.seal.subject(&original);
         let Ok(sealed) = sealed else {
-            return Err(self.refuse(&judgement, Problem::not_available(), None, &[]).await);
+            return Err(self.refuse(&judgement, self.not_available(&judgement), None, &[]).await);
         };
         ready.subjects = vec![sealed];
         let record = record_named(&judgement, resolved, (general, form));
