@@ -4,5 +4,5 @@ mod connections;
 mod files;
 mod routes;
 mod running;
-mod support;
+pub(crate) mod support;
 mod tls;
