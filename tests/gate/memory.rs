@@ -34,7 +34,8 @@ struct Shape {
 }
 
 fn patient(number: usize) -> String {
-    let (name, filler) = (CANARY.repeat(20), "経過観察".repeat(30));
+    // Short ones are many, and each is judged and put on record: that takes its time.
+    let (name, filler) = (CANARY.repeat(20), "経過観察".repeat(if long() { 30 } else { 200 }));
     format!(
         r#"{{"id":"p-{number:07}","history":["{filler}"],"blood_type":"released","my_number":"{CANARY}","notes":"{filler}","new":"{name}"}}"#
     )
