@@ -130,7 +130,9 @@ impl Manner {
         }
         let middle = body.len() / 2;
         match self.trouble {
-            Trouble::Garbled if !body.is_empty() => body[middle] ^= 0x55,
+            // A coded body is garbled at its beginning: within, a copy of the wrong place is another document, well formed,
+            // in which values stand under other names; nobody who decodes it as it comes could tell.
+            Trouble::Garbled if !body.is_empty() => body[if self.coding == "identity" { middle } else { 0 }] ^= 0x55,
             Trouble::Trailing => body.extend_from_slice(format!("{{\"{}\":1}}", values[0]).as_bytes()),
             _ => {}
         }
