@@ -1,6 +1,7 @@
 //! The layer in process: requests through identity, declaration, decision, record and redaction to the sample APIs.
 
 mod canary;
+pub(crate) mod cases;
 mod closed;
 mod ids;
 mod leaks;

@@ -254,12 +254,6 @@ impl Stand {
         self.gate.registry.add(&entry, &[Arc::clone(&self.policy)], "test", NOW_MS.cast_signed()).map(|_| ()).unwrap();
     }
 
-    /// Puts a fact on file, if there can be such a fact.
-    pub(crate) fn try_add(&self, kind: &str, words: &str) -> bool {
-        let Ok(entry) = Entry::parse(kind, words.split(' ')) else { return false };
-        self.gate.registry.add(&entry, &[Arc::clone(&self.policy)], "test", NOW_MS.cast_signed()).is_ok()
-    }
-
     /// The registry's file is gone.
     pub(crate) fn lose_registry(&self) {
         std::fs::remove_file(self.folder.join("registry")).unwrap();

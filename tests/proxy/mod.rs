@@ -12,6 +12,6 @@ mod process;
 mod routes;
 mod running;
 mod stage;
-mod support;
+pub(crate) mod support;
 mod tls;
 mod unable;

@@ -1,13 +1,9 @@
 //! A whole gate on free ports: refusals, health, reload, drain.
 
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use async_compression::tokio::write::{GzipDecoder, GzipEncoder};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use sekisho::proxy::keys;
 use sekisho::proxy::serve::Server;
@@ -16,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::support::{Backend, Scratch, Then, backend, raw, soon};
+use super::support::{Backend, Scratch, Then, backend, key_set, minted, raw, soon};
 
 struct Gate {
     scratch: Scratch,
@@ -59,24 +55,9 @@ may-assert = {{ roles = {{ coord = "coordination-staff" }} }}
     Settings::read(&scratch.write("sekisho.toml", &text, 0o644)).unwrap()
 }
 
-static KEY: LazyLock<EcdsaKeyPair> =
-    LazyLock::new(|| EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap());
-
-fn key_set() -> String {
-    let point = KEY.public_key().as_ref();
-    let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
-    format!(r#"{{"keys":[{{"kty":"EC","crv":"P-256","alg":"ES256","use":"sig","kid":"k","x":"{x}","y":"{y}"}}]}}"#)
-}
-
 /// A coordinator's token that holds for ten minutes.
 fn token() -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256","typ":"JWT","kid":"k"}"#);
-    let claims =
-        format!(r#"{{"iss":"https://login.example","aud":"api","sub":"s-1","exp":{},"roles":["coord"]}}"#, now + 600);
-    let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims));
-    let signature = KEY.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    minted(&serde_json::json!({"sub": "s-1", "roles": ["coord"]}))
 }
 
 async fn start() -> Gate {

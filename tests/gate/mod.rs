@@ -1,0 +1,8 @@
+//! The whole gate: the program itself as a process of its own, real sockets on both sides, a real disk.
+
+mod canary;
+mod coded;
+mod killed;
+mod memory;
+mod support;
+mod unruly;
