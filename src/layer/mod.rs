@@ -19,6 +19,7 @@ mod headers;
 mod help;
 mod judgement;
 mod layout;
+mod pump;
 mod record;
 mod refusal;
 mod service;

@@ -1,0 +1,383 @@
+//! Drives a backend's body through its filter: each piece is judged, then on record, and only then ready to leave.
+//!
+//! Whatever ends it early, the ending is recorded: at the last frame, at a fault, or when it is dropped. What was cut before
+//! a fault was judged, and leaves once it is on record; nothing after it does.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body::Body;
+
+use super::body::BoxError;
+use super::entry::{EntryJudge, Notes};
+use super::judgement::Judgement;
+use super::record;
+use crate::audit::{self, AuditError, Latency, Outcome, Pending, Ticket};
+use crate::redact::{Redactor, Tally};
+
+/// A backend's body.
+pub(super) type Upstream = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
+/// The pump after a step, and what may leave: nothing more, bytes, or why the body is cut.
+pub(super) type Stepped = (Box<Pump>, Option<Result<Bytes, BoxError>>);
+
+/// How much of the backend's body is redacted at a time, in bytes.
+const PIECE_BYTES: usize = 16 << 10;
+/// How much may wait for the log, in bytes; past it nothing more is cut.
+const HELD_BYTES_MAX: usize = 64 << 10;
+
+/// Where bytes become readable and readable ones become releasable.
+enum Filter {
+    /// JSON, by plan.
+    Json(Box<Redactor<EntryJudge>>),
+    /// A body that cannot be read inside, every category of whose route is clear.
+    Opaque,
+}
+
+/// Drives one body through its filter.
+pub(super) struct Pump {
+    judgement: Arc<Judgement>,
+    upstream: Upstream,
+    filter: Filter,
+    notes: Arc<Mutex<Notes>>,
+    ticket: Option<Ticket>,
+    /// Whether the begin record already names whom all of this is about.
+    on_record: bool,
+    /// Judged and on record.
+    ready: VecDeque<Bytes>,
+    /// Judged, and handed to the log.
+    held: VecDeque<Held>,
+    held_bytes: usize,
+    /// Of the piece being redacted.
+    pending: Bytes,
+    /// Why nothing more is cut: the body's end, or what stops it once what was cut before has left.
+    cut: Option<Result<(), Stop>>,
+    ended: bool,
+    status: u16,
+    started: Instant,
+    backend_us: u64,
+    received_bytes: u64,
+    released_bytes: u64,
+    first_byte_us: Option<u64>,
+}
+
+/// What a [`Pump`] begins with.
+pub(super) struct Start {
+    pub(super) judgement: Arc<Judgement>,
+    pub(super) upstream: Upstream,
+    pub(super) redactor: Option<Redactor<EntryJudge>>,
+    pub(super) notes: Arc<Mutex<Notes>>,
+    pub(super) ticket: Ticket,
+    pub(super) on_record: bool,
+    pub(super) status: u16,
+    pub(super) started: Instant,
+    pub(super) backend_us: u64,
+}
+
+/// What the first look at a body showed.
+pub(super) enum First {
+    /// Something may leave, or the body has ended.
+    Ready,
+    /// The one entry of the body was dropped.
+    Dropped,
+    /// It cannot be judged; the code says why.
+    Fault(&'static str),
+    /// The registry or the log failed.
+    Blind(&'static str),
+}
+
+impl Pump {
+    pub(super) fn new(start: Start) -> Box<Pump> {
+        Box::new(Pump {
+            judgement: start.judgement,
+            upstream: start.upstream,
+            filter: start.redactor.map_or(Filter::Opaque, |redactor| Filter::Json(Box::new(redactor))),
+            notes: start.notes,
+            ticket: Some(start.ticket),
+            on_record: start.on_record,
+            ready: VecDeque::new(),
+            held: VecDeque::new(),
+            held_bytes: 0,
+            pending: Bytes::new(),
+            cut: None,
+            ended: false,
+            status: start.status,
+            started: start.started,
+            backend_us: start.backend_us,
+            received_bytes: 0,
+            released_bytes: 0,
+            first_byte_us: None,
+        })
+    }
+
+    /// Goes on until something may leave, the end, or a fault: before the status line is sent.
+    pub(super) async fn first(&mut self) -> First {
+        while self.ready.is_empty() && !self.ended {
+            if let Err(stop) = self.advance().await {
+                return match stop {
+                    Stop::Fault(code) => First::Fault(code),
+                    Stop::Blind(code) => First::Blind(code),
+                };
+            }
+        }
+        match &self.filter {
+            Filter::Json(redactor) if self.ready.is_empty() && redactor.tally().released == 0 => First::Dropped,
+            Filter::Json(_) | Filter::Opaque => First::Ready,
+        }
+    }
+
+    /// Why the one entry was dropped.
+    pub(super) fn notes(&self) -> Notes {
+        std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Ends the record of a request whose body is not released.
+    pub(super) fn end_without_body(&mut self, outcome: Outcome, code: &'static str, status: u16) {
+        self.status = status;
+        self.end(outcome, Some(code));
+    }
+
+    pub(super) async fn step(mut self: Box<Pump>) -> Stepped {
+        loop {
+            if let Some(bytes) = self.ready.pop_front() {
+                self.released_bytes += bytes.len() as u64;
+                if self.first_byte_us.is_none() {
+                    self.first_byte_us = Some(micros(self.started));
+                }
+                return (self, Some(Ok(bytes)));
+            }
+            if self.ended {
+                self.end(Outcome::Completed, None);
+                return (self, None);
+            }
+            if let Err(stop) = self.advance().await {
+                let code = match stop {
+                    Stop::Fault(code) | Stop::Blind(code) => code,
+                };
+                self.end(Outcome::Failed, Some(code));
+                return (self, Some(Err(code.into())));
+            }
+        }
+    }
+
+    /// One step further: what is on record becomes ready; meanwhile the next piece is cut and handed to the log, so that
+    /// a flush overlaps the cutting, and one flush may answer for several pieces.
+    async fn advance(&mut self) -> Result<(), Stop> {
+        match std::future::poll_fn(|context| self.poll_next(context)).await {
+            Next::Durable(Err(_)) => return Err(Stop::Blind("record-failed")),
+            Next::Durable(Ok(())) => {
+                let Some(held) = self.held.pop_front() else { return Ok(()) };
+                self.held_bytes -= held.bytes.len();
+                if !held.bytes.is_empty() {
+                    self.ready.push_back(held.bytes);
+                }
+            }
+            Next::Piece => {
+                if let Err(stop) = self.cut_piece() {
+                    self.cut = Some(Err(stop));
+                }
+            }
+            Next::Broken => self.cut = Some(Err(Stop::Fault("backend-body-broken"))),
+            Next::End => self.cut = Some(self.finish()),
+            Next::AllLeft => match self.cut.take() {
+                Some(Err(stop)) => return Err(stop),
+                Some(Ok(())) | None => self.ended = true,
+            },
+        }
+        Ok(())
+    }
+
+    /// Whatever comes first: the oldest piece is durable, or there is room and something to cut.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Next> {
+        if let Some(oldest) = self.held.front_mut()
+            && let Poll::Ready(durable) = oldest.poll_durable(context)
+        {
+            return Poll::Ready(Next::Durable(durable));
+        }
+        if self.cut.is_some() {
+            return if self.held.is_empty() { Poll::Ready(Next::AllLeft) } else { Poll::Pending };
+        }
+        if self.held_bytes >= HELD_BYTES_MAX {
+            return Poll::Pending;
+        }
+        if !self.pending.is_empty() {
+            return Poll::Ready(Next::Piece);
+        }
+        match ready!(self.upstream.as_mut().poll_frame(context)) {
+            Some(Ok(frame)) => {
+                self.pending = frame.into_data().unwrap_or_default(); // trailers stop here
+                self.received_bytes += self.pending.len() as u64;
+                Poll::Ready(Next::Piece)
+            }
+            Some(Err(_)) => Poll::Ready(Next::Broken),
+            None => Poll::Ready(Next::End),
+        }
+    }
+
+    fn cut_piece(&mut self) -> Result<(), Stop> {
+        let piece = self.pending.split_to(self.pending.len().min(PIECE_BYTES));
+        let mut out = Vec::new();
+        let pushed = match &mut self.filter {
+            Filter::Json(redactor) => redactor.push(&piece, &mut out),
+            Filter::Opaque => {
+                self.hold(Held { bytes: piece, pending: VecDeque::new() });
+                return Ok(());
+            }
+        };
+        if pushed.is_err() {
+            return Err(Stop::Fault("body-not-judged"));
+        }
+        self.record(out)
+    }
+
+    fn finish(&mut self) -> Result<(), Stop> {
+        let mut out = Vec::new();
+        if let Filter::Json(redactor) = &mut self.filter
+            && redactor.finish(&mut out).is_err()
+        {
+            return Err(Stop::Fault("body-not-judged"));
+        }
+        self.record(out)
+    }
+
+    /// Hands the windows of `out` to the log, and holds it until they are durable.
+    fn record(&mut self, out: Vec<u8>) -> Result<(), Stop> {
+        if self.notes.lock().unwrap_or_else(PoisonError::into_inner).blind {
+            return Err(Stop::Blind("registry-unreadable"));
+        }
+        let windows = match &mut self.filter {
+            Filter::Json(redactor) => redactor.take_windows(),
+            Filter::Opaque => Vec::new(),
+        };
+        let on_record = self.on_record;
+        let mut pending = VecDeque::new();
+        for window in windows.iter().filter(|window| !window.disclosures.is_empty() && !on_record) {
+            pending.push_back(self.continuation(window)?);
+        }
+        if !(out.is_empty() && pending.is_empty()) {
+            self.hold(Held { bytes: Bytes::from(out), pending });
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, held: Held) {
+        self.held_bytes += held.bytes.len();
+        self.held.push_back(held);
+    }
+
+    fn continuation(&mut self, window: &crate::redact::Window) -> Result<Pending<u64>, Stop> {
+        let judgement = &self.judgement;
+        let route = judgement.route();
+        let class = route.and_then(|route| route.subject_class()).unwrap_or("none");
+        // What a cell of statistics "is about" is its count: no one's id.
+        let someones = route.is_some_and(|route| !route.is_of_no_one());
+        let mut sealed = Vec::new();
+        for disclosure in &window.disclosures {
+            let subject = disclosure
+                .subject
+                .as_deref()
+                .filter(|_| someones)
+                .map(|id| judgement.gate.seal.subject(id))
+                .transpose();
+            let subject = subject.map_err(|_| Stop::Blind("record-failed"))?;
+            sealed.push((subject, record::occurred(&judgement.policy, disclosure)));
+        }
+        let disclosed: Vec<_> = sealed
+            .iter()
+            .map(|(subject, forms)| audit::Disclosure { class, subjects: subject.as_slice(), forms })
+            .collect();
+        let dropped = match &self.filter {
+            Filter::Json(redactor) => redactor.tally().dropped,
+            Filter::Opaque => 0,
+        };
+        let record = audit::Window { disclosed: &disclosed, entries_dropped: dropped, window_bytes: window.end };
+        let Some(ticket) = &mut self.ticket else { return Err(Stop::Blind("record-failed")) };
+        Ok(ticket.continuation(&record))
+    }
+
+    fn end(&mut self, outcome: Outcome, code: Option<&str>) {
+        let Some(ticket) = self.ticket.take() else { return };
+        let nothing: Option<&Tally> = None;
+        let tally = match &self.filter {
+            Filter::Json(redactor) => Some(redactor.tally()),
+            Filter::Opaque => nothing,
+        };
+        let counts = tally.map(|tally| record::counts(&self.judgement.policy, tally)).unwrap_or_default();
+        let places: Vec<&str> = tally.map(|t| t.unclassified_places.iter().map(|p| &**p).collect()).unwrap_or_default();
+        if let Some(tally) = tally.filter(|tally| tally.unclassified > 0) {
+            metrics::counter!("sekisho_unclassified_fields_total").increment(tally.unclassified);
+        }
+        drop(ticket.end(&audit::End {
+            outcome,
+            code,
+            status: Some(self.status),
+            received_bytes: Some(self.received_bytes),
+            released_bytes: self.released_bytes,
+            entries: tally.map(|tally| audit::Entries { released: tally.released, dropped: tally.dropped }),
+            counts: &counts,
+            unclassified: &places,
+            unclassified_fields: tally.map_or(0, |tally| tally.unclassified),
+            latency: Latency {
+                record_us: None,
+                backend_us: Some(self.backend_us),
+                first_byte_us: self.first_byte_us,
+                total_us: Some(micros(self.started)),
+            },
+        }));
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        let outcome = if std::thread::panicking() { Outcome::Failed } else { Outcome::Aborted };
+        self.end(outcome, Some("connection-ended"));
+    }
+}
+
+/// Judged bytes, and the records that have to be durable before the first of them leaves.
+struct Held {
+    bytes: Bytes,
+    pending: VecDeque<Pending<u64>>,
+}
+
+impl Held {
+    fn poll_durable(&mut self, context: &mut Context<'_>) -> Poll<Result<(), AuditError>> {
+        while let Some(first) = self.pending.front_mut() {
+            match ready!(Pin::new(first).poll(context)) {
+                Ok(_) => drop(self.pending.pop_front()),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// What a [`Pump`] can do next.
+enum Next {
+    /// The oldest held piece is on record, or never will be.
+    Durable(Result<(), AuditError>),
+    /// There is something to cut.
+    Piece,
+    /// The backend's body broke off.
+    Broken,
+    /// The backend's body ended.
+    End,
+    /// Nothing more is cut, and all that was is on record.
+    AllLeft,
+}
+
+/// Why a body stops.
+enum Stop {
+    /// It cannot be judged further.
+    Fault(&'static str),
+    /// The gate cannot know or record.
+    Blind(&'static str),
+}
+
+/// Microseconds since `started`.
+pub(super) fn micros(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
