@@ -30,7 +30,7 @@ BY_HAND = [
     ("src/layer/declaration.rs", "if seen.contains(&key) {", "if false {", "a doubled parameter is refused"),
     ("src/layer/declaration.rs", "if fields.next().is_some() {", "if false {", "a doubled field is refused"),
     ("src/layer/gate.rs", "let may = bucket.left >= 1000;", "let may = true;", "refusals of one caller are bounded"),
-    ("src/layer/exchange/subject.rs", "None => return Err(self.refuse(&ready.judgement, Problem::not_available(), None, &[]).await),", "None => {}", "other ids of a path are pseudonyms too"),
+    ("src/layer/exchange/subject.rs", "return Err(self.refuse(&ready.judgement, self.not_available(&ready.judgement), None, &[]).await);", "", "other ids of a path are pseudonyms too"),
     ("src/layer/exchange/subject.rs", "original.filter(|id| crate::catalogue::is_subject_id(id))", "original", "an opened id stays one name"),
     ("src/layer/exchange/subject.rs", "(SubjectAt::Body, None) => {", "(SubjectAt::Body, None) => None, #[allow(unreachable_patterns)] (SubjectAt::Body, None) => {", "a body says whom it is about"),
     ("src/layer/exchange/release.rs", "if !action.releases() && !self.may_read_back(ready, asked) {", "if false {", "an answer to a write is a read"),
@@ -63,14 +63,14 @@ def run(only):
     shutil.copytree(ROOT, COPY, ignore=shutil.ignore_patterns("target", ".git", "node_modules"))
     environment = dict(os.environ, CARGO_TARGET_DIR=str(ROOT / "target" / "mutants" / "build"))
     tests = ["cargo", "test", "-q", "--locked", "--test", "all", "--", "decision::", "layer::"]
+    chosen = [one for one in mutants() if not only or only in one[3] or only in one[0]]
+    for file, old, _, _ in chosen:
+        if old not in (ROOT / file).read_text():
+            sys.exit(f"{file}: `{old}` is not there any more; mend the list in {__file__}")
     alive, tried = [], 0
-    for file, old, new, what in mutants():
-        if only and only not in what and only not in file:
-            continue
+    for file, old, new, what in chosen:
         path = COPY / file
         original = path.read_text()
-        if original.count(old) < 1:
-            sys.exit(f"{file}: `{old}` is not there any more; mend the list in {__file__}")
         path.write_text(original.replace(old, new, 1))
         began = time.time()
         done = subprocess.run(tests, cwd=COPY, env=environment, capture_output=True, text=True)
