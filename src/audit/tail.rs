@@ -92,6 +92,12 @@ pub fn pretty(line: &[u8], colour: bool) -> String {
     let kind = text("/kind");
     let (word, hue, rest) = match kind {
         "begin" => ("permit", GREEN, decided(&record, &words(&record, "/clauses"))),
+        // Answered, and nothing of the backend's in it.
+        "refusal" if ["help", "dry-run"].contains(&codes(&record).as_str()) => {
+            let (word, hue) = if codes(&record) == "help" { ("help", DIM) } else { ("dry run", GREEN) };
+            (word, hue, decided(&record, &words(&record, "/clauses")))
+        }
+        "refusal" if text("/mode") == "dry-run" => ("dry run", RED, decided(&record, &codes(&record))),
         "refusal" => ("refuse", RED, decided(&record, &codes(&record))),
         "continuation" => ("window", DIM, window(&record)),
         "end" => ended(&record),
@@ -117,7 +123,7 @@ fn decided(record: &Value, because: &str) -> String {
         short(organization, 16),
         short(if purpose.is_empty() { "-" } else { purpose }, 24),
         short(method, 8),
-        short(route, 32)
+        short(if route.is_empty() { "-" } else { route }, 32)
     )
 }
 
@@ -144,7 +150,7 @@ fn window(record: &Value) -> String {
     let number = |path: &str| record.pointer(path).and_then(Value::as_u64).unwrap_or_default();
     let groups = record.pointer("/disclosed").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let entries: usize = groups.iter().map(|group| count(group, "/subjects")).sum();
-    format!("of {} #{}: {entries} entries, {} bytes", number("/begin"), number("/window"), number("/window_bytes"))
+    format!("of {} #{}: {entries} subjects, {} bytes", number("/begin"), number("/window"), number("/window_bytes"))
 }
 
 fn strangers(record: &Value) -> String {

@@ -13,7 +13,7 @@ use super::{Exit, Failure, operator};
 use crate::audit::{AuditError, Caller, Log, Report, Tail, tail, verify};
 use crate::proxy::settings::Settings;
 use crate::proxy::sites::now_ms;
-use crate::store::Directory;
+use crate::store::{Directory, Disk};
 
 /// Read and verify the access log; accept a clock that went back
 #[derive(Args)]
@@ -75,6 +75,9 @@ impl Audit {
                 // The gate's own chain; another one is named by its folder.
                 let chain = chains(folder)?.into_iter().next().unwrap_or_else(|| folder.clone());
                 let disk = open(&chain)?;
+                if !follow && holds_nothing(&disk, &chain)? {
+                    return Err(Failure::Usage(format!("there is no log in {}", chain.display())));
+                }
                 let options = Tail { json: *json, colour: terminal.paint.is_coloured(), last: Some(*last) };
                 let pause = follow.then_some(Duration::from_millis(200));
                 tail(&disk, options, terminal.stream(), || pause)?;
@@ -114,7 +117,15 @@ fn accept_clock(terminal: &mut Terminal, config: &Path) -> Result<Exit, Failure>
 fn verify_chains(terminal: &mut Terminal, folder: &Path, as_json: bool) -> Result<Exit, Failure> {
     let mut exit = Exit::Good;
     let mut told = Vec::new();
-    for chain in chains(folder)? {
+    let chains = chains(folder)?;
+    // A chain that was taken away whole would otherwise be the only one that nothing is said of.
+    if folder.join("log").is_dir() && !chains.iter().any(|chain| chain.ends_with("gate")) {
+        return Err(Failure::Usage(format!("the gate's own log is not there: {}", folder.join("log/gate").display())));
+    }
+    for chain in chains {
+        if holds_nothing(&open(&chain)?, &chain)? {
+            return Err(Failure::Usage(format!("there is no log in {}", chain.display())));
+        }
         let report = verify(&open(&chain)?).map_err(|error| unreadable(&chain, &error))?;
         if !report.is_intact() {
             exit = Exit::Wrong;
@@ -159,6 +170,10 @@ fn chains(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 fn open(chain: &Path) -> Result<Directory, Failure> {
     Directory::open_to_read(chain).map_err(|error| unreadable(chain, &error))
+}
+
+fn holds_nothing(disk: &Directory, chain: &Path) -> Result<bool, Failure> {
+    Ok(disk.list().map_err(|error| unreadable(chain, &error))?.is_empty())
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

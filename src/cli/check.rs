@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::documents::{LoadError, catalogue, name, organisations, revisions, source};
 use super::snippet::{self, Severity};
 use super::terminal::{Terminal, count};
-use super::warnings::{of_cases, of_policy};
+use super::warnings::{of_cases, of_catalogue, of_policy};
 use super::{Exit, Failure};
 use crate::decision::cases;
 use crate::policy::{Fault, Revisions};
@@ -41,7 +41,7 @@ pub(super) struct Check {
 struct Findings {
     findings: Vec<(Severity, Fault)>,
     unreadable: Vec<String>,
-    told: String,
+    told: Vec<String>,
 }
 
 impl Check {
@@ -82,7 +82,10 @@ impl Findings {
         }
         let described = folder.join("catalogue.toml").exists();
         if let Some(catalogue) = described.then(|| catalogue(folder)).and_then(|read| found.keep(read)) {
-            found.told.push_str(&format!(", {}", count(catalogue.routes().len(), "route")));
+            found.told.push(count(catalogue.routes().len(), "route"));
+            if let Some(source) = found.keep(source(&folder.join("catalogue.toml"))) {
+                found.warn(of_catalogue(&catalogue, &source));
+            }
         }
         // Stable: files stay in the order of reading, faults come in the order of the file.
         let files: Vec<_> = found.findings.iter().map(|(_, fault)| fault.source.name.clone()).collect();
@@ -94,7 +97,7 @@ impl Findings {
     fn cases(&mut self, path: &Path, revisions: Option<&Revisions>) {
         let Some(source) = self.keep(source(path)) else { return };
         let Some(cases) = self.keep(cases::read(source.clone()).map_err(LoadError::Faults)) else { return };
-        self.told.push_str(&format!(", {}", count(cases.len(), "case")));
+        self.told.push(count(cases.len(), "case"));
         if let Some(revisions) = revisions {
             self.warn(of_cases(&cases, &source, revisions));
         }
@@ -143,7 +146,7 @@ impl Findings {
         };
         let mut parts = Vec::new();
         if !self.told.is_empty() {
-            parts.push(self.told.clone());
+            parts.push(self.told.join(", "));
         }
         if faults > 0 {
             parts.push(count(faults, "fault"));
@@ -177,14 +180,13 @@ impl Findings {
     }
 }
 
-fn told(revisions: &Revisions) -> String {
-    let Some(newest) = revisions.newest() else { return String::new() };
+fn told(revisions: &Revisions) -> Vec<String> {
+    let Some(newest) = revisions.newest() else { return Vec::new() };
     let purposes = newest.purposes().filter(|(_, p)| !p.grouping).count();
-    format!(
-        "{}, {}, {}, {}",
+    vec![
         count(revisions.all().len(), "revision"),
         count(newest.clauses().count(), "clause"),
         count(purposes, "purpose"),
         count(newest.rules().count(), "rule"),
-    )
+    ]
 }

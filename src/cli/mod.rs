@@ -155,9 +155,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Whoever sits at this machine, as records of changes name him.
+/// Whoever runs this command, as records of changes name him: the user id that the operating system knows, and the name
+/// that the environment claims.
 fn operator() -> String {
-    std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown".to_owned())
+    let uid = rustix::process::getuid().as_raw();
+    match std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")) {
+        Ok(name) => format!("uid {uid} ({name})"),
+        Err(_) => format!("uid {uid}"),
+    }
 }
 
 fn report(failure: &Failure, to: &mut dyn io::Write, paint: Paint) -> io::Result<()> {
@@ -175,7 +180,7 @@ fn report(failure: &Failure, to: &mut dyn io::Write, paint: Paint) -> io::Result
             for fault in &faults.0 {
                 snippet::write(to, fault, snippet::Severity::Fault, paint)?;
             }
-            writeln!(to, "{} the documents have faults; `sekisho check` shows all of them", paint.red("error:"))
+            writeln!(to, "{} the documents have faults; `sekisho check` shows all of a policy's", paint.red("error:"))
         }
     }
 }

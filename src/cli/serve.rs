@@ -1,12 +1,13 @@
 //! `sekisho serve`: the gate itself, until it is asked to stop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::terminal::Terminal;
-use super::{Exit, Failure};
-use crate::proxy::ProxyError;
+use super::{Exit, Failure, snippet};
+use crate::proxy::settings::Settings;
+use crate::proxy::{ProxyError, sites};
 
 /// Run the gate in front of an API
 ///
@@ -23,7 +24,7 @@ pub(super) struct Serve {
     /// Print annotated settings and do nothing else
     #[arg(long)]
     example: bool,
-    /// Read and check the settings and do nothing else
+    /// Read the settings and all that they name, say what is wrong, and do nothing else
     #[arg(long, conflicts_with = "example")]
     check: bool,
 }
@@ -34,13 +35,32 @@ impl Serve {
             crate::proxy::settings::EXAMPLE.lines().try_for_each(|line| terminal.line(line))?;
             return Ok(Exit::Good);
         }
-        let done = match self.check {
-            true => crate::proxy::settings::Settings::read(self.settings.as_ref().unwrap_or(&self.config)).map(|_| ()),
-            false => crate::proxy::serve::serve(self.settings.as_ref().unwrap_or(&self.config)),
-        };
-        done.map_err(failure)?;
+        let file = self.settings.as_ref().unwrap_or(&self.config);
+        if self.check {
+            return check(file, terminal);
+        }
+        crate::proxy::serve::serve(file).map_err(failure)?;
         Ok(Exit::Good)
     }
+}
+
+fn check(file: &Path, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let settings = Settings::read(file).map_err(failure)?;
+    let found = sites::check(&settings);
+    let paint = terminal.paint;
+    for fault in &found.faults.0 {
+        snippet::write(terminal.stream(), fault, snippet::Severity::Fault, paint)?;
+    }
+    for wrong in found.wrong.iter().flat_map(|wrong| wrong.lines()) {
+        terminal.wrapped("error: ", wrong)?;
+    }
+    for missing in &found.missing {
+        terminal.wrapped("warning: ", missing)?;
+    }
+    let faults = found.faults.0.len() + found.wrong.len();
+    let verdict = if faults == 0 { paint.green("sound") } else { paint.red("faulty") };
+    terminal.line(format!("{}: {verdict}", file.display()))?;
+    Ok(if faults == 0 { Exit::Good } else { Exit::Partly })
 }
 
 pub(super) fn failure(error: ProxyError) -> Failure {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use crate::catalogue::{Catalogue, Shape};
 use crate::decision::cases::Case;
 use crate::policy::document::Document;
 use crate::policy::reader::Text;
@@ -48,6 +49,27 @@ pub(super) fn of_cases(cases: &[Case], source: &Source, revisions: &Revisions) -
         for clause in case.clauses.iter().filter(|clause| !case.twin && !known.contains(clause.as_str())) {
             let message = format!("the case names clause `{clause}`, which the policy does not have");
             list.warn(&place, message, "coverage counts it for no clause");
+        }
+    }
+    list.warnings
+}
+
+/// The warnings of a catalogue: routes on which the gate could not see whose record the backend answered.
+pub(super) fn of_catalogue(catalogue: &Catalogue, source: &Source) -> Vec<Fault> {
+    let mut list = List { source, warnings: Vec::new() };
+    for route in catalogue.routes().iter().filter(|route| !route.is_fhir() && !route.is_of_no_one()) {
+        let unseen = route.entry_subject().is_none() && route.shape() != Shape::Opaque && !route.is_open();
+        if unseen && route.methods().any(|(_, action)| action.releases()) {
+            let written = format!("id = \"{}\"", route.id());
+            let start = source.text.find(&written).unwrap_or(0);
+            let end = if start == 0 { 0 } else { start + written.len() };
+            let place = Text { text: route.id().to_owned(), span: start..end };
+            let message = format!("route `{}` does not say where a record names its subject", route.id());
+            list.warn(
+                &place,
+                message,
+                "another person's record, answered in error, would pass: add `entry` to `subject`",
+            );
         }
     }
     list.warnings

@@ -115,6 +115,12 @@ impl AuthError {
         }
     }
 
+    /// The kind of problem that the caller is told: [`AuthError::code`], but one for all that [`AuthError::public`] tells
+    /// alike.
+    pub fn kind(self) -> &'static str {
+        if self.public() == AuthError::Malformed.public() { "token-invalid" } else { self.code() }
+    }
+
     /// A stable name for metrics and for the record of refusals, never renamed and never reused.
     pub fn code(self) -> &'static str {
         match self {

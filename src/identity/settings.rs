@@ -59,6 +59,19 @@ impl fmt::Display for SettingsFault {
 impl std::error::Error for SettingsFault {}
 
 impl IssuerSettings {
+    /// The roles of the policy that it may assert.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.may_assert.roles.values().map(String::as_str)
+    }
+
+    /// The file that its keys are in, where it is one.
+    pub fn key_file(&self) -> Option<&std::path::Path> {
+        match &self.source {
+            KeySource::File(path) => Some(path),
+            _ => None,
+        }
+    }
+
     /// Checks a draft.
     ///
     /// # Errors

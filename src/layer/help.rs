@@ -2,11 +2,13 @@
 
 use serde_json::json;
 
+use super::declaration::Declaration;
 use super::headers;
 use super::judgement::{Judgement, RouteRef, Whose};
 use super::record;
 use crate::decision::{Named, Permit};
 use crate::policy::{Categories, Form, PurposeId};
+use crate::registry::View;
 
 /// Where the help is.
 pub(super) const PATH: &str = "/.well-known/purpose-of-use";
@@ -62,9 +64,9 @@ pub(super) fn page(judgement: &Judgement, now: i64) -> Option<String> {
         for route in generation.catalogue.routes() {
             for (method, action) in route.methods() {
                 let asked = if action.releases() { route.categories() } else { route.body_categories() };
-                let trial = trial(judgement, id, RouteRef::new(generation, route, action, asked, Categories::NONE));
-                if trial.decide(Whose::Anybodys, &view, now).is_ok() {
-                    routes.push(json!({"method": method, "route": route.template()}));
+                let reference = RouteRef::new(generation, route, action, asked, Categories::NONE);
+                if let Some(bases) = opening(judgement, id, &reference, &view, now) {
+                    routes.push(json!({"method": method, "route": route.template(), "bases": bases}));
                 }
             }
         }
@@ -79,14 +81,41 @@ pub(super) fn page(judgement: &Judgement, now: i64) -> Option<String> {
     Some(page.to_string())
 }
 
-/// The same judgement for another purpose and route.
-fn trial(judgement: &Judgement, purpose: PurposeId, reference: RouteRef) -> Judgement {
+/// The bases of which one has to be declared; empty: none need be. `None`: nothing opens this.
+fn opening<'j>(
+    judgement: &'j Judgement,
+    purpose: PurposeId,
+    reference: &RouteRef,
+    view: &View,
+    now: i64,
+) -> Option<Vec<&'j str>> {
+    let opens = |basis: Option<&str>| {
+        trial(judgement, purpose, reference.clone(), basis).decide(Whose::Anybodys, view, now).is_ok()
+    };
+    if opens(None) {
+        return Some(Vec::new());
+    }
+    let vocabulary = &judgement.policy.vocabulary;
+    let bases: Vec<&str> = vocabulary.bases().map(|(_, b)| b.name.as_str()).filter(|name| opens(Some(name))).collect();
+    (!bases.is_empty()).then_some(bases)
+}
+
+/// The same judgement for another purpose, route and basis, with all that a caller writes himself.
+fn trial(judgement: &Judgement, purpose: PurposeId, reference: RouteRef, basis: Option<&str>) -> Judgement {
+    let written = || basis.map(|_| "written".to_owned());
+    let declaration = Declaration {
+        basis: basis.map(str::to_owned),
+        reason: written(),
+        reference: written(),
+        act: written(),
+        ..Declaration::default()
+    };
     Judgement {
         gate: judgement.gate.clone(),
         generation: judgement.generation.clone(),
         policy: judgement.policy.clone(),
         caller: judgement.caller.clone(),
-        declaration: super::declaration::Declaration::default(),
+        declaration,
         purpose: Named::Known(purpose),
         roles: judgement.roles,
         training_until: judgement.training_until,

@@ -66,7 +66,10 @@ impl Problem {
     }
 
     fn title(&self) -> &'static str {
-        self.status.canonical_reason().unwrap_or("Refused")
+        match self.status {
+            StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large", // RFC 9110 §15.5.14
+            status => status.canonical_reason().unwrap_or("Refused"),
+        }
     }
 
     fn as_problem(&self, id: &str) -> Value {

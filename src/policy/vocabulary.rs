@@ -436,8 +436,15 @@ impl Vocabulary {
         self.codes.iter().any(|(name, _, codes)| name == system && codes.iter().any(|known| known == code))
     }
 
-    /// `TREAT`, `http://…/v3-ActReason|TREAT` or `urn:oid:…#TREAT` as `hl7:TREAT`; `None` for any other word.
+    /// `TREAT`, `hl7:TREAT`, `http://…/v3-ActReason|TREAT` or `urn:oid:…#TREAT` as `hl7:TREAT`; `None` for any other word.
     pub fn code(&self, written: &str) -> Option<String> {
+        let short = |name: &String, codes: &[String]| {
+            let code = written.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix(':'));
+            code.is_some_and(|code| codes.iter().any(|known| known == code))
+        };
+        if self.codes.iter().any(|(name, _, codes)| short(name, codes)) {
+            return Some(written.to_owned());
+        }
         let (system, code) = match written.rsplit_once(['|', '#']) {
             Some((system, code)) => (Some(system), code),
             None => (None, written),
@@ -525,6 +532,8 @@ mod tests {
         let v = vocabulary();
         assert_eq!(v.code("TREAT").as_deref(), Some("hl7:TREAT"));
         assert_eq!(v.code("urn:oid:2.16.840.1.113883.5.8#TREAT").as_deref(), Some("hl7:TREAT"));
+        assert_eq!(v.code("hl7:TREAT").as_deref(), Some("hl7:TREAT"));
+        assert_eq!(v.code("hl7:treat"), None);
         assert_eq!(v.code("http://example.org/x|TREAT"), None);
         assert_eq!(v.code("PurposeOfUse"), None);
     }

@@ -16,9 +16,9 @@ use super::upstream::Upstream;
 use crate::audit::{Clock, Log, Seal};
 use crate::catalogue::Catalogue;
 use crate::identity::{Authenticator, CACHED_TOKENS_MAX, RefreshTiming};
-use crate::layer::{Gate, GateLimits, GateParts, Generation, PurposeLayer, Random};
-use crate::policy::{Revisions, Source, Vocabulary, hex, load};
-use crate::redact::Limits;
+use crate::layer::{Gate, GateLimits, GateParts, Generation, PseudonymKeys, PurposeLayer, Random};
+use crate::policy::{Faults, Revisions, Source, Vocabulary, hex, load, nearest};
+use crate::redact::{Limits, MasterKey};
 use crate::registry::{self, Registry};
 use crate::store::Directory;
 use tower::Layer;
@@ -75,10 +75,11 @@ impl Sites {
         let mut generations = Vec::new();
         let mut upstreams = Vec::new();
         for site in &settings.sites {
-            generations.push(generation(site, &keys, &vocabulary)?);
+            generations.push(generation(site, Some(&keys), &vocabulary)?);
             let roots = site.upstream_roots.as_deref().map(tls::roots).transpose()?;
             upstreams.push(Upstream::new(&site.upstream, roots, site.limits)?);
         }
+        known_roles(settings, &generations)?;
         let zone = common_zone(&generations)?;
         let authenticator = Authenticator::new(settings.issuers.clone(), RefreshTiming::default(), CACHED_TOKENS_MAX);
         let authenticator = Arc::new(authenticator.map_err(|faults| listed(&faults))?);
@@ -133,7 +134,7 @@ impl Sites {
         let keys = Keys::read(&settings.data.keys)?;
         let mut generations = Vec::new();
         for (site, _) in &self.gates {
-            generations.push(generation(site, &keys, &vocabulary)?);
+            generations.push(generation(site, Some(&keys), &vocabulary)?);
         }
         common_zone(&generations)?;
         self.authenticator.reload_files().map_err(|faults| listed(&faults))?;
@@ -152,7 +153,76 @@ fn listed(faults: &[impl std::fmt::Display]) -> ProxyError {
     ProxyError::Start(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
-fn generation(site: &SiteSettings, keys: &Keys, vocabulary: &Arc<Vocabulary>) -> Result<Generation, ProxyError> {
+/// What `sekisho serve --check` finds.
+#[derive(Default)]
+pub struct Checked {
+    /// Faults of documents, with their places.
+    pub faults: Faults,
+    /// What else would stop a start.
+    pub wrong: Vec<String>,
+    /// Files of this machine that are not there yet, and what makes them.
+    pub missing: Vec<String>,
+}
+
+/// Reads all that the settings name, and opens nothing: neither log, registry nor address. Every fault at once.
+pub fn check(settings: &Settings) -> Checked {
+    let mut found = Checked::default();
+    let keys = settings.data.keys.as_path();
+    let made_by = "`sekisho keys init` makes it, once";
+    let names = [(keys.join("pseudonym"), made_by), (keys.join("subjects"), made_by)].into_iter();
+    let tls = settings.gate.tls.as_ref();
+    let tls = tls.into_iter().flat_map(|tls| [&tls.certificate, &tls.key].into_iter().chain(&tls.client_roots));
+    let issuers = settings.issuers.iter().filter_map(|issuer| issuer.key_file());
+    let others =
+        tls.map(PathBuf::as_path).chain(issuers).map(|path| (path.to_path_buf(), "the gate will not start without it"));
+    for (path, hint) in names.chain(others).filter(|(path, _)| !path.exists()) {
+        found.missing.push(format!("{} is not there yet: {hint}", path.display()));
+    }
+    let secrets = if found.missing.is_empty() { settings.gate.tls.as_ref().map(tls::server) } else { None };
+    found.take(secrets.transpose());
+    let present = [keys.join("pseudonym"), keys.join("subjects")].iter().all(|path| path.exists());
+    let keys = if present { found.take(Keys::read(keys)) } else { None };
+    let Some(vocabulary) = found.take(vocabulary()) else { return found };
+    let read = settings.sites.iter().filter_map(|site| found.take(generation(site, keys.as_ref(), &vocabulary)));
+    let generations: Vec<Generation> = read.collect();
+    if generations.len() == settings.sites.len() {
+        found.take(common_zone(&generations));
+        found.take(known_roles(settings, &generations));
+    }
+    found
+}
+
+impl Checked {
+    fn take<T>(&mut self, read: Result<T, ProxyError>) -> Option<T> {
+        match read {
+            Ok(value) => return Some(value),
+            Err(ProxyError::Faults(faults)) => self.faults.0.extend(faults.0),
+            Err(other) => self.wrong.push(other.to_string()),
+        }
+        None
+    }
+}
+
+/// A role that an issuer may assert and no policy has would be nobody's: a misspelt one, most likely.
+fn known_roles(settings: &Settings, generations: &[Generation]) -> Result<(), ProxyError> {
+    let policies = || generations.iter().flat_map(|generation| generation.revisions.all());
+    let mut unknown = Vec::new();
+    for issuer in &settings.issuers {
+        for role in issuer.roles().filter(|role| !policies().any(|policy| policy.roles().any(|known| known == *role))) {
+            let near = nearest(role, policies().flat_map(|policy| policy.roles()));
+            let near = near.map_or(String::new(), |near| format!(" (`{near}` is near)"));
+            unknown.push(format!("issuer `{}` may assert the role `{role}`, which no policy has{near}", issuer.id()));
+        }
+    }
+    if unknown.is_empty() { Ok(()) } else { Err(ProxyError::Start(unknown.join("\n"))) }
+}
+
+/// Without keys only for a check.
+fn generation(
+    site: &SiteSettings,
+    keys: Option<&Keys>,
+    vocabulary: &Arc<Vocabulary>,
+) -> Result<Generation, ProxyError> {
     let mut sources = Vec::new();
     for path in policy_files(&site.policy)? {
         sources.push(source(&path)?);
@@ -165,7 +235,9 @@ fn generation(site: &SiteSettings, keys: &Keys, vocabulary: &Arc<Vocabulary>) ->
     let digest = hex(&Sha256::digest(document.text.as_bytes()));
     let catalogue = Catalogue::read([document], vocabulary)?;
     let limits = Limits { entry_bytes_max: site.entry_bytes_max, ..Limits::default() };
-    let made = Generation::new(revisions, catalogue, digest, keys.pseudonyms(), limits);
+    let unused = || PseudonymKeys { master: MasterKey::new([0; 32]), epoch: 1, accepted: Vec::new() };
+    let keys = keys.map_or_else(unused, Keys::pseudonyms);
+    let made = Generation::new(revisions, catalogue, digest, keys, limits);
     made.map_err(|message| ProxyError::file(&site.policy, message))
 }
 

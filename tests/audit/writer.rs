@@ -247,3 +247,19 @@ fn an_id_that_a_segment_could_not_list_is_refused() {
     log.close();
     assert_eq!(intact(&disk).records, 1);
 }
+
+#[test]
+fn a_dry_run_or_a_question_is_not_shown_as_a_refusal() {
+    for (mode, code, word) in [
+        ("dry-run", "dry-run", "dry run"),
+        ("enforce", "help", "help   "),
+        ("dry-run", "restricted", "dry run"),
+        ("enforce", "restricted", "refuse "),
+    ] {
+        let line = format!(
+            r#"{{"time":"2026-11-22T00:00:00.000Z","kind":"refusal","mode":"{mode}","caller":{{"id":"c"}},"method":"GET","reasons":[{{"code":"{code}"}}]}}"#
+        );
+        let shown = pretty(line.as_bytes(), false);
+        assert!(shown.starts_with(&format!("00:00:00.000 {word} c - GET - [")), "{shown}");
+    }
+}

@@ -4,5 +4,6 @@ mod check;
 mod coverage;
 mod decide;
 mod explain;
+mod serving;
 mod support;
 mod test;

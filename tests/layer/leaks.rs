@@ -243,8 +243,25 @@ async fn the_help_of_a_gate_that_cannot_know_is_no_empty_page() {
     let page = stand.get(narrow, "", target).await;
     let names: Vec<_> = page.json()["purposes"].as_array().unwrap().iter().map(|p| p["purpose"].clone()).collect();
     assert_eq!(names, ["care.second-opinion"], "what the token does not grant");
+    // Without a recipient, staff are asked for nothing.
+    let routes = page.json()["purposes"][0]["routes"].clone();
+    assert_eq!(routes[0]["bases"], json!([]), "{routes}");
     stand.lose_registry();
     assert_eq!(stand.get(claims, "", target).await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn the_help_names_the_bases_that_open_a_route() {
+    let stand = Stand::new(Org::Jmdp, researcher::FACTS);
+    let page = stand.get(researcher::claims(), "", "/.well-known/purpose-of-use").await.json();
+    let research = page["purposes"].as_array().unwrap().iter().find(|p| p["purpose"] == "research").unwrap().clone();
+    let donors = research["routes"].as_array().unwrap().iter().find(|r| r["route"] == "/donors").unwrap().clone();
+    assert_eq!(donors, json!({"method": "GET", "route": "/donors", "bases": ["consent", "academic-research"]}));
+    for basis in ["consent", "academic-research"] {
+        let purpose = format!("research;basis=\"{basis}\"");
+        assert_eq!(stand.get(researcher::claims(), &purpose, "/donors").await.status, StatusCode::OK, "{basis}");
+    }
+    assert_eq!(stand.get(researcher::claims(), "hl7:HRESCH;basis=\"consent\"", "/donors").await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -43,7 +43,10 @@ async fn a_token_that_is_not_good_gets_401_and_is_counted() {
     ];
     for (kind, fields) in &cases {
         let got = gate.get("/donors/d-1", fields).await;
-        got.is_problem(401, kind, kind);
+        // Which check a forger failed is for the log alone.
+        let alike = ["token-malformed", "issuer-unknown", "algorithm-refused", "signature-invalid", "claim-malformed"];
+        let told = if alike.contains(kind) { "token-invalid" } else { kind };
+        got.is_problem(401, told, told);
         assert!(got.field("www-authenticate").is_some_and(|challenge| challenge.starts_with("bearer")), "{kind}");
     }
     assert_eq!(gate.place.stage.asked(), 0);

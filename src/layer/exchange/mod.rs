@@ -165,10 +165,10 @@ impl Exchange {
         let certificate = head.extensions.get::<PeerCertificate>().map(|PeerCertificate(der): &PeerCertificate| &**der);
         let caller = self.gate.authenticator.authenticate(&head.headers, certificate, self.now / 1000);
         let caller = caller.map_err(|error| {
-            let mut problem = Problem::new(error.status(), error.code(), error.public());
+            let mut problem = Problem::new(error.status(), error.kind(), error.public());
             problem.challenge = error.www_authenticate();
             problem.retry_after_s = error.retry_after_s();
-            self.strange(problem)
+            self.strange_for(problem, error.code())
         })?;
         let Some(policy) = generation.revisions.at(self.now).cloned() else {
             return Err(self.strange(Problem::unavailable("no-policy", "no policy is loaded")));

@@ -19,7 +19,13 @@ use crate::policy::Action;
 impl Exchange {
     /// A refusal before anybody is known: counted.
     pub(super) fn strange(&self, problem: Problem) -> Box<Out> {
-        self.gate.stranger(self.address, problem.kind);
+        let kind = problem.kind;
+        self.strange_for(problem, kind)
+    }
+
+    /// The same, counted under a reason that the caller is not told.
+    pub(super) fn strange_for(&self, problem: Problem, reason: &'static str) -> Box<Out> {
+        self.gate.stranger(self.address, reason);
         Box::new(self.problem(&problem))
     }
 

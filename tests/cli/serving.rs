@@ -1,0 +1,103 @@
+//! What the operator is told before a gate starts, and of a log that is not there.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::support::{Folder, sekisho};
+
+/// Settings of one site, and its documents, writable by their owner alone.
+fn place(name: &str) -> Folder {
+    let folder = Folder::of(name, "jmdp");
+    let catalogue = concat!(env!("CARGO_MANIFEST_DIR"), "/policy/jmdp/catalogue.toml");
+    folder.write("catalogue.toml", std::fs::read_to_string(catalogue).unwrap());
+    folder.write("jwks.json", r#"{"keys":[]}"#);
+    let settings = r#"node = "n"
+[gate]
+listen = "127.0.0.1:0"
+[data]
+directory = "data"
+keys = "keys"
+[[site]]
+host = "*"
+path = "/"
+policy = "."
+upstream = "http://127.0.0.1:9"
+[[issuer]]
+id = "https://login.example"
+jwks = "jwks.json"
+audience = ["a"]
+algorithms = ["ES256"]
+claims = { caller = "/sub", roles = "/roles" }
+[issuer.may-assert.roles]
+Coord = "coordination-staff"
+"#;
+    folder.write("sekisho.toml", settings);
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        std::fs::set_permissions(entry.unwrap().path(), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    folder
+}
+
+fn check(folder: &Folder) -> super::support::Ran {
+    sekisho(&["serve", "--check", "--config", &format!("{}/sekisho.toml", folder.path())])
+}
+
+#[test]
+fn a_check_passes_nothing_that_would_stop_the_start() {
+    let folder = place("serving-sound");
+    let first = check(&folder);
+    assert_eq!(first.code, 0, "{}{}", first.out, first.err);
+    assert!(first.out.contains("sound") && first.out.contains("keys init"), "{}", first.out);
+    let made = sekisho(&["keys", "init", "--config", &format!("{}/sekisho.toml", folder.path())]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let sound = check(&folder);
+    assert!(sound.code == 0 && !sound.out.contains("warning"), "{}", sound.out);
+
+    folder.change("sekisho.toml", "\"coordination-staff\"", "\"coordination-stff\"");
+    folder.change("policy.toml", "view = \"care\"", "view = \"caer\"");
+    let wrong = check(&folder);
+    assert_eq!(wrong.code, 2, "{}", wrong.out);
+    assert!(wrong.out.contains("unknown view `caer`") && wrong.out.contains("faulty"), "{}", wrong.out);
+    folder.change("policy.toml", "view = \"caer\"", "view = \"care\"");
+    let role = check(&folder);
+    let flat = role.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(role.code, 2, "{}", role.out);
+    assert!(flat.contains("`coordination-stff`") && flat.contains("`coordination-staff` is near"), "{flat}");
+    folder.change("sekisho.toml", "\"coordination-stff\"", "\"coordination-staff\"");
+
+    let key = folder.0.join("keys/subjects");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(check(&folder).code, 2, "a key that others may read");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::remove_file(folder.0.join("catalogue.toml")).unwrap();
+    assert_eq!(check(&folder).code, 2, "a document that is not there");
+    assert!(!folder.0.join("data").exists(), "a check makes nothing");
+}
+
+#[test]
+fn a_log_that_is_not_there_is_not_in_order() {
+    let folder = Folder::new("serving-no-log");
+    for command in ["verify", "tail"] {
+        let ran = sekisho(&["audit", command, folder.path()]);
+        assert_eq!(ran.code, 2, "{command}: {}", ran.out);
+        assert!(ran.err.contains("there is no log in"), "{command}: {}", ran.err);
+    }
+    // The registry's chain alone: the gate's was taken away whole.
+    std::fs::create_dir_all(folder.0.join("log/registry")).unwrap();
+    let ran = sekisho(&["audit", "verify", folder.path()]);
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    assert!(ran.err.contains("gate"), "{}", ran.err);
+}
+
+#[test]
+fn a_route_that_cannot_show_whose_record_it_is_is_pointed_out() {
+    let folder = place("serving-entry");
+    folder.change(
+        "catalogue.toml",
+        "subject = { path = \"id\", body = \"/id\", entry = \"/id\" }",
+        "subject = { path = \"id\", body = \"/id\" }",
+    );
+    let ran = sekisho(&["check", folder.path(), "--color", "never"]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.out.contains("route `donors.one` does not say where a record names its subject"), "{}", ran.out);
+}
