@@ -118,7 +118,9 @@ pub(super) fn recover(
 /// Reads the newest segment; where not even its first line is in order, the one before tells the state.
 fn scan(disk: &dyn Disk, last: &Entry, before: Option<&Entry>) -> Result<Scan, AuditError> {
     let Some(first) = first_of(&last.name) else { return Err(AuditError::Options("a segment without a number")) };
-    let (chain, last_batch, tail) = walk(disk, last, Chain::joining(first))?;
+    // The very first line has nothing before it, and says so.
+    let joined = if first == 1 { Chain::new() } else { Chain::joining(first) };
+    let (chain, last_batch, tail) = walk(disk, last, joined)?;
     if chain.next > first {
         return Ok(Scan { chain, begun: true, last_batch, tail });
     }

@@ -179,3 +179,16 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     use sha2::Digest;
     sha2::Sha256::digest(bytes).into()
 }
+
+#[test]
+fn a_log_whose_very_first_line_claims_another_before_it_is_damaged() {
+    let disk = sample(1 << 20);
+    let name = disk.list().unwrap()[0].name.clone();
+    let text = String::from_utf8(disk.contents(&name)).unwrap();
+    let first = text.lines().next().unwrap();
+    let claimed = first.replace(&"0".repeat(64), &format!("{}1", "0".repeat(63)));
+    assert_ne!(first, claimed);
+    let alone = Simulated::new();
+    alone.tamper(&name, format!("{claimed}\n{{\"v\":1").as_bytes());
+    assert!(matches!(open(&alone), Err(AuditError::Damaged(_))), "a log that verification refuses was begun upon");
+}

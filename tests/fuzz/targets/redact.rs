@@ -35,7 +35,8 @@ fuzz_target!(|bytes: &[u8]| {
     if whole.is_empty() {
         return;
     }
-    let left: Value = serde_json::from_slice(&whole).expect("what left is no JSON");
+    serde_json::from_slice::<serde::de::IgnoredAny>(&whole).expect("what left is no JSON");
+    let Ok(left) = serde_json::from_slice::<Value>(&whole) else { return }; // a number that this reader cannot hold
     let names = |value: &Value| value.as_object().into_iter().flatten().map(|(k, _)| k.clone()).collect::<Vec<_>>();
     let known = |name: &String| AROUND.contains(&name.as_str()) || RELEASED.contains(&name.as_str());
     assert!(names(&left).iter().all(known), "an unnamed member left");
