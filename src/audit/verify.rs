@@ -169,24 +169,31 @@ impl Report {
             Some(bad) => writeln!(out, "NOT IN ORDER. First bad: {bad}.")?,
         }
         let (first, last) = (self.first_sequence, self.last_sequence);
-        writeln!(out, "{} records in order in {} segments, numbers {first} to {last}.", self.records, self.segments)?;
+        let (records, segments) = (several(self.records, "record"), several(self.segments, "segment"));
+        writeln!(out, "{records} in order in {segments}, numbers {first} to {last}.")?;
         for (kind, count) in &self.kinds {
             writeln!(out, "  {count:>12} {}", kind.name())?;
         }
-        writeln!(out, "Newest time: {}. Last hash: {}.", time::text(self.newest_ms), self.last_hash)?;
+        writeln!(out, "Newest time: {}. Last hash:\n{}", time::text(self.newest_ms), self.last_hash)?;
         if first > 1 {
             writeln!(out, "Records before {first} are not here; the first one here is believed where it names them.")?;
         }
         if self.open > 0 {
-            writeln!(out, "{} beginnings have no ending: running now, or ended by the next start.", self.open)?;
+            let open = several(self.open, "beginning");
+            writeln!(out, "{open} without an ending: running now, or ended by the next start.")?;
         }
         for name in &self.torn_files {
             writeln!(out, "`{name}` holds what a start cut off; a record of kind `administrative` says why.")?;
         }
         writeln!(
             out,
-            "Not shown by this: whole records cut off at the very end, a last record changed into another, or a log\n\
-             rewritten by someone who holds the disk. Compare number and hash above with a copy kept elsewhere."
+            "Not shown by this: whole records cut off at the very end, a last record changed\n\
+             into another, or a log rewritten by someone who holds the disk. Compare number\n\
+             and hash above with a copy kept elsewhere."
         )
     }
+}
+
+fn several(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -144,7 +144,7 @@ impl Reason {
             Reason::PurposeNotForRole => "none of the caller's roles serves this purpose",
             Reason::PurposeNotForSubjectClass => "the purpose is not stated for this class of persons",
             Reason::RecipientUnknown => {
-                "the caller or recipient is not in the register, or is none that the policy knows"
+                "the caller holds no role here and is not in the register, or the recipient is none that the policy knows"
             }
             Reason::RecipientNotPermitted => {
                 "the purpose is not open to this recipient, or it is not entrusted with it"
@@ -156,7 +156,7 @@ impl Reason {
             Reason::TrainingExpired => "the caller's training has expired",
             Reason::ActionNotPermitted => "this action is not open to this recipient for this purpose",
             Reason::BasisMissing => "provision outside needs a basis; none is declared and none is implied",
-            Reason::BasisNotMet => "the basis does not open this provision, or not on this route",
+            Reason::BasisNotMet => "the basis declared is none that opens this provision, or not on this route",
             Reason::ReasonMissing => "the basis asks for a written `reason`",
             Reason::ReferenceMissing => "the basis asks for a `reference` and an `act`, or the write for its `source`",
             Reason::ConsentMissing => "no consent in force covers this purpose, recipient and data",

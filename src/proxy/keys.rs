@@ -43,6 +43,11 @@ impl Keys {
     /// # Errors
     /// A file is missing, damaged, or others may read it. There is no default and nothing is made.
     pub fn read(folder: &Path) -> Result<Keys, ProxyError> {
+        if let Some(missing) = FILES.iter().map(|name| folder.join(name)).find(|path| !path.exists()) {
+            let hint =
+                "is not there: `sekisho keys init` makes it, once; if there are records already, put its copy back";
+            return Err(ProxyError::file(missing, hint));
+        }
         let path = folder.join("pseudonym");
         let text = files::read_secret(&path)?;
         let pseudonym = Fields::new(&path, &text, "sekisho pseudonym 1")?;
@@ -72,7 +77,8 @@ impl Keys {
 /// # Errors
 /// A file is there already (nothing is written then), a log exists, or the folder cannot be written.
 pub fn init(folder: &Path, log_exists: bool) -> Result<(), ProxyError> {
-    if log_exists {
+    let present = FILES.iter().all(|name| folder.join(name).symlink_metadata().is_ok());
+    if log_exists && !present {
         return Err(ProxyError::file(
             folder,
             "records exist already: put their key files back, new ones cannot open them",
