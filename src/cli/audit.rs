@@ -119,8 +119,9 @@ fn verify_chains(terminal: &mut Terminal, folder: &Path, as_json: bool) -> Resul
     let mut told = Vec::new();
     let chains = chains(folder)?;
     // A chain that was taken away whole would otherwise be the only one that nothing is said of.
-    if folder.join("log").is_dir() && !chains.iter().any(|chain| chain.ends_with("gate")) {
-        return Err(Failure::Usage(format!("the gate's own log is not there: {}", folder.join("log/gate").display())));
+    let gates = folder.join("log").join("gate");
+    if chains.iter().any(|chain| chain.parent() == gates.parent()) && !chains.contains(&gates) {
+        return Err(Failure::Usage(format!("the gate's own log is not there: {}", gates.display())));
     }
     for chain in chains {
         if holds_nothing(&open(&chain)?, &chain)? {
@@ -155,7 +156,8 @@ fn as_value(chain: &Path, report: &Report) -> serde_json::Value {
     })
 }
 
-/// The chains of a data folder (`log/*`, the gate's own first), or the one folder that is given.
+/// The chains of a data folder (`log/*`, the gate's own first; `log` itself where there is but one), or the one folder that
+/// is given.
 fn chains(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let logs = folder.join("log");
     if !logs.is_dir() {
@@ -164,6 +166,9 @@ fn chains(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let entries = std::fs::read_dir(&logs).map_err(|error| unreadable(&logs, &error))?;
     let mut chains: Vec<PathBuf> =
         entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    if chains.is_empty() {
+        return Ok(vec![logs]); // the one chain of a demo's organisation
+    }
     chains.sort_by_key(|path| (!path.ends_with("gate"), path.clone()));
     Ok(chains)
 }

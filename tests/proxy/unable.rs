@@ -217,7 +217,7 @@ async fn keys_never_loaded_or_not_yet_fetched_are_503_and_the_backend_untouched(
     issuer.will(with("application/json", "", key_set("k-2").as_bytes()), Then::Close);
     gate.comes_to(200, &bearer("k-2")).await;
     let asked = gate.place.stage.asked();
-    gate.comes_to(401, &bearer("k-3")).await.is_problem(401, "key-unknown", "a key that nobody published");
+    gate.comes_to(401, &bearer("k-3")).await.is_problem(401, "token-invalid", "a key that nobody published");
     assert_eq!(gate.place.stage.asked(), asked);
     let log = gate.end().await.log();
     assert!(log.strangers()["keys-pending"] >= 5 && log.strangers()["key-unknown"] == 1, "{:?}", log.strangers());
@@ -295,10 +295,10 @@ async fn a_reload_with_one_bad_key_file_takes_none_of_them() {
     gate.place.scratch.write("first.json", &key_set("k-2"), 0o644);
     assert!(gate.reloader.reload().unwrap_err().to_string().contains("jwks.json"));
     assert_eq!(gate.get("/donors/d-1", &known("k")).await.status, 200, "the old keys are gone");
-    gate.get("/donors/d-1", &known("k-2")).await.is_problem(401, "key-unknown", "a key of a refused reload");
+    gate.get("/donors/d-1", &known("k-2")).await.is_problem(401, "token-invalid", "a key of a refused reload");
     std::fs::write(gate.place.path("jwks.json"), good).unwrap();
     gate.reloader.reload().unwrap();
-    gate.get("/donors/d-1", &known("k")).await.is_problem(401, "key-unknown", "taken back");
+    gate.get("/donors/d-1", &known("k")).await.is_problem(401, "token-invalid", "taken back");
     assert_eq!(gate.get("/donors/d-1", &known("k-2")).await.status, 200);
     gate.end().await.log();
 }
