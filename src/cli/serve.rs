@@ -23,7 +23,7 @@ pub(super) struct Serve {
     /// Print annotated settings and do nothing else
     #[arg(long)]
     example: bool,
-    /// Read and check the settings and do nothing else
+    /// Read and check the settings, and the policies, catalogues and key set files that they name, and do nothing else
     #[arg(long, conflicts_with = "example")]
     check: bool,
 }
@@ -35,7 +35,8 @@ impl Serve {
             return Ok(Exit::Good);
         }
         let done = match self.check {
-            true => crate::proxy::settings::Settings::read(self.settings.as_ref().unwrap_or(&self.config)).map(|_| ()),
+            true => crate::proxy::settings::Settings::read(self.settings.as_ref().unwrap_or(&self.config))
+                .and_then(|settings| crate::proxy::sites::Sites::check(&settings)),
             false => crate::proxy::serve::serve(self.settings.as_ref().unwrap_or(&self.config)),
         };
         done.map_err(failure)?;

@@ -131,6 +131,11 @@ impl IssuerSettings {
     pub fn id(&self) -> &str {
         &self.id
     }
+
+    /// The roles that this issuer may assert, by their names in a policy.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.may_assert.roles.values().map(String::as_str)
+    }
 }
 
 struct Faults(Vec<SettingsFault>);

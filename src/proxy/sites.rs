@@ -15,9 +15,9 @@ use super::tls;
 use super::upstream::Upstream;
 use crate::audit::{Clock, Log, Seal};
 use crate::catalogue::Catalogue;
-use crate::identity::{Authenticator, CACHED_TOKENS_MAX, RefreshTiming};
+use crate::identity::{Authenticator, CACHED_TOKENS_MAX, IssuerSettings, RefreshTiming};
 use crate::layer::{Gate, GateLimits, GateParts, Generation, PurposeLayer, Random};
-use crate::policy::{Revisions, Source, Vocabulary, hex, load};
+use crate::policy::{Revisions, Source, Vocabulary, hex, load, nearest};
 use crate::redact::Limits;
 use crate::registry::{self, Registry};
 use crate::store::Directory;
@@ -65,6 +65,23 @@ impl Sites {
         Sites::open_at(settings, Arc::new(now_ms))
     }
 
+    /// Would a start find its documents in order? Reads what [`Sites::open`] reads, but for keys and certificates, which may
+    /// be on another machine. Opens, makes and fetches nothing.
+    ///
+    /// # Errors
+    /// Every fault of a document of the first site that has one; a role that no policy knows; a key set that is unusable.
+    pub fn check(settings: &Settings) -> Result<(), ProxyError> {
+        let vocabulary = vocabulary()?;
+        let mut policies = Vec::new();
+        for site in &settings.sites {
+            policies.push(documents(site, &vocabulary)?.0);
+        }
+        common_zone(&policies)?;
+        known_roles(&settings.issuers, &policies)?;
+        Authenticator::new(settings.issuers.clone(), RefreshTiming::default(), 0).map_err(|faults| listed(&faults))?;
+        Ok(())
+    }
+
     /// The same, by this clock. Settings cannot name one: only code can.
     ///
     /// # Errors
@@ -79,7 +96,8 @@ impl Sites {
             let roots = site.upstream_roots.as_deref().map(tls::roots).transpose()?;
             upstreams.push(Upstream::new(&site.upstream, roots, site.limits)?);
         }
-        let zone = common_zone(&generations)?;
+        let zone = common_zone(generations.iter().map(|generation| &generation.revisions))?;
+        known_roles(&settings.issuers, generations.iter().map(|generation| &generation.revisions))?;
         let authenticator = Authenticator::new(settings.issuers.clone(), RefreshTiming::default(), CACHED_TOKENS_MAX);
         let authenticator = Arc::new(authenticator.map_err(|faults| listed(&faults))?);
         let data = &settings.data;
@@ -135,7 +153,8 @@ impl Sites {
         for (site, _) in &self.gates {
             generations.push(generation(site, &keys, &vocabulary)?);
         }
-        common_zone(&generations)?;
+        common_zone(generations.iter().map(|generation| &generation.revisions))?;
+        known_roles(&settings.issuers, generations.iter().map(|generation| &generation.revisions))?;
         self.authenticator.reload_files().map_err(|faults| listed(&faults))?;
         for ((_, gate), generation) in self.gates.iter().zip(generations) {
             gate.generation.store(Arc::new(generation));
@@ -153,6 +172,14 @@ fn listed(faults: &[impl std::fmt::Display]) -> ProxyError {
 }
 
 fn generation(site: &SiteSettings, keys: &Keys, vocabulary: &Arc<Vocabulary>) -> Result<Generation, ProxyError> {
+    let (revisions, catalogue, digest) = documents(site, vocabulary)?;
+    let limits = Limits { entry_bytes_max: site.entry_bytes_max, ..Limits::default() };
+    let made = Generation::new(revisions, catalogue, digest, keys.pseudonyms(), limits);
+    made.map_err(|message| ProxyError::file(&site.policy, message))
+}
+
+/// Policy, catalogue, and the digest of the catalogue.
+fn documents(site: &SiteSettings, vocabulary: &Arc<Vocabulary>) -> Result<(Revisions, Catalogue, String), ProxyError> {
     let mut sources = Vec::new();
     for path in policy_files(&site.policy)? {
         sources.push(source(&path)?);
@@ -163,10 +190,27 @@ fn generation(site: &SiteSettings, keys: &Keys, vocabulary: &Arc<Vocabulary>) ->
         CatalogueAt::File(path) => source(path)?,
     };
     let digest = hex(&Sha256::digest(document.text.as_bytes()));
-    let catalogue = Catalogue::read([document], vocabulary)?;
-    let limits = Limits { entry_bytes_max: site.entry_bytes_max, ..Limits::default() };
-    let made = Generation::new(revisions, catalogue, digest, keys.pseudonyms(), limits);
-    made.map_err(|message| ProxyError::file(&site.policy, message))
+    Ok((revisions, Catalogue::read([document], vocabulary)?, digest))
+}
+
+/// A role that no policy knows would be nobody's: whoever holds it would be refused everything.
+fn known_roles<'a>(
+    issuers: &[IssuerSettings],
+    policies: impl IntoIterator<Item = &'a Revisions>,
+) -> Result<(), ProxyError> {
+    let policies: Vec<_> = policies.into_iter().flat_map(Revisions::all).collect();
+    let known: Vec<&str> = policies.iter().flat_map(|policy| policy.roles()).collect();
+    for issuer in issuers {
+        if let Some(role) = issuer.roles().find(|role| !known.contains(role)) {
+            let near = nearest(role, known.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
+            return Err(ProxyError::Start(format!(
+                "issuer `{}`: `may-assert.roles`: no site's policy knows a role `{role}`{}",
+                issuer.id(),
+                near.unwrap_or_default()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// `policy.toml` and `revisions/*.toml` of a policy's folder.
@@ -188,8 +232,8 @@ fn source(path: &Path) -> Result<Source, ProxyError> {
 }
 
 /// The registry is one, and so are its days.
-fn common_zone(generations: &[Generation]) -> Result<TimeZone, ProxyError> {
-    let mut policies = generations.iter().flat_map(|generation| generation.revisions.all());
+fn common_zone<'a>(policies: impl IntoIterator<Item = &'a Revisions>) -> Result<TimeZone, ProxyError> {
+    let mut policies = policies.into_iter().flat_map(Revisions::all);
     let Some(first) = policies.next() else { return Err(ProxyError::Start("no policy is loaded".to_owned())) };
     match policies.find(|policy| policy.zone != first.zone) {
         None => Ok(first.zone.clone()),
