@@ -68,8 +68,12 @@ impl Walk<'_> {
         let meaning = node.and_then(|node| node.meaning).or(inherited);
         match value {
             Value::Object(members) if !members.is_empty() => {
+                // That a value is nobody's data says nothing of members that nobody named.
+                let handed = meaning.filter(|meaning| *meaning != Meaning::Open);
                 for (name, inner) in members {
-                    self.step(name, |walk| walk.value(node.and_then(|n| tree::child(n, name)), meaning, inner));
+                    let child = node.and_then(|n| tree::child(n, name));
+                    let handed = if child.is_some() { meaning } else { handed };
+                    self.step(name, |walk| walk.value(child, handed, inner));
                 }
             }
             Value::Array(items) if !items.is_empty() => {

@@ -63,7 +63,7 @@ impl Generaliser {
 #[derive(Clone, Debug, Default)]
 pub struct Node {
     /// What the value here is. On an object or array it holds for the whole subtree, save where a deeper node says
-    /// otherwise. `None`: a container that is only walked through; a scalar met here is unclassified.
+    /// otherwise; `Open` holds for elements and never for members that no node names. `None`: a container that is only walked through; a scalar met here is unclassified.
     pub meaning: Option<Meaning>,
     /// How it is made coarser; `None`: a generalised value is withheld.
     pub generaliser: Option<Generaliser>,

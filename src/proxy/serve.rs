@@ -160,6 +160,13 @@ fn readiness(sites: Arc<Sites>, reloader: Arc<Reloader>, stopping: Arc<AtomicBoo
             say(status.loaded, "issuer", &status.issuer);
         }
         say(!stopping.load(Ordering::Relaxed), "accepting", "");
+        // Its issuer took all keys back, or lost them: no reason to turn away everybody else's callers.
+        for status in sites.authenticator.key_status().iter().filter(|status| status.loaded && status.usable == 0) {
+            lines.push_str(&format!(
+                "note: issuer {}: its key set holds no usable key; nobody of it is let in\n",
+                status.issuer
+            ));
+        }
         if let Some(trouble) = reloader.trouble() {
             lines.push_str(&format!("note: {trouble}\n"));
         }

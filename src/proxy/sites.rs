@@ -137,6 +137,7 @@ impl Sites {
             generations.push(generation(site, Some(&keys), &vocabulary)?);
         }
         common_zone(&generations)?;
+        known_roles(settings, &generations)?;
         self.authenticator.reload_files().map_err(|faults| listed(&faults))?;
         for ((_, gate), generation) in self.gates.iter().zip(generations) {
             gate.generation.store(Arc::new(generation));
@@ -178,8 +179,11 @@ pub fn check(settings: &Settings) -> Checked {
     for (path, hint) in names.chain(others).filter(|(path, _)| !path.exists()) {
         found.missing.push(format!("{} is not there yet: {hint}", path.display()));
     }
-    let secrets = if found.missing.is_empty() { settings.gate.tls.as_ref().map(tls::server) } else { None };
-    found.take(secrets.transpose());
+    if found.missing.is_empty() {
+        found.take(settings.gate.tls.as_ref().map(tls::server).transpose());
+        let issuers = Authenticator::new(settings.issuers.clone(), RefreshTiming::default(), 0);
+        found.take(issuers.map_err(|faults| listed(&faults)));
+    }
     let present = [keys.join("pseudonym"), keys.join("subjects")].iter().all(|path| path.exists());
     let keys = if present { found.take(Keys::read(keys)) } else { None };
     let Some(vocabulary) = found.take(vocabulary()) else { return found };

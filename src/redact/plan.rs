@@ -1,7 +1,8 @@
 //! What happens at each place of the document, for this release? A field tree joined with a decision.
 //!
 //! [`Plan::join`] turns each [`Node`] into a place with an act. Meanings are handed down to what a node does not name;
-//! where nothing is handed down, what is not named is unclassified. Joined once per layout and release and shared.
+//! where nothing is handed down, what is not named is unclassified. `Open` is handed down to elements and to named members
+//! only. Joined once per layout and release and shared.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -99,9 +100,11 @@ impl Place {
         found.ok().and_then(|index| self.members.get(index)).map(|(_, id)| *id)
     }
 
-    /// What holds for the member of this name.
+    /// What holds for the member of this name. That a value is nobody's data says nothing of members that it turns out
+    /// to have: one that is not named is unclassified.
     pub(super) fn member(&self, name: &[u8]) -> Option<u32> {
-        self.named(name).or(self.any).or(self.inherit)
+        let inherit = if self.meaning == Some(Meaning::Open) { None } else { self.inherit };
+        self.named(name).or(self.any).or(inherit)
     }
 
     /// Whether a member of this name is named, by itself or by `*`.
@@ -251,7 +254,7 @@ impl<'a> Join<'a> {
         let act = self.act(handed.meaning);
         let Handed { meaning, generaliser, reference, as_string } = handed;
         let whole = match act {
-            Act::Clear => !self.may_lead_past(reference),
+            Act::Clear => meaning != Meaning::Open && !self.may_lead_past(reference),
             Act::Withhold | Act::Mask => true,
             Act::Walk | Act::Generalise | Act::Pseudonymise | Act::Link => false,
         };
@@ -305,7 +308,9 @@ impl<'a> Join<'a> {
         });
         let leaf = members.is_empty() && any.is_none() && !node.resource;
         let whole = match act {
-            Act::Clear => leaf && !self.may_lead_past(handed.is_some_and(|handed| handed.reference)),
+            Act::Clear => {
+                leaf && handed.is_some_and(|h| h.meaning != Meaning::Open && !self.may_lead_past(h.reference))
+            }
             Act::Withhold | Act::Mask => below <= act,
             Act::Walk | Act::Generalise | Act::Pseudonymise | Act::Link => false,
         };

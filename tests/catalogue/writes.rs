@@ -13,6 +13,20 @@ fn of(catalogue: &Catalogue, body: &Value) -> Carried {
 }
 
 #[test]
+fn what_is_nobodys_data_takes_no_member_that_nobody_named() {
+    let catalogue = small();
+    for plain in [json!({"status": "active"}), json!({"status": ["a", null]})] {
+        assert_eq!(of(&catalogue, &plain), Carried::default());
+    }
+    for (hidden, place) in [
+        (json!({"status": {"name": "Taro"}}), "/status/name"),
+        (json!({"status": [{"by": {"name": "Taro"}}]}), "/status/*/by/name"),
+    ] {
+        assert_eq!(of(&catalogue, &hidden).unclassified, [place]);
+    }
+}
+
+#[test]
 fn a_body_carries_what_is_present_and_nothing_else() {
     let catalogue = small();
     let found = of(&catalogue, &json!({"id": "d-1", "home": {"city": "Minato"}, "status": "active"}));

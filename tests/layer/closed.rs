@@ -285,8 +285,12 @@ async fn a_panic_in_the_backends_body_is_recorded_as_failed() {
     });
     let ask = Ask { method: "GET", target: "/donors", claims: clerk(), purpose: PURPOSE, ..Ask::default() };
     let response = stand.open(ask).await;
-    assert_eq!(response.status(), StatusCode::OK);
-    let read = tokio::spawn(response.into_body().collect());
-    assert!(read.await.is_err(), "the connection's task ends");
+    // The next piece is read while the log flushes the first: whether anything had begun is a matter of time.
+    if response.status() == StatusCode::OK {
+        let read = tokio::spawn(response.into_body().collect());
+        assert!(read.await.is_err(), "the connection's task ends");
+    } else {
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
     assert_eq!(stand.last("end")["outcome"], "failed");
 }

@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use sekisho::proxy::keys;
 use sekisho::proxy::serve::Server;
 use sekisho::proxy::settings::Settings;
+use sekisho::proxy::sites::{Sites, check};
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -155,6 +156,49 @@ async fn a_changed_file_counts_without_being_asked() {
         }
     })
     .await;
+    gate.stop.cancel();
+    soon(gate.running).await.unwrap();
+}
+
+#[test]
+fn a_check_finds_what_would_stop_a_start_or_leave_a_role_nobodys() {
+    let scratch = Scratch::new();
+    let good = settings(&scratch, "http://127.0.0.1:9");
+    let found = check(&good);
+    assert!(found.wrong.is_empty() && found.faults.is_empty() && !found.missing.is_empty());
+    assert!(!good.data.keys.exists() && !good.data.directory.exists(), "a check makes nothing");
+    let text = std::fs::read_to_string(scratch.0.join("sekisho.toml")).unwrap();
+    let issuer = text.split_once("[[issuer]]").unwrap().1;
+    keys::init(&good.data.keys, false).unwrap();
+    for (changed, told) in [
+        (text.replace("coordination-staff", "cordination-staff"), "`coordination-staff` is near"),
+        (text.replace(r#"policy = "jmdp""#, r#"policy = "jmpd""#), "jmpd/policy.toml"),
+        (text.replace("[[issuer]]", "catalogue = \"fhir-r5\"\n[[issuer]]"), "fhir-r5"),
+        (text.replace("jwks.json", "keys.json"), "keys.json"),
+        (format!("{text}\n[[issuer]]{issuer}"), "set up twice"),
+    ] {
+        assert_ne!(changed, text);
+        let changed = Settings::read(&scratch.write("sekisho.toml", &changed, 0o644)).unwrap();
+        let found = check(&changed);
+        let all = [found.wrong, found.missing].concat().join("\n");
+        assert!(all.contains(told), "{all}");
+    }
+    let text = text.replace("coordination-staff", "cordination-staff");
+    let misspelt = Settings::read(&scratch.write("sekisho.toml", &text, 0o644)).unwrap();
+    let error = Sites::open(&misspelt).err().unwrap().to_string();
+    assert!(error.contains("`cordination-staff`"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_that_took_its_keys_back_is_named_by_health_and_turns_nobody_else_away() {
+    let gate = start().await;
+    gate.scratch.write("jwks.json", r#"{"keys":[]}"#, 0o644);
+    gate.reloader.reload().unwrap();
+    let told = get(gate.admin, "/readyz", "").await;
+    assert!(told.starts_with("HTTP/1.1 200") && told.contains("note: issuer https://login.example: "), "{told}");
+    gate.scratch.write("jwks.json", &key_set(), 0o644);
+    gate.reloader.reload().unwrap();
+    assert!(!get(gate.admin, "/readyz", "").await.contains("note:"));
     gate.stop.cancel();
     soon(gate.running).await.unwrap();
 }

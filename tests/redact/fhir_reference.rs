@@ -94,7 +94,7 @@ impl Env<'_> {
                 let list = Json::List(vec![absent()]);
                 Some(if primitive(first) { (shadow, list) } else { (name.to_owned(), list) })
             }
-            Json::List(items) if act != 6 && items.iter().any(primitive) => Some((shadow, Json::List(vec![absent()]))),
+            Json::List(items) if items.iter().any(primitive) => Some((shadow, Json::List(vec![absent()]))),
             Json::List(_) => Some((name.to_owned(), Json::List(vec![absent()]))),
         }
     }
@@ -102,8 +102,9 @@ impl Env<'_> {
     /// The place of a member, its shadow rule and the rule for odd names included.
     fn place<'n>(&self, name: &str, at: At<'n>) -> Option<At<'n>> {
         if let Some(base) = name.strip_prefix('_') {
+            let foreseen = at.foresees(base);
             let base = at.child(Some(base)).filter(|base| self.act(*base) == 6)?;
-            return if at.foresees(name) { at.child(Some(name)) } else { Some(base) };
+            return if at.foresees(name) { at.child(Some(name)) } else { Some(base).filter(|_| !foreseen) };
         }
         let odd = !name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_' || b == b'-');
         let veiled = matches!(self.act(at), 3 | 4);

@@ -1,5 +1,6 @@
 //! Lists, lines and single objects of a plain API.
 
+use sekisho::catalogue::fields::Meaning;
 use sekisho::policy::Form;
 use sekisho::redact::*;
 
@@ -55,6 +56,24 @@ fn unclassified_members_are_removed_counted_and_named_once() {
     assert_eq!(tally.unclassified, 6);
     let places: Vec<&str> = tally.unclassified_places.iter().map(|p| &**p).collect();
     assert_eq!(places, ["/items/*/new", "/items/*/tests/*", "/items/*/tests/*/deep", "/extra", "/*"]);
+}
+
+#[test]
+fn what_is_nobodys_data_passes_no_member_that_nobody_named() {
+    let root = tree(&[("/items/*/id", of(CLEAR)), ("/items/*/status", node(Meaning::Open))]);
+    let setup = Setup::new(list("/items/*", "/id"), root, None, false);
+    for (status, left) in [
+        (r#""a""#, r#","status":"a""#),
+        (r#"["a",[1]]"#, r#","status":["a",[1]]"#),
+        ("{}", r#","status":{}"#),
+        (r#"{"name":"Taro"}"#, ""),
+        (r#"{"by":{"name":"Taro"}}"#, ""),
+        (r#"["a",{"name":"Taro"},[{"name":["Taro"]}]]"#, r#","status":["a"]"#),
+    ] {
+        let (out, tally) = setup.run(&[format!(r#"{{"items":[{{"id":"1","status":{status}}}]}}"#).as_bytes()]);
+        assert_eq!(String::from_utf8(out).unwrap(), format!(r#"{{"items":[{{"id":"1"{left}}}]}}"#));
+        assert_eq!(tally.unwrap().unclassified > 0, status.contains("Taro"), "{status}");
+    }
 }
 
 #[test]

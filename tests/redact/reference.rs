@@ -185,7 +185,11 @@ impl<'a> At<'a> {
         let found = self.node.and_then(|node| name.and_then(|n| node.members.get(n)).or(node.any.as_ref()));
         match found {
             Some(node) => Some(At { node: Some(node), above: self.held() }),
-            None => self.held().map(|held| At { node: None, above: Some(held) }),
+            // What is nobody's data is not so with members that nobody foresaw.
+            None => self
+                .held()
+                .filter(|held| name.is_none() || held.meaning != Meaning::Open)
+                .map(|held| At { node: None, above: Some(held) }),
         }
     }
 

@@ -49,7 +49,7 @@ fn types() -> Types {
         ("/contained/*", Node { resource: true, ..Node::default() }),
     ]);
     let open = tree(&[("", of(CLEAR))]);
-    let outcome = tree(&[("", node(Meaning::Open))]);
+    let outcome = tree(&[("", node(Meaning::Open)), ("/issue", node(Meaning::Open))]);
     Types(
         [
             ("Patient", patient, subject("/id", None)),
@@ -101,11 +101,8 @@ pub(super) fn corpus() -> Vec<(Setup, Vec<u8>)> {
 #[test]
 fn a_patient_leaves_with_its_label_and_without_what_is_withheld() {
     let setup = single(Limits::default(), false);
-    let body = r#"{"resourceType":"Patient","id":"p1","name":[{"family":"山田"}],"_name":[{}],"gender":"male","_gender":{"extension":[1]},"birthDate":"1987-05-02","_birthDate":{"id":"b"},"text":{"div":"x"},"extension":[{}]}"#;
-    let expected = format!(
-        r#"{{"resourceType":"Patient","id":"P(2)","gender":"male","_gender":{{"extension":[1]}},"birthDate":"1987",{}}}"#,
-        meta()
-    );
+    let body = r#"{"resourceType":"Patient","id":"p1","name":[{"family":"山田"}],"_name":[{}],"gender":"male","_gender":{"extension":[{"url":"u","valueString":"山田"}]},"birthDate":"1987-05-02","_birthDate":{"id":"b"},"text":{"div":"x"},"extension":[{}]}"#;
+    let expected = format!(r#"{{"resourceType":"Patient","id":"P(2)","gender":"male","birthDate":"1987",{}}}"#, meta());
     assert_eq!(setup.text(body), expected);
 }
 
@@ -147,6 +144,18 @@ fn a_required_element_that_is_withheld_says_that_it_is_masked() {
         meta()
     );
     assert_eq!(setup.text(body), expected);
+}
+
+#[test]
+fn the_shadow_of_what_is_nobodys_or_clear_carries_nothing_out() {
+    let setup = single(Limits::default(), false);
+    let shadow = r#"{"id":"山田","extension":[{"url":"u","valueString":"山田"}]}"#;
+    let body = format!(
+        r#"{{"resourceType":"Patient","_resourceType":{shadow},"id":"p1","meta":{{"versionId":"1","_versionId":{shadow}}},"gender":"f","_gender":{shadow},"_id":{shadow}}}"#
+    );
+    let out = setup.text(&body);
+    assert!(out.contains(r#""versionId":"1""#) && out.contains(r#""gender":"f""#), "{out}");
+    assert!(!out.contains("山田") && !out.contains("\"_"), "{out}");
 }
 
 #[test]

@@ -70,10 +70,14 @@ impl Walker {
             && let Some(base) = name.strip_prefix(b"_")
         {
             return match place.member(base) {
-                Some(id) if tree.place(Some(id)).act == Act::Clear => Slot::Place(match place.names(name) {
-                    true => place.member(name),
-                    false => Some(id),
-                }),
+                Some(id) if tree.place(Some(id)).act == Act::Clear => {
+                    Slot::Place(match (place.names(name), place.names(base)) {
+                        (true, _) => place.member(name),
+                        // The shadow of an element holds extensions, of whatever category: unclassified.
+                        (false, true) => None,
+                        (false, false) => Some(id),
+                    })
+                }
                 Some(id) if tree.place(Some(id)).act != Act::Walk => Slot::Shadow(id),
                 _ => Slot::Place(None),
             };
@@ -276,10 +280,7 @@ impl Walker {
         let opened = self.top_opened();
         let Some(frame) = self.frames.pop() else { return };
         self.path.truncate(frame.path_length);
-        let (required, clear) = self.tree().map_or((false, false), |tree| {
-            let place = tree.place(frame.place);
-            (place.required, place.act == Act::Clear)
-        });
+        let required = self.tree().is_some_and(|tree| tree.place(frame.place).required);
         if frame.resource {
             self.trees.pop();
         }
@@ -296,8 +297,7 @@ impl Walker {
             self.key_at = frame.key_at;
             self.pending.truncate(start.saturating_sub(1));
             let in_object = self.frames.last().is_some_and(|above| above.kind == Kind::Object);
-            // The shadow of a clear array stays, so that a second one must not stand beside it.
-            if required && frame.scalars && kind == Kind::Array && in_object && !clear && self.fhir() {
+            if required && frame.scalars && kind == Kind::Array && in_object && self.fhir() {
                 self.absent_member(true, Kind::Array, ctx.out);
             } else {
                 self.withhold(required, Some(kind), ctx);
