@@ -3,8 +3,11 @@
 
     TOKEN=eyJ… python3 examples/clients/ask.py http://127.0.0.1:8443/donors/d-000001 coordination
 
+    … ask.py URL expert-opinion basis=consent recipient=expert
+
 The body goes to standard output, all else to standard error. Exit codes: 0 released; 1 refused, and asking again will
-not help; 2 the request has to be changed; 3 sign in again; 4 try again later; 64 wrong usage.
+not help; 2 the request has to be changed (a parameter without `=`, too); 3 sign in again; 4 try again later, since the
+gate cannot be reached, or the answer did not arrive whole; 64 wrong usage.
 """
 
 import http.client
@@ -35,6 +38,10 @@ class Incomplete(Exception):
     """The gate cut the connection: what came is not the whole, and is thrown away."""
 
 
+class Unreachable(Exception):
+    """Nobody answered."""
+
+
 class NoRedirect(urllib.request.HTTPRedirectHandler):
     """A token is never taken to another place."""
 
@@ -58,7 +65,9 @@ def ask(url, token, purpose, **parameters):
                 time.sleep(min(float(error.headers.get("Retry-After", "1")), 30))
                 continue
             raise Refused(error.code, problem(error)) from None
-        except (http.client.IncompleteRead, ConnectionResetError) as error:
+        except urllib.error.URLError as error:
+            raise Unreachable(error.reason) from error
+        except (http.client.HTTPException, OSError) as error:
             raise Incomplete from error
     raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -76,9 +85,10 @@ def display(text):
 
 def problem(error):
     try:
-        return json.loads(error.read())
-    except ValueError:
+        told = json.loads(error.read())
+    except (ValueError, http.client.HTTPException, OSError):
         return {}
+    return told if isinstance(told, dict) else {}
 
 
 def main():
@@ -86,12 +96,23 @@ def main():
     if len(sys.argv) < 3 or not token:
         print(__doc__, file=sys.stderr)
         return 64
+    for word in sys.argv[3:]:
+        if "=" not in word:
+            print(f"`{word}` is no parameter: write NAME=TEXT", file=sys.stderr)
+            return 2
     parameters = dict(word.split("=", 1) for word in sys.argv[3:])
     try:
         body, decision = ask(sys.argv[1], token, sys.argv[2], **parameters)
+    except Unreachable as unreachable:
+        print(f"the gate cannot be reached: {unreachable}", file=sys.stderr)
+        return 4
     except Incomplete:
         print("the answer did not arrive whole", file=sys.stderr)
         return 4
+    except ValueError:
+        # Not the words of the error: they may hold the token.
+        print("the URL, the token or the declaration cannot be sent as it is", file=sys.stderr)
+        return 2
     except Refused as refused:
         print(f"{refused} (decision {refused.decision or 'none'})", file=sys.stderr)
         for reason in refused.reasons:

@@ -6,7 +6,7 @@
 #
 # The body goes to standard output, all else to standard error.
 # Exit codes: 0 released; 1 refused, and asking again will not help; 2 the request has to be changed (purpose, declaration);
-# 3 sign in again; 4 try again later; 64 wrong usage.
+# 3 sign in again; 4 try again later, since the gate cannot be reached, or the answer did not arrive whole; 64 wrong usage.
 set -euo pipefail
 
 if [ $# -ne 2 ] || [ -z "${TOKEN:-}" ]; then sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 64; fi
@@ -16,16 +16,19 @@ trap 'rm -rf "$folder"' EXIT
 
 say() { printf '%s\n' "$*" >&2; }
 field() { sed -n "s/^$1: *//Ip" "$folder/head" | tail -n 1 | tr -d '\r'; }
-# A problem is JSON (RFC 9457); shown as it is where there is no jq.
-problem() { if command -v jq >/dev/null; then jq -r "$1" "$folder/body" >&2; else cat "$folder/body" >&2; say; fi; }
+# A problem is JSON (RFC 9457); shown as it is where there is no jq, or where it is the proxy's own line of text.
+problem() { { jq -r "$1" "$folder/body" 2>/dev/null || { cat "$folder/body"; echo; }; } >&2; }
 
 for attempt in 1 2 3; do
     # The token stands in a file that only this user can read, never on the command line, where others could see it.
     (umask 077 && printf 'header = "Authorization: Bearer %s"\n' "$TOKEN" >"$folder/token")
     status=$(curl --silent --show-error --config "$folder/token" --header "Purpose-Of-Use: $declaration" \
         --dump-header "$folder/head" --output "$folder/body" --write-out '%{http_code}' --max-time 60 "$url") || {
-        # The gate cuts the connection where the rest of a body cannot be judged: what came is not the whole.
-        say "the answer did not arrive whole"
+        case $? in
+            5 | 6 | 7) say "the gate cannot be reached" ;;
+            # The gate cuts the connection where the rest of a body cannot be judged: what came is not the whole.
+            *) say "the answer did not arrive whole" ;;
+        esac
         exit 4
     }
     case $status in
@@ -65,7 +68,8 @@ for attempt in 1 2 3; do
             exit 4
             ;;
         *)
-            say "status $status"
+            # 409 and 422: the backend refused; 405, 413, 415: the request is not in order.
+            problem '"\(.status) \(.title): \(.detail) (decision \(.decision))"'
             exit 1
             ;;
     esac

@@ -3,7 +3,8 @@
 //   TOKEN=eyJ… npx tsx examples/clients/ask.ts http://127.0.0.1:8443/donors/d-000001 coordination
 //
 // The body goes to standard output, all else to standard error. Exit codes: 0 released; 1 refused, and asking again will
-// not help; 2 the request has to be changed; 3 sign in again; 4 try again later; 64 wrong usage.
+// not help; 2 the request has to be changed (a parameter without `=`, too); 3 sign in again; 4 try again later, since the
+// gate cannot be reached, or the answer did not arrive whole; 64 wrong usage.
 
 export interface Problem {
   type?: string;
@@ -76,6 +77,11 @@ async function main(words: string[]): Promise<number> {
   if (!token || !url || !purpose) {
     console.error("usage: TOKEN=… ask.ts URL PURPOSE [NAME=TEXT]…");
     return 64;
+  }
+  const odd = rest.find((word) => !word.includes("="));
+  if (odd !== undefined) {
+    console.error(`\`${odd}\` is no parameter: write NAME=TEXT`);
+    return 2;
   }
   const parameters = Object.fromEntries(rest.map((word) => word.split(/=(.*)/s, 2)));
   try {
