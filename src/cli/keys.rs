@@ -33,7 +33,7 @@ impl Keys {
     pub(super) fn run(&self, terminal: &mut Terminal) -> Result<Exit, Failure> {
         let KeysCommand::Init { config, settings } = &self.command;
         let settings = Settings::read(settings.as_ref().unwrap_or(config)).map_err(failure)?;
-        keys::init(&settings.data.keys, settings.data.has_log()).map_err(failure)?;
+        keys::init(&settings.data.keys, settings.data.has_records()).map_err(failure)?;
         for name in keys::FILES {
             terminal.line(settings.data.keys.join(name).display().to_string())?;
         }

@@ -135,7 +135,7 @@ impl Desk {
             return Err(Failure::Usage("the settings name no site".to_owned()));
         };
         let data = &settings.data;
-        let options = registry::Options { create: !data.has_log(), staleness_ms_max: data.staleness_ms_max };
+        let options = registry::Options { create: !data.has_records(), staleness_ms_max: data.staleness_ms_max };
         std::fs::create_dir_all(&data.directory)
             .map_err(|e| Failure::Usage(format!("cannot make {}: {e}", data.directory.display())))?;
         let registry = registry::Registry::open(&data.registry(), &vocabulary, &zone, options).map_err(refused)?;

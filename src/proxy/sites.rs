@@ -49,9 +49,20 @@ impl DataSettings {
         self.directory.join("log").join("gate")
     }
 
-    /// Whether the gate has a log already: then a key or a registry that is gone is a loss, not a beginning.
+    /// The folder of the registry's own log chain.
+    pub fn registry_log(&self) -> PathBuf {
+        self.directory.join("log").join("registry")
+    }
+
+    /// Whether the gate has a log already.
     pub fn has_log(&self) -> bool {
-        std::fs::read_dir(self.log()).is_ok_and(|mut entries| entries.next().is_some())
+        holds_something(&self.log())
+    }
+
+    /// Whether anything is on record already: then a key or a registry that is gone is a loss, not a beginning. An empty
+    /// registry in the place of a lost one would hold no stop and no objection.
+    pub fn has_records(&self) -> bool {
+        self.has_log() || holds_something(&self.registry_log())
     }
 }
 
@@ -84,7 +95,7 @@ impl Sites {
         let authenticator = Authenticator::new(settings.issuers.clone(), RefreshTiming::default(), CACHED_TOKENS_MAX);
         let authenticator = Arc::new(authenticator.map_err(|faults| listed(&faults))?);
         let data = &settings.data;
-        let first_start = !data.has_log();
+        let first_start = !data.has_records();
         let log_folder = Directory::open(&data.log()).map_err(|error| ProxyError::file(data.log(), error))?;
         let options = registry::Options { create: first_start, staleness_ms_max: data.staleness_ms_max };
         let registry = Registry::open(&data.registry(), &vocabulary, &zone, options);
@@ -152,6 +163,10 @@ fn vocabulary() -> Result<Arc<Vocabulary>, ProxyError> {
 
 fn listed(faults: &[impl std::fmt::Display]) -> ProxyError {
     ProxyError::Start(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+fn holds_something(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// What `sekisho serve --check` finds.
