@@ -9,7 +9,7 @@ use super::serve::failure;
 use super::terminal::Terminal;
 use super::{Exit, Failure, documents, operator};
 use crate::audit::{Administrative, Caller, Detail, Log, Options, Seal};
-use crate::policy::{Policy, Source, Vocabulary};
+use crate::policy::{Policy, Source, Vocabulary, nearest};
 use crate::proxy::keys::Keys;
 use crate::proxy::settings::Settings;
 use crate::proxy::sites::now_ms;
@@ -87,6 +87,7 @@ impl Registry {
         match &self.command {
             RegistryCommand::Add { kind, words } => {
                 let entry = Entry::parse(kind, words.iter().map(String::as_str)).map_err(refused)?;
+                desk.knows_issuer(&entry)?;
                 desk.record("registry-add", entry.kind(), entry.subject())?;
                 let change = desk.registry.add(&entry, &desk.policies, &desk.by, now).map_err(refused)?;
                 terminal.line(format!("entered {} {}", change.kind.name(), change.entry.0))?;
@@ -124,6 +125,14 @@ impl Registry {
 }
 
 impl Desk {
+    /// A caller blocked at an issuer that the settings do not name would go on as before.
+    fn knows_issuer(&self, entry: &Entry) -> Result<(), Failure> {
+        let known = || self.settings.issuers.iter().map(|issuer| issuer.id());
+        let Some(issuer) = entry.one("issuer").filter(|issuer| !known().any(|id| id == *issuer)) else { return Ok(()) };
+        let near = nearest(issuer, known()).map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
+        Err(Failure::Usage(format!("`issuer` is none of the settings: `{issuer}`{near}")))
+    }
+
     fn open(config: &std::path::Path) -> Result<Desk, Failure> {
         let settings = Settings::read(config).map_err(failure)?;
         let vocabulary = Arc::new(Vocabulary::compiled_in().map_err(Failure::Faults)?);

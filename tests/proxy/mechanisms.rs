@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::gate::{DONOR, Place, Setup, approve, coordinator, fields, researcher, token};
+use super::gate::{DONOR, ISSUER, Place, Setup, approve, coordinator, fields, researcher, token};
 use super::process::sekisho;
 use super::support::Then;
 
@@ -135,6 +135,21 @@ async fn a_principal_who_is_refused_is_told_whom_to_turn_to_and_nobody_else_is()
         assert!(issues.iter().any(|issue| issue["diagnostics"].as_str().unwrap().contains(contact)), "{issues:?}");
     }
     assert_eq!(gate.place.stage.asked(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_blocked_at_an_issuer_nobody_knows_is_no_entry() {
+    let gate = Place::new(Setup::default()).await.start();
+    let block = |issuer: &str| {
+        let issuer = format!("issuer={issuer}");
+        sekisho(&gate.place, &["registry", "add", "block-caller", &issuer, "caller=s-1"])
+    };
+    let misspelt = block(&format!("{ISSUER}/"));
+    assert_eq!(misspelt.status.code(), Some(2));
+    let told = String::from_utf8(misspelt.stderr).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("none of the settings") && told.contains(&format!("did you mean `{ISSUER}`?")), "{told}");
+    assert!(block(ISSUER).status.success());
+    gate.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
