@@ -2,10 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::gate::Gate;
 use super::judgement::{Judgement, Whose};
 use super::layout::{Means, PlanKey, Side};
-use crate::catalogue::Route;
+use crate::catalogue::{Catalogue, Route};
 use crate::decision::{Permit, Refusal};
 use crate::policy::{Action, Categories, Form, Release};
 use crate::redact::{Entry, Judge, LinkRewriter, Plan, Pseudonymiser, Spec, Verdict};
@@ -119,20 +118,23 @@ pub(super) fn plan(
     let shows_ids = permit.is_some_and(|permit| judgement.form_of_id(permit) == Form::Clear);
     let (pseudonyms, context) = pseudonyms.map_or((None, String::new()), |(p, context)| (Some(p), context));
     let route = judgement.route();
+    let open = route.is_some_and(Route::is_open);
+    let clear = match permit {
+        Some(permit) => permit.release().having(Form::Clear, Categories::ALL),
+        None => Categories::NONE,
+    };
     let key = PlanKey {
         route: route.map_or_else(String::new, |route| route.id().to_owned()),
         side,
         spec: Arc::as_ptr(spec) as usize,
         release,
+        clear,
         context: format!("{context}{}", if shows_ids { "+ids" } else { "" }),
     };
     let all = route.map_or(Categories::ALL, crate::catalogue::Route::everything);
     judgement.generation.layouts.plan(key, spec, all, || Means {
         pseudonymiser: pseudonyms.map(|p| Arc::new(p) as Arc<dyn Pseudonymiser>),
-        links: Some(Arc::new(Links::of(
-            &judgement.gate,
-            shows_ids || route.is_some_and(crate::catalogue::Route::is_open),
-        ))),
+        links: Some(Arc::new(Links::of(judgement, shows_ids || open, Some(clear).filter(|_| !open)))),
     })
 }
 
@@ -141,13 +143,25 @@ pub(super) fn plan(
 pub(super) struct Links {
     origin: String,
     prefix: String,
+    catalogue: Arc<Catalogue>,
     /// A link holds the request that made it, ids included: it passes where ids do, and where there are none.
     pass: bool,
+    /// What it may filter and sort on, besides; `None`: anything, where there is nobody's data.
+    clear: Option<Categories>,
 }
 
 impl Links {
-    pub(super) fn of(gate: &Gate, pass: bool) -> Links {
-        Links { origin: gate.upstream_origin.clone(), prefix: gate.public_prefix.clone(), pass }
+    pub(super) fn of(judgement: &Judgement, pass: bool, clear: Option<Categories>) -> Links {
+        let (gate, catalogue) = (&judgement.gate, Arc::clone(&judgement.generation.catalogue));
+        Links { origin: gate.upstream_origin.clone(), prefix: gate.public_prefix.clone(), catalogue, pass, clear }
+    }
+
+    /// Whether it is a request of this API that this caller might make himself: a query may hold any value.
+    fn could_be_asked(&self, target: &str) -> bool {
+        let Some(clear) = self.clear else { return true };
+        let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let resolved = self.catalogue.resolve("GET", path, query);
+        resolved.is_ok_and(|resolved| clear.covers(resolved.query_categories))
     }
 }
 
@@ -162,7 +176,7 @@ impl LinkRewriter for Links {
         };
         // A browser takes `/\` for `//`: another host.
         let here = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n', '\t']);
-        (self.pass && here).then(|| format!("{}{path}", self.prefix))
+        (self.pass && here && self.could_be_asked(path)).then(|| format!("{}{path}", self.prefix))
     }
 
     fn leads_past(&self, url: &str) -> bool {

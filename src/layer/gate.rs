@@ -29,7 +29,7 @@ pub struct Generation {
     /// The policy's revisions.
     pub revisions: Revisions,
     /// What the API says.
-    pub catalogue: Catalogue,
+    pub catalogue: Arc<Catalogue>,
     /// The digest of the catalogue's documents, for records.
     pub catalogue_digest: String,
     /// The keys of pseudonyms.
@@ -51,6 +51,7 @@ impl Generation {
         limits: Limits,
     ) -> Result<Generation, String> {
         let layouts = Layouts::new(&catalogue, limits)?;
+        let catalogue = Arc::new(catalogue);
         Ok(Generation { revisions, catalogue, catalogue_digest, pseudonyms, layouts })
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct PlanKey {
     /// Which layout: the address of one that lives as long as the generation.
     pub(super) spec: usize,
     pub(super) release: Release,
+    /// What links may ask for.
+    pub(super) clear: Categories,
     pub(super) context: String,
 }
 

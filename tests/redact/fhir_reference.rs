@@ -94,7 +94,7 @@ impl Env<'_> {
                 let list = Json::List(vec![absent()]);
                 Some(if primitive(first) { (shadow, list) } else { (name.to_owned(), list) })
             }
-            Json::List(items) if items.iter().any(primitive) => Some((shadow, Json::List(vec![absent()]))),
+            Json::List(items) if act != 6 && items.iter().any(primitive) => Some((shadow, Json::List(vec![absent()]))),
             Json::List(_) => Some((name.to_owned(), Json::List(vec![absent()]))),
         }
     }

@@ -325,7 +325,7 @@ impl Exchange {
             SubjectAt::Entries | SubjectAt::NoOne => true,
             SubjectAt::Body | SubjectAt::Caller => false,
         };
-        Links::of(&self.gate, his).rewrite(url)
+        Links::of(judgement, his, Some(Categories::NONE)).rewrite(url)
     }
 
     pub(super) fn released(

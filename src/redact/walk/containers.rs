@@ -280,7 +280,10 @@ impl Walker {
         let opened = self.top_opened();
         let Some(frame) = self.frames.pop() else { return };
         self.path.truncate(frame.path_length);
-        let required = self.tree().is_some_and(|tree| tree.place(frame.place).required);
+        let (required, clear) = self.tree().map_or((false, false), |tree| {
+            let place = tree.place(frame.place);
+            (place.required, place.act == Act::Clear)
+        });
         if frame.resource {
             self.trees.pop();
         }
@@ -297,7 +300,8 @@ impl Walker {
             self.key_at = frame.key_at;
             self.pending.truncate(start.saturating_sub(1));
             let in_object = self.frames.last().is_some_and(|above| above.kind == Kind::Object);
-            if required && frame.scalars && kind == Kind::Array && in_object && self.fhir() {
+            // The shadow of a clear array may be named and stay: a second one must not stand beside it.
+            if required && frame.scalars && kind == Kind::Array && in_object && !clear && self.fhir() {
                 self.absent_member(true, Kind::Array, ctx.out);
             } else {
                 self.withhold(required, Some(kind), ctx);
