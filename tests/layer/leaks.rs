@@ -168,7 +168,7 @@ async fn an_export_of_which_nothing_is_left_tells_nothing_of_those_left_out() {
 async fn a_subject_that_the_gate_cannot_read_in_a_body_is_not_forwarded() {
     let stand = Stand::new(Org::Jmdp, &[]);
     let id = stand.backend.sample.ids("donors")[0].clone();
-    for named in [r#"["D-9"]"#, r#"{"v":"D-9"}"#, "1.5", "true", r#""a/b""#, r#""""#] {
+    for named in [r#"["D-9"]"#, r#"{"v":"D-9"}"#, "1.5", "true", r#""a/b""#, r#""""#, "null"] {
         let (target, body) = (format!("/donors/{id}"), format!(r#"{{"id":{named},"phone":"1"}}"#));
         let (claims, purpose) = (staff("coordination-staff"), "coordination");
         let ask = Ask { method: "PATCH", target: &target, claims, purpose, body: &body, ..Ask::default() };

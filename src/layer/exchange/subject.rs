@@ -220,8 +220,9 @@ impl Exchange {
         }
         let Some(path) = route.body_subject() else { return Ok(None) };
         let named = path.find(&value);
-        // Somebody is named whom the gate cannot read, and the backend perhaps can (`["b"]`, `2.0`, `{}`).
-        if named.is_none() && path.pointer().find(&value).into_iter().any(|value| !value.is_null()) {
+        // Somebody is named whom the gate cannot read, and the backend perhaps can (`["b"]`, `2.0`, `{}`); or nobody, which
+        // would take the record from the person that it is about (`null`).
+        if named.is_none() && path.pointer().find(&value).into_iter().next().is_some() {
             let problem =
                 Problem::new(StatusCode::BAD_REQUEST, "subject-mismatch", "the body does not name its subject clearly");
             return Err(self.refuse(judgement, problem, None, &[]).await);
