@@ -91,6 +91,9 @@ impl Registry {
                 desk.record("registry-add", entry.kind(), entry.subject())?;
                 let change = desk.registry.add(&entry, &desk.policies, &desk.by, now).map_err(refused)?;
                 terminal.line(format!("entered {} {}", change.kind.name(), change.entry.0))?;
+                if let Some(note) = desk.beside(&entry, now)? {
+                    terminal.wrapped("note: ", &note)?;
+                }
             }
             RegistryCommand::End { first, words } => {
                 let end = End::parse(first, words.iter().map(String::as_str)).map_err(refused)?;
@@ -117,7 +120,8 @@ impl Registry {
                 let source = Source::new(file.display().to_string(), text);
                 desk.record_seed(file)?;
                 let changes = desk.registry.seed(source, &desk.policies, &desk.by, now).map_err(refused)?;
-                terminal.line(format!("entered {} entries", changes.len()))?;
+                let entries = if changes.len() == 1 { "entry" } else { "entries" };
+                terminal.line(format!("entered {} {entries}", changes.len()))?;
             }
         }
         Ok(Exit::Good)
@@ -149,6 +153,15 @@ impl Desk {
             .map_err(|e| Failure::Usage(format!("cannot make {}: {e}", data.directory.display())))?;
         let registry = registry::Registry::open(&data.registry(), &vocabulary, &zone, options).map_err(refused)?;
         Ok(Desk { registry, policies, settings, by: operator() })
+    }
+
+    /// What an entry does not do by itself: replace an older one.
+    fn beside(&self, entry: &Entry, now: i64) -> Result<Option<String>, Failure> {
+        let Some(id) = entry.one("id").filter(|_| entry.kind() == Kind::Organization) else { return Ok(None) };
+        let view = self.registry.facts(now).map_err(|stale| Failure::Usage(stale.to_string()))?;
+        let others = view.register().of(id).count().saturating_sub(1);
+        let all = "each that is in force counts, and `sekisho registry end` ends the one that this replaces";
+        Ok((others > 0).then(|| format!("`{id}` was on file already ({others} more): {all}")))
     }
 
     fn record(&self, action: &str, kind: Kind, subject: Option<&str>) -> Result<(), Failure> {

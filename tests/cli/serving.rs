@@ -101,3 +101,24 @@ fn a_route_that_cannot_show_whose_record_it_is_is_pointed_out() {
     assert_eq!(ran.code, 0, "{}", ran.out);
     assert!(ran.out.contains("route `donors.one` does not say where a record names its subject"), "{}", ran.out);
 }
+
+#[test]
+fn whoever_enters_an_organisation_again_is_told_that_both_entries_count() {
+    let folder = place("serving-twice");
+    let config = format!("{}/sekisho.toml", folder.path());
+    assert_eq!(sekisho(&["keys", "init", "--config", &config]).code, 0);
+    let add = |country: &str| {
+        let words = ["registry", "--config", &config, "add", "organization", "id=tc-1", "recipient=transplant-center"];
+        sekisho(&[&words[..], &[country, "purposes=coordination"]].concat())
+    };
+    let first = add("country=KR");
+    assert!(first.code == 0 && !first.out.contains("note:"), "{}{}", first.out, first.err);
+    let second = add("country=JP");
+    assert!(
+        second.code == 0 && second.out.contains("note: `tc-1` was on file already"),
+        "{}{}",
+        second.out,
+        second.err
+    );
+    assert!(second.out.contains("registry end"), "{}", second.out);
+}
