@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::body::CallerBody;
 use super::error::ProxyError;
-use super::keys::Keys;
+use super::keys::{FILES, Keys};
 use super::route::{Router, Site};
 use super::settings::{CatalogueAt, DataSettings, Settings, SiteSettings, files};
 use super::tls;
@@ -86,7 +86,7 @@ impl Sites {
         let mut generations = Vec::new();
         let mut upstreams = Vec::new();
         for site in &settings.sites {
-            generations.push(generation(site, Some(&keys), &vocabulary)?);
+            generations.push(generation(site, keys.pseudonyms(), &vocabulary)?);
             let roots = site.upstream_roots.as_deref().map(tls::roots).transpose()?;
             upstreams.push(Upstream::new(&site.upstream, roots, site.limits)?);
         }
@@ -145,7 +145,7 @@ impl Sites {
         let keys = Keys::read(&settings.data.keys)?;
         let mut generations = Vec::new();
         for (site, _) in &self.gates {
-            generations.push(generation(site, Some(&keys), &vocabulary)?);
+            generations.push(generation(site, keys.pseudonyms(), &vocabulary)?);
         }
         common_zone(&generations)?;
         known_roles(settings, &generations)?;
@@ -183,26 +183,30 @@ pub struct Checked {
 /// Reads all that the settings name, and opens nothing: neither log, registry nor address. Every fault at once.
 pub fn check(settings: &Settings) -> Checked {
     let mut found = Checked::default();
-    let keys = settings.data.keys.as_path();
-    let made_by = "`sekisho keys init` makes it, once";
-    let names = [(keys.join("pseudonym"), made_by), (keys.join("subjects"), made_by)].into_iter();
-    let tls = settings.gate.tls.as_ref();
-    let tls = tls.into_iter().flat_map(|tls| [&tls.certificate, &tls.key].into_iter().chain(&tls.client_roots));
-    let issuers = settings.issuers.iter().filter_map(|issuer| issuer.key_file());
-    let others =
-        tls.map(PathBuf::as_path).chain(issuers).map(|path| (path.to_path_buf(), "the gate will not start without it"));
-    for (path, hint) in names.chain(others).filter(|(path, _)| !path.exists()) {
-        found.missing.push(format!("{} is not there yet: {hint}", path.display()));
+    let keys = &settings.data.keys;
+    if found.are_there(FILES.map(|name| keys.join(name)), "`sekisho keys init` makes it, once") {
+        found.take(Keys::read(keys));
     }
-    if found.missing.is_empty() {
-        found.take(settings.gate.tls.as_ref().map(tls::server).transpose());
+    if let Some(tls) = &settings.gate.tls {
+        let files = [&tls.certificate, &tls.key].into_iter().chain(&tls.client_roots).cloned();
+        if found.are_there(files, NEEDED) {
+            found.take(tls::server(tls));
+        }
+    }
+    let key_files = settings.issuers.iter().filter_map(|issuer| issuer.key_file()).map(Path::to_path_buf);
+    if found.are_there(key_files, NEEDED) {
         let issuers = Authenticator::new(settings.issuers.clone(), RefreshTiming::default(), 0);
         found.take(issuers.map_err(|faults| listed(&faults)));
     }
-    let present = [keys.join("pseudonym"), keys.join("subjects")].iter().all(|path| path.exists());
-    let keys = if present { found.take(Keys::read(keys)) } else { None };
+    for roots in settings.sites.iter().filter_map(|site| site.upstream_roots.as_deref()) {
+        if found.are_there([roots.to_path_buf()], NEEDED) {
+            found.take(tls::roots(roots));
+        }
+    }
     let Some(vocabulary) = found.take(vocabulary()) else { return found };
-    let read = settings.sites.iter().filter_map(|site| found.take(generation(site, keys.as_ref(), &vocabulary)));
+    // Layouts are checked with a generation that nothing is ever sealed by.
+    let unused = || PseudonymKeys { master: MasterKey::new([0; 32]), epoch: 1, accepted: Vec::new() };
+    let read = settings.sites.iter().filter_map(|site| found.take(generation(site, unused(), &vocabulary)));
     let generations: Vec<Generation> = read.collect();
     if generations.len() == settings.sites.len() {
         found.take(common_zone(&generations));
@@ -211,7 +215,17 @@ pub fn check(settings: &Settings) -> Checked {
     found
 }
 
+const NEEDED: &str = "the gate will not start without it";
+
 impl Checked {
+    /// Whether all of them are there; those that are not are noted, with what makes them.
+    fn are_there(&mut self, files: impl IntoIterator<Item = PathBuf>, hint: &str) -> bool {
+        let before = self.missing.len();
+        let gone = files.into_iter().filter(|path| !path.exists());
+        self.missing.extend(gone.map(|path| format!("{} is not there yet: {hint}", path.display())));
+        self.missing.len() == before
+    }
+
     fn take<T>(&mut self, read: Result<T, ProxyError>) -> Option<T> {
         match read {
             Ok(value) => return Some(value),
@@ -236,10 +250,9 @@ fn known_roles(settings: &Settings, generations: &[Generation]) -> Result<(), Pr
     if unknown.is_empty() { Ok(()) } else { Err(ProxyError::Start(unknown.join("\n"))) }
 }
 
-/// Without keys only for a check.
 fn generation(
     site: &SiteSettings,
-    keys: Option<&Keys>,
+    keys: PseudonymKeys,
     vocabulary: &Arc<Vocabulary>,
 ) -> Result<Generation, ProxyError> {
     let mut sources = Vec::new();
@@ -254,8 +267,6 @@ fn generation(
     let digest = hex(&Sha256::digest(document.text.as_bytes()));
     let catalogue = Catalogue::read([document], vocabulary)?;
     let limits = Limits { entry_bytes_max: site.entry_bytes_max, ..Limits::default() };
-    let unused = || PseudonymKeys { master: MasterKey::new([0; 32]), epoch: 1, accepted: Vec::new() };
-    let keys = keys.map_or_else(unused, Keys::pseudonyms);
     let made = Generation::new(revisions, catalogue, digest, keys, limits);
     made.map_err(|message| ProxyError::file(&site.policy, message))
 }

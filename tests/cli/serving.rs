@@ -48,6 +48,11 @@ fn a_check_passes_nothing_that_would_stop_the_start() {
     let first = check(&folder);
     assert_eq!(first.code, 0, "{}{}", first.out, first.err);
     assert!(first.out.contains("sound") && first.out.contains("keys init"), "{}", first.out);
+    // What is there is read, though something else is not there yet.
+    folder.write("jwks.json", "{");
+    let broken = check(&folder);
+    assert!(broken.code == 2 && broken.out.contains("keys init"), "{}{}", broken.out, broken.err);
+    folder.write("jwks.json", r#"{"keys":[]}"#);
     let made = sekisho(&["keys", "init", "--config", &format!("{}/sekisho.toml", folder.path())]);
     assert_eq!(made.code, 0, "{}", made.err);
     let sound = check(&folder);

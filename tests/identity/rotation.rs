@@ -108,13 +108,17 @@ async fn a_key_that_a_refresh_did_not_bring_is_refused_without_another_fetch() {
     for _ in 0..1000 {
         tokio::task::yield_now().await;
     }
-    let before = server.requests();
-    for _ in 0..1000 {
-        assert_eq!(remote.ask(&by_ec("nobody's")), Some(AuthError::UnknownKey));
-        tokio::task::yield_now().await;
+    // A fetch that was woken before may come late, and once: of two rounds of questions one sees none at all.
+    let mut quiet = false;
+    for _ in 0..2 {
+        let before = server.requests();
+        for _ in 0..1000 {
+            assert_eq!(remote.ask(&by_ec("nobody's")), Some(AuthError::UnknownKey));
+            tokio::task::yield_now().await;
+        }
+        quiet |= server.requests() == before;
     }
-    // One that was woken before may still come late; a thousand questions wake none.
-    assert!(server.requests() <= before + 1, "a refused key caused fetches");
+    assert!(quiet, "a refused key caused fetches");
     // Remembered for a time only: the issuer may publish it yet.
     assert_eq!(remote.ask_at(&by_ec("nobody's"), NOW_S + 60), Some(AuthError::KeysPending));
 }

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::gate::{DONOR, Gate, Place, Setup, approve, coordinator, fields, researcher, token};
+use super::gate::{DONOR, Gate, NEWEST, Place, Setup, approve, coordinator, fields, researcher, token};
 use super::http::Got;
 use super::support::Then;
 
@@ -143,16 +143,6 @@ async fn to_outsiders_whoever_is_refused_is_like_an_unknown_id() {
     assert_eq!(log.refusals().iter().map(|(_, status)| *status).collect::<Vec<_>>(), [404, 404, 404, 404]);
     assert_eq!(log.refusals()[3].0, "restricted", "the record knows why");
 }
-
-const NEWEST: &str = r#"
-[[route]]
-id = "donors.newest"
-path = "/newest-donor"
-methods = { GET = "read" }
-shape = "object"
-record = "donor"
-subject = { entry = "/id" }
-"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_by_the_answers_subject_is_not_released() {

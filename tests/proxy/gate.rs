@@ -28,6 +28,17 @@ use super::http::{Got, ask};
 use super::stage::Stage;
 use super::support::{Scratch, soon};
 
+/// A route whose subject is in the answer alone, so that nothing of it is judged before.
+pub(super) const NEWEST: &str = r#"
+[[route]]
+id = "donors.newest"
+path = "/newest-donor"
+methods = { GET = "read" }
+shape = "object"
+record = "donor"
+subject = { entry = "/id" }
+"#;
+
 /// Stands in every member of [`DONOR`] but its id: no refusal, and no record, may hold it.
 pub(super) const CANARY: &str = "sekret";
 /// A donor, as the backend answers where a test says nothing else: what a coordinator sees, and what nobody does.

@@ -5,21 +5,11 @@ use async_compression::tokio::write::GzipEncoder;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
-use super::gate::{CANARY, DONOR, Gate, Place, Setup, coordinator};
+use super::gate::{CANARY, DONOR, Gate, NEWEST, Place, Setup, coordinator};
 use super::stage::{answering, with};
 use super::support::Then;
 
 const WRITE: &str = r#"{"id":"d-1","phone":"1"}"#;
-/// The subject is in the answer alone, so that nothing of it is judged before.
-const NEWEST: &str = r#"
-[[route]]
-id = "donors.newest"
-path = "/newest-donor"
-methods = { GET = "read" }
-shape = "object"
-record = "donor"
-subject = { entry = "/id" }
-"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_that_is_away_is_502_and_recorded_as_failed() {
