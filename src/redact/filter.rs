@@ -1,8 +1,9 @@
 //! Where entries are held, asked about, released or dropped.
 //!
-//! Outside entries a token goes to the envelope's walker. At an entry tokens are gathered in `held`; when it is whole it
-//! is looked into ([`probe`]), the judge is asked, and it is walked by the plan of the verdict or dropped
-//! with its comma. One too large to hold is dropped to its end, or streams (see [`Spec`]).
+//! Outside entries all is told to the envelope's walker. An entry is taken whole: where the slice has all of it, it stays
+//! there, else it is gathered in `held`. When it is whole it is looked into ([`probe`]), the judge is asked, and it is
+//! walked by the plan of the verdict or dropped with its comma. One too large to hold is dropped to its end, or streams
+//! (see [`Spec`]).
 
 use std::sync::Arc;
 
@@ -10,10 +11,11 @@ use super::fault::Fault;
 use super::plan::Plan;
 use super::probe::{self, Probe, Subject};
 use super::redactor::{Entry, Judge, Verdict};
-use super::scan::{Kind, Scanner, Sink};
+use super::keys::KeySeed;
+use super::scan::{Kind, Scanner, Sink, Take, Value};
 use super::spec::{Shape, Spec};
 use super::tally::{Disclosure, Tally, Window};
-use super::token::{Token, tell};
+use super::stream::Stream;
 use super::track::{Position, Track};
 use super::walk::{Ctx, Through, Walker};
 
@@ -22,27 +24,17 @@ const WINDOW_BYTES_MAX: u64 = 64 << 10;
 /// The most entries of a window.
 const WINDOW_ENTRIES_MAX: usize = 256;
 
+/// What becomes of the value under way.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
+    /// It lies outside entries.
     Envelope,
-    /// An entry is gathered.
-    Hold {
-        depth: usize,
-    },
+    /// An entry, of which what the slice has begins at `from`.
+    Hold { from: usize },
     /// An entry is dropped to its end.
-    Drop {
-        depth: usize,
-    },
-    /// An entry leaves as it streams.
-    Stream {
-        depth: usize,
-    },
-    /// A resource in it is gathered; `large`: it is dropped to its end.
-    Nested {
-        depth: usize,
-        inner: usize,
-        large: bool,
-    },
+    Drop,
+    /// An entry leaves as it streams; what the slice has of it begins at `from`.
+    Stream { from: usize },
 }
 
 /// An entry that may go: by which plan, and what is recorded of it.
@@ -58,8 +50,10 @@ pub(super) struct Core<J> {
     entry: Walker,
     mode: Mode,
     track: Track,
+    /// The beginning of an entry that former slices had.
     held: Vec<u8>,
-    trusted: Scanner,
+    trusted: Scanner<false>,
+    stream: Stream,
     pub(super) tally: Tally,
     /// Where entries are, for reports.
     entry_path: Box<[u8]>,
@@ -86,7 +80,8 @@ impl<J: Judge> Core<J> {
             mode: Mode::Envelope,
             track: Track::default(),
             held: Vec::new(),
-            trusted: Scanner::trusted(limits),
+            trusted: Scanner::new(limits, false, KeySeed::NONE),
+            stream: Stream::new(limits),
             tally: Tally::new(),
             entry_path,
             root_written: false,
@@ -103,64 +98,11 @@ impl<J: Judge> Core<J> {
     pub(super) fn buffer_bytes(&self) -> usize {
         self.held.capacity()
             + self.trusted.buffer_bytes()
+            + self.stream.buffer_bytes()
             + self.envelope.buffer_bytes()
             + self.entry.buffer_bytes()
             + (self.open_window.capacity() * size_of::<Disclosure>())
             + (self.windows.capacity() * size_of::<Window>())
-    }
-
-    fn token(&mut self, token: Token<'_>) -> Result<(), Fault> {
-        match self.mode {
-            Mode::Envelope => self.in_envelope(token),
-            Mode::Hold { depth } => self.in_hold(token, depth),
-            Mode::Drop { depth } => {
-                self.in_drop(token, depth);
-                Ok(())
-            }
-            Mode::Stream { depth } => self.in_stream(token, depth),
-            Mode::Nested { depth, inner, large } => self.in_nested(token, depth, inner, large),
-        }
-    }
-
-    fn in_envelope(&mut self, token: Token<'_>) -> Result<(), Fault> {
-        let begins = matches!(token, Token::Open(..) | Token::Scalar(_) | Token::Text(_, true, _));
-        let position = match begins {
-            true => self.track.position(self.spec.entries.steps()),
-            false => Position::Aside,
-        };
-        if position == Position::Entry {
-            self.held.clear();
-            return self.in_hold(token, 0);
-        }
-        match token {
-            Token::Key(_, name) => self.track.key(self.spec.entries.steps(), name),
-            Token::Close(_) => self.track.close(),
-            Token::Open(kind, _) if position == Position::Leads => {
-                self.track.open_leading(self.spec.entries.steps(), kind)?;
-                self.envelope.open_forced(kind);
-                self.root_written = true;
-                return Ok(());
-            }
-            Token::Open(..) => self.track.open_aside(),
-            _ => {}
-        }
-        self.root_written |= begins;
-        tell(&mut self.envelope, token, &mut Ctx { out: &mut self.out, tally: &mut self.tally })
-    }
-
-    fn in_hold(&mut self, token: Token<'_>, depth: usize) -> Result<(), Fault> {
-        let raw = token.raw();
-        if self.held.len() + raw.len() > self.spec.limits.entry_bytes_max {
-            return self.too_large(token, depth);
-        }
-        self.hold(raw);
-        let (depth, ends) = token.depth(depth);
-        self.mode = Mode::Hold { depth };
-        if ends {
-            self.mode = Mode::Envelope;
-            self.whole_entry()?;
-        }
-        Ok(())
     }
 
     /// Appends to what is held; it grows by doubling, never past its bound.
@@ -174,23 +116,38 @@ impl<J: Judge> Core<J> {
         self.held.extend_from_slice(raw);
     }
 
-    fn in_drop(&mut self, token: Token<'_>, depth: usize) {
-        let (depth, ends) = token.depth(depth);
-        self.mode = if ends { Mode::Envelope } else { Mode::Drop { depth } };
-    }
-
-    fn whole_entry(&mut self) -> Result<(), Fault> {
+    /// More of an entry: `from..to` of the slice; `ends`: all of it.
+    fn entry_goes_on(&mut self, src: &[u8], from: usize, to: usize, ends: bool) -> Result<(), Fault> {
+        let piece = src.get(from..to).unwrap_or_default();
         let held = std::mem::take(&mut self.held);
-        let outcome = match self.ask(&held, true) {
-            Some(go) => self.release(go, &held),
-            None => {
-                self.envelope.remove();
-                Ok(())
-            }
-        };
+        if held.len() + piece.len() > self.spec.limits.entry_bytes_max {
+            return self.too_large(src, from, held, piece);
+        }
+        self.held = held;
+        if !ends {
+            self.hold(piece);
+            return Ok(());
+        }
+        if self.held.is_empty() {
+            return self.whole_entry(src, from, piece);
+        }
+        self.hold(piece);
+        let held = std::mem::take(&mut self.held);
+        let outcome = self.whole_entry(src, from, &held);
         self.held = held;
         self.held.clear();
         outcome
+    }
+
+    /// An entry is whole; what the slice has of it begins at `from`.
+    fn whole_entry(&mut self, src: &[u8], from: usize, entry: &[u8]) -> Result<(), Fault> {
+        match self.ask(entry, true) {
+            Some(go) => self.release(src, from, go, entry),
+            None => {
+                self.envelope.remove(src, from, &mut self.out);
+                Ok(())
+            }
+        }
     }
 
     /// Asks the judge about an entry, or the beginning of one; counts it if it is dropped.
@@ -235,8 +192,8 @@ impl<J: Judge> Core<J> {
         }
     }
 
-    /// Readies the entry's walker and writes what comes before the entry.
-    fn begin_entry(&mut self, go: &Go) {
+    /// Readies the entry's walker and writes what comes before the entry, which begins at `from`.
+    fn begin_entry(&mut self, src: &[u8], from: usize, go: &Go) {
         let (place, root_type) = match self.spec.shape {
             Shape::FhirResource | Shape::FhirLines => {
                 let name = go.disclosure.resource_type.as_deref();
@@ -247,19 +204,20 @@ impl<J: Judge> Core<J> {
             }
         };
         self.entry.restart(&go.plan, place, root_type, &self.entry_path);
-        self.envelope.keep(&mut self.out);
+        self.envelope.keep(from, &mut self.out);
+        self.envelope.flush(src, &mut self.out);
         self.root_written = true;
         self.tally.released += 1;
         self.tally.take_occurred();
     }
 
-    fn release(&mut self, mut go: Go, held: &[u8]) -> Result<(), Fault> {
+    fn release(&mut self, src: &[u8], from: usize, mut go: Go, entry: &[u8]) -> Result<(), Fault> {
+        self.envelope.flush(src, &mut self.out);
         let start = self.position();
-        self.begin_entry(&go);
-        self.trusted.reset();
+        self.begin_entry(src, from, &go);
         let ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
         let mut sink = Through { walker: &mut self.entry, ctx };
-        let walked = self.trusted.feed(held, &mut sink).and_then(|()| self.trusted.finish(&mut sink));
+        let walked = self.trusted.whole(entry, &mut sink);
         if walked.is_ok() {
             go.disclosure.occurred = self.tally.take_occurred();
             go.disclosure.exact = true;
@@ -269,79 +227,82 @@ impl<J: Judge> Core<J> {
         walked
     }
 
-    /// An entry past its bound: it streams if that can be answered for, else it is dropped.
-    fn too_large(&mut self, token: Token<'_>, depth: usize) -> Result<(), Fault> {
+    /// An entry is past its bound: it streams if that can be answered for, else it is dropped.
+    fn too_large(&mut self, src: &[u8], from: usize, held: Vec<u8>, piece: &[u8]) -> Result<(), Fault> {
         let go = if self.spec.settled {
             // The probe sees exactly as many bytes as may be held, however the body was cut.
-            let aligned = self.held.len();
-            let left = self.spec.limits.entry_bytes_max.saturating_sub(aligned);
-            let mut beginning = std::mem::take(&mut self.held);
-            beginning.extend_from_slice(token.raw().get(..left).unwrap_or_default());
-            let go = self.ask(&beginning, false);
-            beginning.truncate(aligned);
-            self.held = beginning;
-            go
+            let room = self.spec.limits.entry_bytes_max.saturating_sub(held.len());
+            let mut beginning = held.clone();
+            beginning.extend_from_slice(piece.get(..room).unwrap_or(piece));
+            self.ask(&beginning, false)
         } else {
             self.tally.dropped += 1;
             self.tally.dropped_large += 1;
             None
         };
         let Some(go) = go else {
-            self.held.clear();
-            self.envelope.remove();
-            self.in_drop(token, depth);
+            self.envelope.remove(src, from, &mut self.out);
+            self.mode = Mode::Drop;
             return Ok(());
         };
+        self.envelope.flush(src, &mut self.out);
         self.disclose(go.disclosure.clone(), self.position());
-        self.begin_entry(&go);
-        self.mode = Mode::Stream { depth: 0 };
-        let beginning = std::mem::take(&mut self.held);
-        let mut scanner = Scanner::trusted(self.spec.limits);
-        scanner.feed(&beginning, self)?;
-        scanner.token_ends(self)?;
-        drop(beginning);
-        self.token(token)
+        self.begin_entry(src, from, &go);
+        self.mode = Mode::Stream { from };
+        self.stream.begin();
+        self.stream_goes_on(&held)?;
+        self.stream_goes_on(piece)
     }
 
-    fn in_stream(&mut self, token: Token<'_>, depth: usize) -> Result<(), Fault> {
-        if matches!(token, Token::Open(Kind::Object, _)) && self.entry.at_resource() {
-            self.held.clear();
-            return self.in_nested(token, depth, 0, false);
+    fn stream_goes_on(&mut self, piece: &[u8]) -> Result<(), Fault> {
+        let ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
+        self.stream.feed(piece, &mut self.entry, ctx)
+    }
+
+    fn entry_ends(&mut self, src: &[u8], at: usize) -> Result<(), Fault> {
+        match self.mode {
+            Mode::Envelope | Mode::Drop => {}
+            Mode::Hold { from } => self.entry_goes_on(src, from, at, true)?,
+            Mode::Stream { from } => self.stream_goes_on(src.get(from..at).unwrap_or_default())?,
         }
-        tell(&mut self.entry, token, &mut Ctx { out: &mut self.out, tally: &mut self.tally })?;
-        let (depth, ends) = token.depth(depth);
-        self.mode = if ends { Mode::Envelope } else { Mode::Stream { depth } };
+        if matches!(self.mode, Mode::Stream { .. }) {
+            let ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
+            self.stream.finish(&mut self.entry, ctx)?;
+        }
+        self.mode = Mode::Envelope;
+        self.envelope.resume(at);
         Ok(())
     }
 
-    fn in_nested(&mut self, token: Token<'_>, depth: usize, inner: usize, large: bool) -> Result<(), Fault> {
-        let raw = token.raw();
-        let large = large || self.held.len() + raw.len() > self.spec.limits.entry_bytes_max;
-        if large {
-            self.held.clear();
-        } else {
-            self.hold(raw);
+    /// The slice ends in an entry; what it had of the envelope is written or waits.
+    fn entry_pauses(&mut self, src: &[u8], at: usize) -> Result<(), Fault> {
+        match self.mode {
+            Mode::Envelope => {}
+            Mode::Hold { from } => {
+                self.entry_goes_on(src, from, at, false)?;
+                if let Mode::Hold { from } = &mut self.mode {
+                    *from = 0;
+                }
+            }
+            Mode::Drop => {}
+            Mode::Stream { from } => self.stream_goes_on(src.get(from..at).unwrap_or_default())?,
         }
-        let (inner, ends) = token.depth(inner);
-        if !ends {
-            self.mode = Mode::Nested { depth, inner, large };
-            return Ok(());
+        if let Mode::Stream { from } = &mut self.mode {
+            *from = 0;
         }
-        self.mode = Mode::Stream { depth };
-        let mut ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
-        if large {
-            self.entry.drop_resource(&mut ctx);
-            return Ok(());
-        }
-        self.trusted.reset();
-        self.trusted.feed(&self.held, &mut Through { walker: &mut self.entry, ctx })?;
-        self.held.clear();
+        self.envelope.resume(0);
         Ok(())
     }
 
-    pub(super) fn document_ends(&mut self) {
+    /// The body has ended: white space after its root stays if the root did.
+    pub(super) fn body_ends(&mut self) {
+        self.document_ends(b"", 0);
+    }
+
+    fn document_ends(&mut self, src: &[u8], at: usize) {
         let written = std::mem::take(&mut self.root_written);
-        self.envelope.take_pending(written.then_some(&mut self.out));
+        let mut ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
+        self.envelope.document_ends(src, at, written, &mut ctx);
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -373,37 +334,76 @@ impl<J: Judge> Core<J> {
 }
 
 impl<J: Judge> Sink for Core<J> {
-    fn space(&mut self, raw: &[u8]) -> Result<(), Fault> {
-        self.token(Token::Space(raw))
-    }
-    fn comma(&mut self) -> Result<(), Fault> {
-        self.token(Token::Comma)
-    }
-    fn colon(&mut self) -> Result<(), Fault> {
-        self.token(Token::Colon)
-    }
-    fn key(&mut self, raw: &[u8], name: &[u8]) -> Result<(), Fault> {
-        self.token(Token::Key(raw, name))
-    }
-    fn open(&mut self, kind: Kind, from_here: &[u8]) -> Result<(), Fault> {
-        self.token(Token::Open(kind, from_here))
-    }
-    fn close(&mut self, kind: Kind) -> Result<(), Fault> {
-        self.token(Token::Close(kind))
-    }
-    fn string(&mut self, raw: &[u8], first: bool, last: bool) -> Result<(), Fault> {
-        self.token(Token::Text(raw, first, last))
-    }
-    fn scalar(&mut self, raw: &[u8]) -> Result<(), Fault> {
-        self.token(Token::Scalar(raw))
-    }
-    /// A line ends: its end stays if the line did.
-    fn line_end(&mut self) -> Result<(), Fault> {
-        let written = self.root_written;
-        self.document_ends();
-        if written {
-            self.out.push(b'\n');
+    fn begin(&mut self, src: &[u8], at: usize, value: Value) -> Result<Take, Fault> {
+        let steps = self.spec.entries.steps();
+        match (self.track.position(steps), value) {
+            (Position::Entry, _) => {
+                self.envelope.bound(at)?;
+                self.mode = Mode::Hold { from: at };
+                return Ok(Take::Whole);
+            }
+            (Position::Leads, Value::Container(kind)) => {
+                self.track.open_leading(steps, kind)?;
+                self.envelope.bound(at)?;
+                self.envelope.open_forced(at, kind);
+                self.root_written = true;
+                return Ok(Take::Inside);
+            }
+            (Position::Leads | Position::Aside, _) => {}
         }
+        self.root_written = true;
+        let mut ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
+        let take = self.envelope.begin(src, at, value, &mut ctx)?;
+        if take == Take::Inside {
+            self.track.open_aside();
+        }
+        Ok(take)
+    }
+
+    fn end(&mut self, src: &[u8], at: usize) -> Result<(), Fault> {
+        if self.mode != Mode::Envelope {
+            return self.entry_ends(src, at);
+        }
+        self.envelope.end(src, at, &mut Ctx { out: &mut self.out, tally: &mut self.tally });
         Ok(())
+    }
+
+    fn name(&mut self, _: &[u8], at: usize, name: &[u8]) -> Result<(), Fault> {
+        self.track.key(self.spec.entries.steps(), name);
+        self.envelope.name(at, name);
+        Ok(())
+    }
+
+    fn comma(&mut self, src: &[u8], at: usize) -> Result<(), Fault> {
+        self.envelope.comma(src, at, &mut self.out)
+    }
+
+    fn close(&mut self, src: &[u8], at: usize, kind: Kind) -> Result<(), Fault> {
+        self.track.close();
+        self.envelope.close(src, at, kind, &mut Ctx { out: &mut self.out, tally: &mut self.tally })
+    }
+
+    /// A line ends: its end stays if the line did.
+    fn line_end(&mut self, src: &[u8], at: usize) -> Result<(), Fault> {
+        if self.root_written {
+            self.document_ends(src, at);
+            self.out.push(b'\n');
+        } else {
+            self.document_ends(src, at);
+        }
+        self.envelope.resume(at + 1);
+        Ok(())
+    }
+
+    fn pause(&mut self, src: &[u8], at: usize) -> Result<(), Fault> {
+        let envelope_ends = match self.mode {
+            Mode::Envelope => at,
+            Mode::Hold { from } => from,
+            Mode::Drop | Mode::Stream { .. } => return self.entry_pauses(src, at),
+        };
+        self.envelope.pause(src, envelope_ends, &mut self.out)?;
+        // Places are still those of this slice.
+        self.envelope.resume(envelope_ends);
+        self.entry_pauses(src, at)
     }
 }

@@ -8,7 +8,7 @@
 //! 5. `tally`: what left, as a [`Window`] to be recorded before its bytes go, and a [`Tally`] at the end.
 //!
 //! Behind these: `spec` (the layout), `plan` (a field tree joined with a decision), `pseudonym` (ids both ways),
-//! `forms` (one value made less), `fhir` (labels, reasons of absence), `track`, `token`, `text`, `slice`, `keys`.
+//! `forms` (one value made less), `fhir` (labels, reasons of absence), `stream`, `track`, `text`, `slice`, `keys`.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -68,9 +68,9 @@ mod redactor;
 mod scan;
 mod slice;
 mod spec;
+mod stream;
 mod tally;
 mod text;
-mod token;
 mod track;
 mod walk;
 

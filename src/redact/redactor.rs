@@ -44,7 +44,7 @@ impl<F: FnMut(&Entry<'_>) -> Verdict> Judge for F {
 
 /// A filter for one body.
 pub struct Redactor<J: Judge> {
-    scanner: Scanner,
+    scanner: Scanner<true>,
     core: Core<J>,
     fault: Option<Fault>,
     peak_bytes: usize,
@@ -55,7 +55,7 @@ impl<J: Judge> Redactor<J> {
     pub fn new(spec: Arc<Spec>, judge: J, envelope: Arc<Plan>, seed: KeySeed) -> Redactor<J> {
         let limits = spec.limits;
         Redactor {
-            scanner: Scanner::strict(limits, spec.lines(), seed),
+            scanner: Scanner::new(limits, spec.lines(), seed),
             core: Core::new(spec, judge, envelope),
             fault: None,
             peak_bytes: 0,
@@ -77,7 +77,7 @@ impl<J: Judge> Redactor<J> {
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<Tally, Fault> {
         self.run(out, |scanner, core| {
             scanner.finish(core)?;
-            core.document_ends();
+            core.body_ends();
             Ok(())
         })?;
         self.fault = Some(Fault::Finished);
@@ -87,7 +87,7 @@ impl<J: Judge> Redactor<J> {
     fn run(
         &mut self,
         out: &mut Vec<u8>,
-        step: impl FnOnce(&mut Scanner, &mut Core<J>) -> Result<(), Fault>,
+        step: impl FnOnce(&mut Scanner<true>, &mut Core<J>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         if let Some(fault) = self.fault {
             return Err(fault);

@@ -175,28 +175,43 @@ pub(super) fn is_number(token: &[u8]) -> bool {
     rest.is_empty()
 }
 
-/// How many bytes at the head of `rest` need no look inside a string (no quote, escape or control), and whether any
-/// byte near them is beyond ASCII. Eight bytes at a time; a false "beyond ASCII" only costs a check.
-pub(super) fn plain_run(rest: &[u8]) -> (usize, bool) {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    // The lowest flagged byte is exact: a borrow can only flag bytes above a true one.
-    let zero = |v: u64| v.wrapping_sub(ONES) & !v & HIGHS;
-    let mut high = 0;
-    let (words, tail) = rest.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let v = u64::from_le_bytes(*word);
-        high |= v;
-        let control = v.wrapping_sub(ONES * 0x20) & !v & HIGHS;
-        let special = zero(v ^ (ONES * 0x22)) | zero(v ^ (ONES * 0x5C)) | control;
-        if special != 0 {
-            let within = usize::try_from(special.trailing_zeros() / 8).unwrap_or(0);
-            return (index * 8 + within, high & HIGHS != 0);
-        }
+/// Whether a number, `true`, `false` or `null` may have this byte. What is none of these and no structure is no JSON.
+pub(super) const fn is_scalar_byte(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'a'..=b'z' | b'A'..=b'Z')
+}
+
+/// Where the number or literal ends that begins at `at`.
+///
+/// # Errors
+/// [`Fault::Grammar`]: it runs into a byte that can neither be in one nor after one.
+pub(super) fn scalar_end(src: &[u8], at: usize) -> Result<usize, Fault> {
+    let rest = src.get(at..).unwrap_or_default();
+    let length = rest.iter().position(|byte| !is_scalar_byte(*byte)).unwrap_or(rest.len());
+    match rest.get(length) {
+        None | Some(b' ' | b'\t' | b'\r' | b'\n' | b'"' | b',' | b':' | b'{' | b'}' | b'[' | b']') => Ok(at + length),
+        Some(_) => Err(Fault::Grammar),
     }
-    let within = tail.iter().position(|b| matches!(b, b'"' | b'\\' | 0x00..0x20)).unwrap_or(tail.len());
-    let beyond = tail.iter().any(|b| *b >= 0x80);
-    (words.len() * 8 + within, high & HIGHS != 0 || beyond)
+}
+
+/// The fault of a scalar of more than `bytes_max` bytes, which its head alone decides.
+pub(super) fn scalar_too_long(token: &[u8], bytes_max: usize) -> Fault {
+    let head = token.get(..bytes_max + 1).unwrap_or(token);
+    match head.iter().all(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')) {
+        true => Fault::NumberTooLong,
+        false => Fault::Grammar,
+    }
+}
+
+/// How much at the head of `src` is UTF-8, and what is wrong after it. A character that the end of `src` cuts is not
+/// wrong; it is left out.
+pub(super) fn valid_utf8(src: &[u8]) -> (usize, Option<Fault>) {
+    if simdutf8::basic::from_utf8(src).is_ok() {
+        return (src.len(), None);
+    }
+    match std::str::from_utf8(src) {
+        Ok(_) => (src.len(), None),
+        Err(error) => (error.valid_up_to(), error.error_len().map(|_| Fault::Utf8)),
+    }
 }
 
 #[cfg(test)]
@@ -222,22 +237,6 @@ mod tests {
         assert_eq!(unit(br"\ud83d\n"), Unit::Bad(Fault::Surrogate));
         assert_eq!(unit(br"\ud83d\ud83d"), Unit::Bad(Fault::Surrogate));
         assert_eq!(unit(br"\ude00"), Unit::Bad(Fault::Surrogate));
-    }
-
-    #[test]
-    fn the_word_scan_agrees_with_a_byte_scan() {
-        for length in 0..24 {
-            for at in 0..length {
-                for special in [b'"', b'\\', 0x1F, 0x00, b'a', 0x7F, 0xE3, b'!', b'#', 0x20] {
-                    let mut bytes = vec![b'x'; length];
-                    *bytes.get_mut(at).unwrap() = special;
-                    let plain = bytes.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20)).unwrap_or(length);
-                    let (run, high) = plain_run(&bytes);
-                    assert_eq!(run, plain);
-                    assert!(high || bytes.get(..run).unwrap().is_ascii());
-                }
-            }
-        }
     }
 
     #[test]

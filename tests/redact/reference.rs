@@ -382,14 +382,14 @@ fn compare(seed: u64, entry_bytes_max: usize) {
 
     let body = json.compact();
     let (out, end) = setup.run(&cuts(body.as_bytes(), &mut dice));
-    assert!(end.is_ok(), "{body}");
+    assert!(end.is_ok(), "{:?} for {body}", end.err());
     let out = String::from_utf8(out).unwrap();
     assert_eq!(out, expected.compact(), "body {body}");
     no_canary(&json, &expected.compact(), &out);
 
     let body = spaced(&json, &mut dice);
     let (out, end) = setup.run(&cuts(body.as_bytes(), &mut dice));
-    assert!(end.is_ok(), "{body}");
+    assert!(end.is_ok(), "{:?} for {body}", end.err());
     assert_eq!(Json::parse(&String::from_utf8(out).unwrap()), expected, "body {body}");
 }
 
@@ -464,7 +464,7 @@ proptest! {
         let theirs = serde_json::from_slice::<serde::de::IgnoredAny>(&body);
         match end {
             Ok(_) => {
-                prop_assert!(theirs.is_ok() && std::str::from_utf8(&body).is_ok());
+                prop_assert!(theirs.is_ok() && std::str::from_utf8(&body).is_ok(), "{:?}", String::from_utf8_lossy(&body));
                 prop_assert_eq!(out, body);
             }
             Err(Fault::DuplicateKey | Fault::Surrogate | Fault::Utf8) => {}

@@ -1,21 +1,31 @@
-//! Is this JSON, and where does each token start and end? The one place that reads bytes of a body.
+//! Is this JSON, and where does each value start and end? The one place that reads the structure of a body.
 //!
-//! [`Scanner::feed`] takes a body in whatever pieces it comes and tells a [`Sink`] about tokens in order. What the sink
-//! is told, joined together, is the body: every byte is given once, as it was. How the body was cut shows only in how
-//! white space and strings are divided into calls; a piece of a string never ends inside an escape or a character.
+//! [`Scanner::feed`] takes a body in slices of any length and tells a [`Sink`] of values by their places in the slice. The
+//! sink says of each value whether it wants to be told what is inside; of one that it takes whole it hears the end only.
+//! In order:
+//! 1. `bytes`: which bytes of a block of 64 matter? One bit each, by vector instructions where there are any.
+//! 2. `marks`: from bit to bit; what strings hold is looked into on the way.
+//! 3. here: does each mark stand where the grammar allows it?
 //!
 //! Strict by RFC 8259: grammar, bracket kinds, UTF-8, surrogate pairs, names that occur twice (compared unescaped),
-//! bounds on depth, names, numbers and strings. On a fault the valid bytes before it have been given, none after it,
-//! whatever the cuts. A scanner of 64-byte bitmaps can take this one's place behind the same trait.
+//! bounds on depth, names, numbers and strings. A scanner that is not strict reads what a strict one has passed: it skips
+//! whole values by counting brackets and looks at no name of theirs.
 //!
-//! Memory: one name or number that a cut divides, and eight bytes for each name of an open object.
+//! What a sink is told does not depend on how the body was cut: a name, number, literal, escape or character that a cut
+//! divides waits in `tail` and comes as a slice of its own. On a fault the sink has heard of all before it, and is
+//! told where it ends ([`Sink::pause`]).
+//!
+//! Memory: one name, number or escape that a cut divides, and eight bytes for each name of an open object.
 
-mod strings;
+mod bytes;
+mod marks;
+mod tail;
 
 use super::fault::Fault;
 use super::keys::{KeySeed, OpenKeys};
 use super::spec::Limits;
 use super::text;
+use marks::{Marks, Start, Stop};
 
 /// An object or an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,41 +34,40 @@ pub(super) enum Kind {
     Array,
 }
 
-impl Kind {
-    pub(super) const fn open(self) -> u8 {
-        match self {
-            Kind::Object => b'{',
-            Kind::Array => b'[',
-        }
-    }
-    pub(super) const fn close(self) -> u8 {
-        match self {
-            Kind::Object => b'}',
-            Kind::Array => b']',
-        }
-    }
+/// What begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Container(Kind),
+    Text,
+    /// A number, `true`, `false` or `null`; never divided between slices.
+    Scalar,
 }
 
-/// Who is told of the tokens. An error it returns ends the scan.
+/// How a sink takes a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Take {
+    /// Of a container: it is told what is inside.
+    Inside,
+    /// It is told the end only. So it is for all that is no container.
+    Whole,
+}
+
+/// Who is told. `src` is the slice, places are in it. An error it returns ends the scan.
 pub(super) trait Sink {
-    /// A run of white space between tokens, or a part of one.
-    fn space(&mut self, raw: &[u8]) -> Result<(), Fault>;
-    /// A comma between members or elements.
-    fn comma(&mut self) -> Result<(), Fault>;
-    /// The colon after a name.
-    fn colon(&mut self) -> Result<(), Fault>;
-    /// A name as it stands, with its quotes, and what it means.
-    fn key(&mut self, raw: &[u8], name: &[u8]) -> Result<(), Fault>;
-    /// An opening bracket. `from_here` is what is at hand of the body from this bracket on.
-    fn open(&mut self, kind: Kind, from_here: &[u8]) -> Result<(), Fault>;
-    /// The bracket that closes the innermost open one.
-    fn close(&mut self, kind: Kind) -> Result<(), Fault>;
-    /// A string or a part of one; the first part has the opening quote and the last the closing one.
-    fn string(&mut self, raw: &[u8], first: bool, last: bool) -> Result<(), Fault>;
-    /// A number, `true`, `false` or `null`.
-    fn scalar(&mut self, raw: &[u8]) -> Result<(), Fault>;
-    /// The end of a line between two documents; only where the scanner reads lines.
-    fn line_end(&mut self) -> Result<(), Fault>;
+    /// A value begins at `at`.
+    fn begin(&mut self, src: &[u8], at: usize, value: Value) -> Result<Take, Fault>;
+    /// The value taken whole ends before `at`.
+    fn end(&mut self, src: &[u8], at: usize) -> Result<(), Fault>;
+    /// A name whose opening quote is at `at`; what it means.
+    fn name(&mut self, src: &[u8], at: usize, name: &[u8]) -> Result<(), Fault>;
+    /// A comma at `at`, in a container taken inside.
+    fn comma(&mut self, src: &[u8], at: usize) -> Result<(), Fault>;
+    /// The bracket at `at` closes the innermost container taken inside.
+    fn close(&mut self, src: &[u8], at: usize, kind: Kind) -> Result<(), Fault>;
+    /// A line ends at `at`, between two documents; only where the scanner reads lines.
+    fn line_end(&mut self, src: &[u8], at: usize) -> Result<(), Fault>;
+    /// The slice, or the good part of it, ends before `at`. Places in the next slice begin at 0 again.
+    fn pause(&mut self, src: &[u8], at: usize) -> Result<(), Fault>;
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,51 +79,56 @@ enum State {
     Colon,
     After,
     Done,
-    InKey { escaped: bool, plain: bool },
     InString,
-    InNumber,
-    InLiteral { word: &'static [u8], seen: usize },
+    /// Not strict: in a container that is skipped, with so many open.
+    Skip {
+        open: usize,
+    },
 }
 
 /// Reads one document, or lines of them.
-pub(super) struct Scanner {
+pub(super) struct Scanner<const STRICT: bool> {
     limits: Limits,
     lines: bool,
-    /// The bytes have been through a strict scanner before: UTF-8 and names are not checked again.
-    trusted: bool,
     state: State,
+    marks: Marks,
     kinds: Vec<Kind>,
     keys: OpenKeys,
-    /// A name or number that a cut divided.
-    token: Vec<u8>,
-    /// An escape or character that a cut divided.
-    unit: Vec<u8>,
+    /// The sink takes a container whole that began when so many were open.
+    whole: Option<usize>,
+    /// Of the string under way: how much of its inside lay in former slices, in bytes.
     string_bytes: usize,
+    /// And where its inside begins in this slice.
+    string_at: usize,
+    /// A name, unescaped.
     name: Vec<u8>,
+    tail: tail::Tail,
 }
 
-impl Scanner {
-    /// A strict scanner; `lines`: of documents that each end with their line.
-    pub(super) fn strict(limits: Limits, lines: bool, seed: KeySeed) -> Scanner {
+/// Where a slice could not be read further, and why.
+type Stopped = (usize, Fault);
+
+impl<const STRICT: bool> Scanner<STRICT> {
+    /// `lines`: of documents that each end with their line. `seed`: for the names; without use where not strict.
+    pub(super) fn new(limits: Limits, lines: bool, seed: KeySeed) -> Scanner<STRICT> {
         Scanner {
             limits,
             lines,
-            trusted: false,
             state: State::Value,
+            marks: Marks::new(STRICT, lines),
             kinds: Vec::new(),
             keys: OpenKeys::new(seed, limits.keys_max),
-            token: Vec::new(),
-            unit: Vec::new(),
+            whole: None,
             string_bytes: 0,
+            string_at: 0,
             name: Vec::new(),
+            tail: tail::Tail::default(),
         }
     }
 
-    /// A scanner for bytes that a strict one has passed.
-    pub(super) fn trusted(limits: Limits) -> Scanner {
-        let mut scanner = Scanner::strict(limits, false, KeySeed::NONE);
-        scanner.trusted = true;
-        scanner
+    /// Without vector instructions from here on.
+    pub(super) const fn set_portable(&mut self) {
+        self.marks.set_portable();
     }
 
     /// Ready for another document.
@@ -122,123 +136,263 @@ impl Scanner {
         self.state = State::Value;
         self.kinds.clear();
         self.keys.clear();
-        self.token.clear();
-        self.unit.clear();
+        self.whole = None;
+        self.tail.clear();
     }
 
     /// How much memory it holds, in bytes.
     pub(super) fn buffer_bytes(&self) -> usize {
-        self.kinds.capacity()
-            + self.keys.buffer_bytes()
-            + self.token.capacity()
-            + self.unit.capacity()
-            + self.name.capacity()
+        self.kinds.capacity() + self.keys.buffer_bytes() + self.tail.buffer_bytes() + self.name.capacity()
     }
 
     /// Reads on; every byte of `input` is taken.
     pub(super) fn feed<S: Sink>(&mut self, input: &[u8], sink: &mut S) -> Result<(), Fault> {
         let mut rest = input;
-        while let Some(first) = rest.first() {
-            let taken = match self.state {
-                State::InString => self.string(rest, false, sink)?,
-                State::InKey { escaped, plain } => self.in_key(rest, escaped, plain, sink)?,
-                State::InNumber => self.number(rest, sink)?,
-                State::InLiteral { word, seen } => self.literal(*first, word, seen, sink)?,
-                _ => self.structure(*first, rest, sink)?,
-            };
+        if !self.tail.is_empty() {
+            let (taken, whole) = self.tail.complete(rest, &self.limits)?;
             rest = rest.get(taken..).unwrap_or_default();
+            if !whole {
+                return Ok(());
+            }
+            self.run_tail(sink)?;
+        }
+        if !rest.is_empty() {
+            let used = self.run(rest, false, sink)?;
+            self.tail.begin(rest.get(used..).unwrap_or_default(), self.state == State::InString, &self.limits)?;
         }
         Ok(())
     }
 
-    /// What was fed ends between two tokens: a number at its end is whole.
-    pub(super) fn token_ends<S: Sink>(&mut self, sink: &mut S) -> Result<(), Fault> {
-        if self.state == State::InNumber { self.number_ends(sink) } else { Ok(()) }
+    /// Reads a document that is whole.
+    pub(super) fn whole<S: Sink>(&mut self, document: &[u8], sink: &mut S) -> Result<(), Fault> {
+        self.reset();
+        self.run(document, true, sink)?;
+        if self.state == State::Done { Ok(()) } else { Err(Fault::Truncated) }
+    }
+
+    /// Reads a token that waited and is whole now.
+    fn run_tail<S: Sink>(&mut self, sink: &mut S) -> Result<(), Fault> {
+        let tail = self.tail.take();
+        let used = self.run(&tail, true, sink)?;
+        // A whole token is read whole.
+        if used < tail.len() {
+            return Err(Fault::Grammar);
+        }
+        self.tail.give_back(tail);
+        Ok(())
     }
 
     /// The body has ended: is it whole?
     pub(super) fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), Fault> {
-        if self.kinds.is_empty() {
-            self.token_ends(sink)?;
+        if !self.tail.is_empty() {
+            if !self.kinds.is_empty() || !matches!(self.state, State::Value) {
+                return Err(Fault::Truncated);
+            }
+            if self.tail.is_scalar() {
+                self.run_tail(sink)?;
+            }
         }
         match self.state {
+            _ if !self.tail.is_empty() => Err(Fault::Truncated),
             State::Done => Ok(()),
             State::Value if self.lines && self.kinds.is_empty() => Ok(()),
             _ => Err(Fault::Truncated),
         }
     }
 
-    fn structure<S: Sink>(&mut self, first: u8, rest: &[u8], sink: &mut S) -> Result<usize, Fault> {
-        match (first, self.state) {
-            (b' ' | b'\t' | b'\r' | b'\n', _) => return self.space(rest, sink),
-            (b',', State::After) => {
-                sink.comma()?;
-                let in_object = self.kinds.last() == Some(&Kind::Object);
-                self.state = if in_object { State::Key } else { State::Value };
-            }
-            (b':', State::Colon) => {
-                sink.colon()?;
-                self.state = State::Value;
-            }
-            (b'"', State::FirstKey | State::Key) => return self.key(rest, sink),
-            (b'}', State::FirstKey | State::After) => self.close(Kind::Object, sink)?,
-            (b']', State::FirstElement | State::After) => self.close(Kind::Array, sink)?,
-            (_, State::Value | State::FirstElement) => return self.value(first, rest, sink),
-            _ => return Err(Fault::Grammar),
-        }
-        Ok(1)
+    /// Reads a slice; answers how much of it was read: the rest is a token or character that it cuts off. `last`: a
+    /// number or literal at its end is whole.
+    fn run<S: Sink>(&mut self, src: &[u8], last: bool, sink: &mut S) -> Result<usize, Fault> {
+        let (usable, why) = if STRICT { text::valid_utf8(src) } else { (src.len(), None) };
+        self.marks.begin(
+            usable,
+            match self.state {
+                State::InString if STRICT => Start::InString,
+                State::InString | State::Skip { .. } => Start::GoesOn,
+                _ => Start::Outside,
+            },
+        );
+        let (stopped, fault) = match self.structure(src, last, sink) {
+            Err((at, fault)) => (at, Some(fault)),
+            Ok(Some(cut)) => (cut, None),
+            Ok(None) => match self.marks.end() {
+                (end, Some(Stop::Fault(fault))) => (end, Some(fault)),
+                (end, Some(Stop::Cut)) => (end, None),
+                (end, None) => (end, why),
+            },
+        };
+        let (stopped, fault) = match self.string_too_long(stopped) {
+            Some(at) => (at, Some(Fault::StringTooLong)),
+            None => (stopped, fault),
+        };
+        self.string_bytes += stopped - self.string_at.min(stopped);
+        self.string_at = 0;
+        sink.pause(src, stopped)?;
+        fault.map_or(Ok(stopped), Err)
     }
 
-    fn value<S: Sink>(&mut self, first: u8, rest: &[u8], sink: &mut S) -> Result<usize, Fault> {
-        match first {
+    /// Where the string under way, read up to `at`, passed its bound.
+    fn string_too_long(&self, at: usize) -> Option<usize> {
+        let left = self.limits.string_bytes_max - self.string_bytes;
+        let inside = at.saturating_sub(self.string_at);
+        (self.state == State::InString && inside > left).then_some(self.string_at + left)
+    }
+
+    /// From mark to mark. Answers where a token begins that the slice cuts off.
+    fn structure<S: Sink>(&mut self, src: &[u8], last: bool, sink: &mut S) -> Result<Option<usize>, Stopped> {
+        if let State::Skip { open } = self.state {
+            self.skip(src, open, sink)?;
+        }
+        while let Some(at) = self.marks.next(src) {
+            let byte = src.get(at).copied().unwrap_or_default();
+            match (self.state, byte) {
+                (State::InString, _) => self.string_ends(src, at, sink)?,
+                (State::FirstKey | State::Key, b'"') => {
+                    let Some(close) = self.marks.next(src) else { return Ok(Some(at)) };
+                    self.key(src, at, close, sink).map_err(|fault| (at, fault))?;
+                }
+                (State::Colon, b':') => self.state = State::Value,
+                (State::After, b',') => {
+                    if self.whole.is_none() {
+                        sink.comma(src, at).map_err(|fault| (at, fault))?;
+                    }
+                    let in_object = self.kinds.last() == Some(&Kind::Object);
+                    self.state = if in_object { State::Key } else { State::Value };
+                }
+                (State::FirstKey | State::After, b'}') => self.close(src, at, Kind::Object, sink)?,
+                (State::FirstElement | State::After, b']') => self.close(src, at, Kind::Array, sink)?,
+                (State::Value | State::FirstElement, _) => {
+                    if self.value(src, at, byte, last, sink)? {
+                        return Ok(Some(at));
+                    }
+                }
+                _ => self.misfit(src, at, byte, sink).map_err(|fault| (at, fault))?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// A value begins at `at`; whether the slice cuts it off, so that it has to come again.
+    fn value<S: Sink>(
+        &mut self,
+        src: &[u8],
+        at: usize,
+        byte: u8,
+        last: bool,
+        sink: &mut S,
+    ) -> Result<bool, Stopped> {
+        let here = |fault| (at, fault);
+        match byte {
             b'"' => {
+                if self.whole.is_none() {
+                    sink.begin(src, at, Value::Text).map_err(here)?;
+                }
                 self.string_bytes = 0;
-                return self.string(rest, true, sink);
+                self.string_at = at + 1;
+                self.state = State::InString;
+                if let Some(close) = self.marks.next(src) {
+                    self.string_ends(src, close, sink)?;
+                }
             }
-            b'{' => self.open(Kind::Object, rest, sink)?,
-            b'[' => self.open(Kind::Array, rest, sink)?,
-            b'-' | b'0'..=b'9' => {
-                self.state = State::InNumber;
-                return self.number(rest, sink);
+            b'{' => self.open(src, at, Kind::Object, sink)?,
+            b'[' => self.open(src, at, Kind::Array, sink)?,
+            _ if text::is_scalar_byte(byte) => {
+                let end = text::scalar_end(src, at).map_err(here)?;
+                if end == src.len() && !last {
+                    return Ok(true);
+                }
+                let token = src.get(at..end).unwrap_or_default();
+                if STRICT {
+                    self.check_scalar(token).map_err(here)?;
+                }
+                if self.whole.is_none() {
+                    sink.begin(src, at, Value::Scalar).map_err(here)?;
+                    sink.end(src, end).map_err(|fault| (end, fault))?;
+                }
+                self.value_ends();
             }
-            b't' => self.state = State::InLiteral { word: b"true", seen: 1 },
-            b'f' => self.state = State::InLiteral { word: b"false", seen: 1 },
-            b'n' => self.state = State::InLiteral { word: b"null", seen: 1 },
-            _ => return Err(Fault::Grammar),
+            _ => self.misfit(src, at, byte, sink).map_err(here)?,
         }
-        Ok(1)
+        Ok(false)
     }
 
-    fn space<S: Sink>(&mut self, rest: &[u8], sink: &mut S) -> Result<usize, Fault> {
-        let run = rest.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')).count();
-        let mut run = rest.get(..run).unwrap_or_default();
-        if self.lines
-            && let Some(end) = run.iter().position(|b| *b == b'\n')
-        {
-            run = run.get(..end).unwrap_or_default();
-            if !run.is_empty() {
-                sink.space(run)?;
-            }
-            if !self.kinds.is_empty() || !matches!(self.state, State::Done | State::Value) {
-                return Err(Fault::Grammar);
-            }
-            sink.line_end()?;
-            self.reset();
-            return Ok(end + 1);
+    fn check_scalar(&self, token: &[u8]) -> Result<(), Fault> {
+        if token.len() > self.limits.number_bytes_max {
+            return Err(text::scalar_too_long(token, self.limits.number_bytes_max));
         }
-        sink.space(run)?;
-        Ok(run.len())
+        match token {
+            b"true" | b"false" | b"null" => Ok(()),
+            _ if text::is_number(token) => Ok(()),
+            _ => Err(Fault::Grammar),
+        }
     }
 
-    fn open<S: Sink>(&mut self, kind: Kind, rest: &[u8], sink: &mut S) -> Result<(), Fault> {
-        if self.kinds.len() >= self.limits.depth_max {
-            return Err(Fault::TooDeep);
+    /// What does not stand where it may: the end of a line, or no JSON.
+    fn misfit<S: Sink>(&mut self, src: &[u8], at: usize, byte: u8, sink: &mut S) -> Result<(), Fault> {
+        let between = self.kinds.is_empty() && matches!(self.state, State::Done | State::Value);
+        if byte != b'\n' || !self.lines || !between {
+            return Err(Fault::Grammar);
         }
-        sink.open(kind, rest)?;
+        sink.line_end(src, at)?;
+        self.keys.clear();
+        self.state = State::Value;
+        Ok(())
+    }
+
+    fn string_ends<S: Sink>(&mut self, src: &[u8], close: usize, sink: &mut S) -> Result<(), Stopped> {
+        if let Some(at) = self.string_too_long(close) {
+            return Err((at, Fault::StringTooLong));
+        }
+        self.string_at = 0;
+        self.value_ends();
+        match self.whole {
+            None => sink.end(src, close + 1).map_err(|fault| (close + 1, fault)),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn value_ends(&mut self) {
+        self.state = if self.kinds.is_empty() { State::Done } else { State::After };
+    }
+
+    /// A name from quote to quote.
+    fn key<S: Sink>(&mut self, src: &[u8], at: usize, close: usize, sink: &mut S) -> Result<(), Fault> {
+        self.state = State::Colon;
+        if !STRICT && self.whole.is_some() {
+            return Ok(());
+        }
+        let inside = src.get(at + 1..close).unwrap_or_default();
+        if inside.len() > self.limits.key_bytes_max {
+            return Err(Fault::KeyTooLong);
+        }
+        let name = if self.marks.escape_in(src, at + 1, close) {
+            self.name.clear();
+            text::unescape_into(inside, &mut self.name)?;
+            &self.name
+        } else {
+            inside
+        };
+        if STRICT {
+            self.keys.add(name)?;
+        }
+        if self.whole.is_none() { sink.name(src, at, name) } else { Ok(()) }
+    }
+
+    fn open<S: Sink>(&mut self, src: &[u8], at: usize, kind: Kind, sink: &mut S) -> Result<(), Stopped> {
+        let here = |fault| (at, fault);
+        if STRICT && self.kinds.len() >= self.limits.depth_max {
+            return Err((at, Fault::TooDeep));
+        }
+        if self.whole.is_none() && sink.begin(src, at, Value::Container(kind)).map_err(here)? == Take::Whole {
+            if !STRICT {
+                return self.skip(src, 1, sink);
+            }
+            self.whole = Some(self.kinds.len());
+        }
         self.kinds.push(kind);
         self.state = match kind {
             Kind::Object => {
-                if !self.trusted {
+                if STRICT {
                     self.keys.open();
                 }
                 State::FirstKey
@@ -248,149 +402,112 @@ impl Scanner {
         Ok(())
     }
 
-    fn close<S: Sink>(&mut self, kind: Kind, sink: &mut S) -> Result<(), Fault> {
-        if self.kinds.last() != Some(&kind) {
-            return Err(Fault::Grammar);
+    /// Over what is open, to the end of the value taken whole.
+    fn skip<S: Sink>(&mut self, src: &[u8], mut open: usize, sink: &mut S) -> Result<(), Stopped> {
+        match self.marks.close(src, &mut open) {
+            Some(end) => {
+                self.value_ends();
+                sink.end(src, end).map_err(|fault| (end, fault))
+            }
+            None => {
+                self.state = State::Skip { open };
+                Ok(())
+            }
         }
-        sink.close(kind)?;
+    }
+
+    fn close<S: Sink>(&mut self, src: &[u8], at: usize, kind: Kind, sink: &mut S) -> Result<(), Stopped> {
+        if self.kinds.last() != Some(&kind) {
+            return Err((at, Fault::Grammar));
+        }
+        if self.whole.is_none() {
+            sink.close(src, at, kind).map_err(|fault| (at, fault))?;
+        }
         self.kinds.pop();
-        if kind == Kind::Object && !self.trusted {
+        if kind == Kind::Object && STRICT {
             self.keys.close();
         }
         self.value_ends();
+        if self.whole == Some(self.kinds.len()) {
+            self.whole = None;
+            sink.end(src, at + 1).map_err(|fault| (at + 1, fault))?;
+        }
         Ok(())
     }
+}
 
-    fn value_ends(&mut self) {
-        self.state = if self.kinds.is_empty() { State::Done } else { State::After };
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test")]
+mod tests {
+    use super::*;
+
+    /// Goes inside everything, or takes every other container whole, and counts what it is told.
+    #[derive(Default)]
+    struct Counts {
+        seen: Vec<String>,
+        skip: usize,
+        containers: usize,
     }
 
-    fn literal<S: Sink>(&mut self, byte: u8, word: &'static [u8], seen: usize, sink: &mut S) -> Result<usize, Fault> {
-        if word.get(seen) != Some(&byte) {
-            return Err(Fault::Grammar);
+    impl Sink for Counts {
+        fn begin(&mut self, _: &[u8], _: usize, value: Value) -> Result<Take, Fault> {
+            self.seen.push(format!("{value:?}"));
+            self.containers += usize::from(matches!(value, Value::Container(_)));
+            let whole = self.skip > 0 && self.containers.is_multiple_of(self.skip);
+            Ok(if whole || !matches!(value, Value::Container(_)) { Take::Whole } else { Take::Inside })
         }
-        if seen + 1 == word.len() {
-            sink.scalar(word)?;
-            self.value_ends();
-        } else {
-            self.state = State::InLiteral { word, seen: seen + 1 };
+        fn end(&mut self, _: &[u8], _: usize) -> Result<(), Fault> {
+            self.seen.push("end".into());
+            Ok(())
         }
-        Ok(1)
+        fn name(&mut self, _: &[u8], _: usize, name: &[u8]) -> Result<(), Fault> {
+            self.seen.push(String::from_utf8_lossy(name).into());
+            Ok(())
+        }
+        fn comma(&mut self, _: &[u8], _: usize) -> Result<(), Fault> {
+            Ok(())
+        }
+        fn close(&mut self, _: &[u8], _: usize, kind: Kind) -> Result<(), Fault> {
+            self.seen.push(format!("close {kind:?}"));
+            Ok(())
+        }
+        fn line_end(&mut self, _: &[u8], _: usize) -> Result<(), Fault> {
+            self.seen.push("line".into());
+            Ok(())
+        }
+        fn pause(&mut self, _: &[u8], _: usize) -> Result<(), Fault> {
+            Ok(())
+        }
     }
 
-    fn number<S: Sink>(&mut self, rest: &[u8], sink: &mut S) -> Result<usize, Fault> {
-        let length = rest.iter().take_while(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')).count();
-        let run = rest.get(..length).unwrap_or_default();
-        if self.token.len() + run.len() > self.limits.number_bytes_max {
-            return Err(Fault::NumberTooLong);
+    fn told<const STRICT: bool>(pieces: &[&[u8]], skip: usize) -> Result<Vec<String>, Fault> {
+        let mut scanner = Scanner::<STRICT>::new(Limits::default(), false, KeySeed::new([1, 2]));
+        let mut sink = Counts { skip, ..Counts::default() };
+        for piece in pieces {
+            scanner.feed(piece, &mut sink)?;
         }
-        if self.token.is_empty() && length < rest.len() {
-            if !text::is_number(run) {
-                return Err(Fault::Grammar);
-            }
-            sink.scalar(run)?;
-            self.value_ends();
-            return Ok(length);
-        }
-        self.token.extend_from_slice(run);
-        if length < rest.len() {
-            self.number_ends(sink)?;
-        }
-        Ok(length)
+        scanner.finish(&mut sink)?;
+        Ok(sink.seen)
     }
 
-    fn number_ends<S: Sink>(&mut self, sink: &mut S) -> Result<(), Fault> {
-        if !text::is_number(&self.token) {
-            return Err(Fault::Grammar);
-        }
-        sink.scalar(&self.token)?;
-        self.token.clear();
-        self.value_ends();
-        Ok(())
-    }
-
-    /// A name begins; most are whole, short and plain.
-    fn key<S: Sink>(&mut self, rest: &[u8], sink: &mut S) -> Result<usize, Fault> {
-        let after = rest.get(1..).unwrap_or_default();
-        let (run, beyond_ascii) = text::plain_run(after);
-        if beyond_ascii || run > self.limits.key_bytes_max || after.get(run) != Some(&b'"') {
-            self.state = State::InKey { escaped: false, plain: true };
-            return Ok(1);
-        }
-        let name = after.get(..run).unwrap_or_default();
-        if !self.trusted {
-            self.keys.add(name)?;
-        }
-        sink.key(rest.get(..run + 2).unwrap_or_default(), name)?;
-        self.state = State::Colon;
-        Ok(run + 2)
-    }
-
-    /// Inside a name, after its opening quote. `escaped`: the byte before was an escaping backslash.
-    fn in_key<S: Sink>(
-        &mut self,
-        rest: &[u8],
-        mut escaped: bool,
-        mut plain: bool,
-        sink: &mut S,
-    ) -> Result<usize, Fault> {
-        let mut end = None;
-        for (at, byte) in rest.iter().enumerate() {
-            if self.token.len() + at >= self.limits.key_bytes_max && (escaped || *byte != b'"') {
-                return Err(Fault::KeyTooLong);
-            }
-            match byte {
-                _ if escaped => escaped = false,
-                b'"' => {
-                    end = Some(at);
-                    break;
+    #[test]
+    fn both_scanners_tell_the_same_whatever_the_cuts() {
+        let body = "[{\"a\\\\\":\"x\\\"日\\\\\",\"b\":[[1,[2]],{\"c\":{\"d\":[-1.5e3,null]}}],\"\\u0041\": \
+                    {\"e\":\"}]\\\\\"} } , [ ] , {\"long\":\"0123456789012345678901234567890123456789\",\"z\":[{}]}]";
+        let body = body.as_bytes();
+        for skip in 0..5 {
+            let whole = told::<true>(&[body], skip).unwrap();
+            assert_eq!(told::<false>(&[body], skip).unwrap(), whole, "{skip}");
+            let bytes: Vec<&[u8]> = body.chunks(1).collect();
+            assert_eq!(told::<true>(&bytes, skip).unwrap(), whole, "{skip}");
+            assert_eq!(told::<false>(&bytes, skip).unwrap(), whole, "{skip}");
+            for cut in 0..=body.len() {
+                for next in cut..=body.len() {
+                    let pieces = [&body[..cut], &body[cut..next], &body[next..]];
+                    assert_eq!(told::<true>(&pieces, skip).unwrap(), whole, "{skip}: {cut}, {next}");
+                    assert_eq!(told::<false>(&pieces, skip).unwrap(), whole, "{skip}: {cut}, {next}");
                 }
-                b'\\' => (escaped, plain) = (true, false),
-                0x00..0x20 => return Err(Fault::Grammar),
-                0x80.. => plain = false,
-                _ => {}
             }
         }
-        let Some(end) = end else {
-            self.token.extend_from_slice(rest);
-            self.state = State::InKey { escaped, plain };
-            return Ok(rest.len());
-        };
-        let inside = rest.get(..end).unwrap_or_default();
-        self.token.insert_quoted(inside);
-        self.key_ends(plain, sink)?;
-        Ok(end + 1)
-    }
-
-    /// `self.token` holds the name with its quotes.
-    fn key_ends<S: Sink>(&mut self, plain: bool, sink: &mut S) -> Result<(), Fault> {
-        let inside = self.token.get(1..self.token.len().saturating_sub(1)).unwrap_or_default();
-        let name = if plain {
-            inside
-        } else {
-            self.name.clear();
-            text::unescape_into(inside, &mut self.name)?;
-            &self.name
-        };
-        if !self.trusted {
-            self.keys.add(name)?;
-        }
-        sink.key(&self.token, name)?;
-        self.token.clear();
-        self.state = State::Colon;
-        Ok(())
-    }
-}
-
-trait InsertQuoted {
-    /// Completes a name's token: an opening quote before what was kept of it, `tail` and a closing quote after.
-    fn insert_quoted(&mut self, tail: &[u8]);
-}
-
-impl InsertQuoted for Vec<u8> {
-    fn insert_quoted(&mut self, tail: &[u8]) {
-        self.insert(0, b'"');
-        self.extend_from_slice(tail);
-        self.push(b'"');
     }
 }

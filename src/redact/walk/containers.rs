@@ -6,61 +6,20 @@ use super::super::fault::Fault;
 use super::super::fhir;
 use super::super::forms;
 use super::super::plan::{Act, Tree};
-use super::super::scan::Kind;
+use super::super::scan::{Kind, Take, Value};
 use super::super::slice;
-use super::{Ctx, Deep, Frame, NAME_KEPT_MAX, Slot, Walker};
+use super::{Ctx, Deep, Frame, NAME_KEPT_MAX, Slot, Walker, Whole};
 use crate::policy::Form;
 
 impl Walker {
-    pub(in crate::redact) fn space(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-        match self.deep {
-            Deep::Copy { .. } => out.extend_from_slice(raw),
-            Deep::Skip { .. } | Deep::SkipRequired => {}
-            Deep::No => {
-                if self.pending.len() + raw.len() > self.limits.pending_bytes_max {
-                    return Err(Fault::PendingTooLong);
-                }
-                self.pending.extend_from_slice(raw);
-            }
-        }
-        Ok(())
-    }
-
-    pub(in crate::redact) fn comma(&mut self, out: &mut Vec<u8>) {
-        match self.deep {
-            Deep::Copy { .. } => out.push(b','),
-            Deep::Skip { .. } | Deep::SkipRequired => {}
-            Deep::No if self.top_opened() => self.pending.push(b','),
-            Deep::No => self.pending.truncate(self.element_start()),
-        }
-    }
-
-    pub(in crate::redact) fn colon(&mut self, out: &mut Vec<u8>) {
-        match self.deep {
-            Deep::Copy { .. } => out.push(b':'),
-            Deep::Skip { .. } | Deep::SkipRequired => {}
-            Deep::No => self.pending.push(b':'),
-        }
-    }
-
-    pub(in crate::redact) fn key(&mut self, raw: &[u8], name: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-        match self.deep {
-            Deep::Copy { .. } => out.extend_from_slice(raw),
-            Deep::Skip { .. } | Deep::SkipRequired => {}
-            Deep::No => {
-                if self.pending.len() + raw.len() > self.limits.pending_bytes_max {
-                    return Err(Fault::PendingTooLong);
-                }
-                self.key_at = self.pending.len();
-                self.pending.extend_from_slice(raw);
-                self.name.clear();
-                self.name.extend_from_slice(name.get(..NAME_KEPT_MAX + 1).unwrap_or(name));
-                let frame_role = self.frames.last().map_or(fhir::Role::None, |frame| frame.role);
-                self.role = frame_role.of_member(name);
-                self.slot = self.slot_of(name);
-            }
-        }
-        Ok(())
+    /// A member of this name follows; its opening quote is at `at`.
+    pub(in crate::redact) fn name(&mut self, at: usize, name: &[u8]) {
+        self.key_at = self.waiting(at);
+        self.name.clear();
+        self.name.extend_from_slice(name.get(..NAME_KEPT_MAX + 1).unwrap_or(name));
+        let frame_role = self.frames.last().map_or(fhir::Role::None, |frame| frame.role);
+        self.role = frame_role.of_member(name);
+        self.slot = self.slot_of(name);
     }
 
     fn slot_of(&self, name: &[u8]) -> Slot {
@@ -95,73 +54,88 @@ impl Walker {
         }
     }
 
-    pub(in crate::redact) fn open(&mut self, kind: Kind, from_here: &[u8], ctx: &mut Ctx<'_>) -> Result<(), Fault> {
-        match &mut self.deep {
-            Deep::Copy { depth } => {
-                *depth += 1;
-                ctx.out.push(kind.open());
-                return Ok(());
-            }
-            Deep::Skip { depth } => {
-                *depth += 1;
-                return Ok(());
-            }
-            Deep::SkipRequired => {
-                self.absent_member(false, Kind::Array, ctx.out);
-                self.deep = Deep::Skip { depth: 2 };
-                return Ok(());
-            }
-            Deep::No => {}
+    /// A value begins at `at`: whether its inside is looked at.
+    pub(in crate::redact) fn begin(
+        &mut self,
+        src: &[u8],
+        at: usize,
+        value: Value,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<Take, Fault> {
+        match self.deep {
+            Deep::No => self.bound(at)?,
+            Deep::First => self.first_of_required(src, at, value, ctx.out),
+            Deep::Rest => {}
         }
+        match value {
+            _ if self.deep != Deep::No => self.whole = Whole::Skip,
+            Value::Container(kind) if self.open(src, at, kind, ctx) => return Ok(Take::Inside),
+            Value::Container(_) => {}
+            Value::Text => self.text(src, at, ctx),
+            Value::Scalar => self.scalar(src, at, ctx),
+        }
+        Ok(Take::Whole)
+    }
+
+    /// The first element of a required array that is withheld says what is written in its place: of primitives a shadow.
+    fn first_of_required(&mut self, src: &[u8], at: usize, value: Value, out: &mut Vec<u8>) {
+        let shadow = !matches!(value, Value::Container(_));
+        // The array's bracket was cut out; its name still waits.
+        self.resume(at);
+        self.absent_member(src, at, shadow, Kind::Array, out);
+        self.deep = Deep::Rest;
+    }
+
+    /// A container begins at `at`: whether it is walked.
+    fn open(&mut self, src: &[u8], at: usize, kind: Kind, ctx: &mut Ctx<'_>) -> bool {
         let role = std::mem::take(&mut self.role);
         if let Some(tree) = self.root_type.take() {
-            self.push_resource(tree);
-            return Ok(());
+            self.push_resource(at, tree);
+            return true;
         }
         let slot = self.slot_now();
         let Slot::Place(id) = slot else {
-            self.open_whole(Act::Withhold, slot, kind, ctx);
-            return Ok(());
+            return self.open_whole(src, at, Act::Withhold, slot, kind, ctx);
         };
-        let Some(tree) = self.tree() else { return Err(Fault::Finished) };
+        let Some(tree) = self.tree() else { return self.skip_unknown(src, at, kind, ctx) };
         let place = tree.place(id);
         let (act, whole, resource) = (place.act, place.whole, place.resource);
         if role.must_walk(kind) {
-            self.push(kind, id, false, role);
+            self.push(at, kind, id, false, role)
         } else if id.is_none() || role.is_label() {
-            self.skip_unknown(kind, ctx);
+            self.skip_unknown(src, at, kind, ctx)
         } else if resource && kind == Kind::Object {
-            self.open_resource(from_here, ctx);
+            self.open_resource(src, at, ctx)
         } else if whole {
-            self.open_whole(act, slot, kind, ctx);
+            self.open_whole(src, at, act, slot, kind, ctx)
         } else {
-            self.push(kind, id, false, fhir::Role::None);
+            self.push(at, kind, id, false, fhir::Role::None)
         }
-        Ok(())
     }
 
-    fn skip_unknown(&mut self, kind: Kind, ctx: &mut Ctx<'_>) {
-        self.note(None, Form::Withheld, ctx.tally);
-        self.withhold(false, Some(kind), ctx);
-        self.deep = Deep::Skip { depth: 1 };
+    fn skip_unknown(&mut self, src: &[u8], at: usize, kind: Kind, ctx: &mut Ctx<'_>) -> bool {
+        self.drop_unknown(src, at, kind, ctx);
+        self.whole = Whole::Skip;
+        false
     }
 
-    /// The value that would begin now was too large to hold and goes.
-    pub(in crate::redact) fn drop_resource(&mut self, ctx: &mut Ctx<'_>) {
+    /// The container at `at` goes, for nothing says what it is, or it was too large to hold.
+    pub(in crate::redact) fn drop_unknown(&mut self, src: &[u8], at: usize, kind: Kind, ctx: &mut Ctx<'_>) {
         self.note(None, Form::Withheld, ctx.tally);
-        self.withhold(false, Some(Kind::Object), ctx);
+        self.withhold(src, at, false, Some(kind), ctx.out);
     }
 
     /// A container on the way to the entries: it is walked and stays, whatever the plan says of it.
-    pub(in crate::redact) fn open_forced(&mut self, kind: Kind) {
+    pub(in crate::redact) fn open_forced(&mut self, at: usize, kind: Kind) {
         let id = match self.slot_now() {
             Slot::Place(id) => id,
             Slot::Shadow(_) => None,
         };
-        self.push(kind, id, true, fhir::Role::None);
+        self.push(at, kind, id, true, fhir::Role::None);
     }
 
-    fn push(&mut self, kind: Kind, place: Option<u32>, forced: bool, role: fhir::Role) {
+    /// Walks into the container at `at`.
+    fn push(&mut self, at: usize, kind: Kind, place: Option<u32>, forced: bool, role: fhir::Role) -> bool {
         if let Some(parent) = self.frames.last_mut() {
             parent.labelled.note(role);
         }
@@ -170,11 +144,10 @@ impl Walker {
             let key = if frame.kind == Kind::Object { Some(self.name.as_slice()) } else { None };
             forms::push_segment(&mut self.path, key);
         }
-        self.pending.push(kind.open());
         self.frames.push(Frame {
             kind,
             place,
-            body_start: self.pending.len(),
+            body_start: self.waiting(at + 1),
             key_at: self.key_at,
             removed: false,
             scalars: false,
@@ -185,99 +158,86 @@ impl Walker {
             resource: false,
             absent: Vec::new(),
         });
+        true
     }
 
     /// A resource of its own: walked by its type's tree; of an unknown type it goes.
-    fn open_resource(&mut self, from_here: &[u8], ctx: &mut Ctx<'_>) {
+    fn open_resource(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) -> bool {
         let resource_type = match self.resources {
-            true => slice::string_member(from_here, "resourceType"),
+            true => slice::string_member(src.get(at..).unwrap_or_default(), "resourceType"),
             false => None,
         };
         let tree = resource_type.and_then(|name| self.plan.resource(&name).cloned());
         match tree {
-            Some(tree) => self.push_resource(tree),
-            None => self.skip_unknown(Kind::Object, ctx),
+            Some(tree) => self.push_resource(at, tree),
+            None => self.skip_unknown(src, at, Kind::Object, ctx),
         }
     }
 
-    fn push_resource(&mut self, tree: Arc<Tree>) {
+    fn push_resource(&mut self, at: usize, tree: Arc<Tree>) -> bool {
         // A contained resource carries no label of its own (FHIR R4, dom-5): its container does.
         let contained = self.frames.iter().any(|frame| frame.resource);
         let role = if tree.label && !contained { fhir::Role::Resource } else { fhir::Role::None };
         let root = tree.root;
         self.trees.push(tree);
-        self.push(Kind::Object, Some(root), false, role);
+        self.push(at, Kind::Object, Some(root), false, role);
         if let Some(frame) = self.frames.last_mut() {
             frame.resource = true;
         }
+        true
     }
 
-    fn open_whole(&mut self, act: Act, slot: Slot, kind: Kind, ctx: &mut Ctx<'_>) {
+    fn open_whole(&mut self, src: &[u8], at: usize, act: Act, slot: Slot, kind: Kind, ctx: &mut Ctx<'_>) -> bool {
         let (_, meaning, required) = self.act(slot);
+        self.whole = Whole::Skip;
         match act {
             Act::Clear => {
                 self.note(meaning, Form::Clear, ctx.tally);
-                self.keep(ctx.out);
-                ctx.out.push(kind.open());
-                self.deep = Deep::Copy { depth: 1 };
+                self.keep(at, ctx.out);
+                self.whole = Whole::Copy;
             }
             Act::Mask => {
                 self.note(meaning, Form::Masked, ctx.tally);
-                self.keep(ctx.out);
-                ctx.out.extend_from_slice(b"null");
-                self.deep = Deep::Skip { depth: 1 };
+                self.replace(src, at, b"null", ctx.out);
             }
             _ => {
                 self.note(meaning, Form::Withheld, ctx.tally);
                 let in_object = self.frames.last().is_some_and(|frame| frame.kind == Kind::Object);
                 if required && self.fhir() && kind == Kind::Array && in_object {
-                    self.deep = Deep::SkipRequired;
-                } else {
-                    self.withhold(required, Some(kind), ctx);
-                    self.deep = Deep::Skip { depth: 1 };
+                    self.whole = Whole::No;
+                    self.deep = Deep::First;
+                    self.cut_bracket(src, at, ctx.out);
+                    return true;
                 }
+                self.withhold(src, at, required, Some(kind), ctx.out);
             }
         }
+        false
     }
 
-    pub(in crate::redact) fn close(&mut self, kind: Kind, ctx: &mut Ctx<'_>) {
-        match &mut self.deep {
-            Deep::Copy { depth } => {
-                *depth -= 1;
-                ctx.out.push(kind.close());
-                if *depth == 0 {
-                    self.deep = Deep::No;
-                }
+    /// The bracket at `at` closes the innermost container.
+    pub(in crate::redact) fn close(
+        &mut self,
+        src: &[u8],
+        at: usize,
+        kind: Kind,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(), Fault> {
+        match self.deep {
+            Deep::Rest => self.resume(at + 1),
+            Deep::First => self.remove(src, at + 1, ctx.out),
+            Deep::No => {
+                self.bound(at)?;
+                self.close_frame(src, at, kind, ctx.out);
             }
-            Deep::Skip { depth } => {
-                *depth -= 1;
-                if *depth == 0 {
-                    self.deep = Deep::No;
-                }
-            }
-            Deep::SkipRequired => {
-                self.deep = Deep::No;
-                self.remove();
-            }
-            Deep::No => self.close_frame(kind, ctx),
         }
+        self.deep = Deep::No;
+        Ok(())
     }
 
-    fn close_frame(&mut self, kind: Kind, ctx: &mut Ctx<'_>) {
-        if let Some(frame) = self.frames.last() {
-            for label in frame.role.missing(frame.labelled) {
-                self.inject(label, ctx.out);
-            }
-        }
-        if self.top_opened()
-            && let Some(frame) = self.frames.last_mut()
-            && !frame.absent.is_empty()
-        {
-            let absent = std::mem::take(&mut frame.absent);
-            self.inject(&absent, ctx.out);
-        }
-        let start = self.element_start();
-        let opened = self.top_opened();
+    fn close_frame(&mut self, src: &[u8], at: usize, kind: Kind, out: &mut Vec<u8>) {
+        self.add_what_is_missing(src, out);
+        let (start, opened, after) = (self.element_start(), self.top_opened(), at + 1);
         let Some(frame) = self.frames.pop() else { return };
         self.path.truncate(frame.path_length);
         let (required, clear) = self.tree().map_or((false, false), |tree| {
@@ -287,37 +247,39 @@ impl Walker {
         if frame.resource {
             self.trees.pop();
         }
-        if opened {
-            self.pending.push(kind.close());
-            self.keep(ctx.out);
-        } else if !frame.removed || frame.forced || self.frames.is_empty() {
-            if frame.removed {
-                self.pending.truncate(start);
+        if opened || !frame.removed || frame.forced || self.frames.is_empty() {
+            if !opened && frame.removed {
+                self.cut_inside(src, start, at, out);
             }
-            self.pending.push(kind.close());
-            self.keep(ctx.out);
+            self.keep(after, out);
+            return;
+        }
+        self.key_at = frame.key_at;
+        self.cut_container(src, start, after, out);
+        let in_object = self.frames.last().is_some_and(|above| above.kind == Kind::Object);
+        // The shadow of a clear array may be named and stay: a second one must not stand beside it.
+        if required && frame.scalars && kind == Kind::Array && in_object && !clear && self.fhir() {
+            self.absent_member(src, after, true, Kind::Array, out);
         } else {
-            self.key_at = frame.key_at;
-            self.pending.truncate(start.saturating_sub(1));
-            let in_object = self.frames.last().is_some_and(|above| above.kind == Kind::Object);
-            // The shadow of a clear array may be named and stay: a second one must not stand beside it.
-            if required && frame.scalars && kind == Kind::Array && in_object && !clear && self.fhir() {
-                self.absent_member(true, Kind::Array, ctx.out);
-            } else {
-                self.withhold(required, Some(kind), ctx);
-            }
+            self.withhold(src, after, required, Some(kind), out);
         }
     }
 
-    /// Adds a member or element of our own at the end of the innermost container.
-    fn inject(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        let start = self.element_start();
-        let space = self.pending.split_off(start.min(self.pending.len()));
-        if self.top_opened() {
-            self.pending.push(b',');
+    /// Labels, and required members that were withheld before anything was kept.
+    fn add_what_is_missing(&mut self, src: &[u8], out: &mut Vec<u8>) {
+        if let Some(frame) = self.frames.last()
+            && frame.role != fhir::Role::None
+        {
+            for label in frame.role.missing(frame.labelled) {
+                self.inject(src, label, out);
+            }
         }
-        self.pending.extend_from_slice(bytes);
-        self.keep(out);
-        self.pending.extend_from_slice(&space);
+        if self.top_opened()
+            && let Some(frame) = self.frames.last_mut()
+            && !frame.absent.is_empty()
+        {
+            let absent = std::mem::take(&mut frame.absent);
+            self.inject(src, &absent, out);
+        }
     }
 }

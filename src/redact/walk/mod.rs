@@ -1,13 +1,23 @@
 //! What leaves of one value? Follows a value's tokens through a plan and writes what may go.
 //!
-//! A [`Walker`] is told the tokens of one value in order and writes to `out`. What comes before a value (comma, white
-//! space, name, and the brackets of containers in which nothing has been kept so far) waits in `pending` until the
-//! value is kept, and is cut off again when it is not. So a removed member takes its comma with it, and a container
-//! that removals have emptied is removed itself, required elements and the root excepted. Nothing kept is reformatted.
+//! A [`Walker`] is told where the values of a body begin and end and writes to `out`. It copies as late as it can: what
+//! is kept is a stretch of the slice, written in one piece when something is cut out, or the slice ends.
+//!
+//! ```text
+//!   slice   …kept, written │ kept │ waits: , "name" : { "inner" : │ value under way
+//!                          run    kept                            at
+//! ```
+//!
+//! What comes before a value (comma, white space, name, and the brackets of containers in which nothing has been kept so
+//! far) waits until the value is kept, and is cut off again when it is not. So a removed member takes its comma with
+//! it, and a container that removals have emptied is removed itself, required elements and the root excepted. What waits
+//! and is no longer one piece of the slice lies in `pending`; places in what waits count from its beginning
+//! ([`Walker::waiting`]) and stay what they are when it moves there. Nothing kept is reformatted.
 //!
 //! The root is never removed: it becomes `{}`, `[]` or, a scalar, `null`, which say only what kind it was.
 
 mod containers;
+mod copy;
 mod values;
 
 use std::sync::Arc;
@@ -16,7 +26,7 @@ use super::fault::Fault;
 use super::fhir;
 use super::forms;
 use super::plan::{Act, Place, Plan, Tree};
-use super::scan::{Kind, Sink};
+use super::scan::{Kind, Sink, Take, Value};
 use super::spec::Limits;
 use super::tally::Tally;
 use crate::catalogue::fields::Meaning;
@@ -42,9 +52,9 @@ enum Slot {
 struct Frame {
     kind: Kind,
     place: Option<u32>,
-    /// `pending` up to after the bracket: where the first element's prefix begins, while nothing has been kept.
+    /// Of what waits, up to after the bracket: where the first element's prefix begins, while nothing has been kept.
     body_start: usize,
-    /// Where in `pending` the name before this container begins.
+    /// Where in what waits the name before this container begins.
     key_at: usize,
     /// Something in it was removed.
     removed: bool,
@@ -62,27 +72,25 @@ struct Frame {
     absent: Vec<u8>,
 }
 
-/// A subtree that is treated in one piece.
+/// A required array that is withheld: its first element decides what is written in its place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Deep {
     No,
-    Copy {
-        depth: usize,
-    },
-    /// It has been removed, or something was written in its place.
-    Skip {
-        depth: usize,
-    },
-    /// A required array is skipped; its first element decides what is written in its place.
-    SkipRequired,
+    /// Its first element is to come.
+    First,
+    /// Something was written in its place; its other elements go.
+    Rest,
 }
 
-/// What happens to the string that is under way.
+/// What happens to the value that is taken whole.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Text {
+enum Whole {
+    /// None is under way.
+    No,
     Copy,
+    /// It has been removed, or something was written in its place.
     Skip,
-    Remove { required: bool },
+    /// It is looked at when it ends.
     Treat,
 }
 
@@ -92,6 +100,10 @@ pub(super) struct Walker {
     limits: Limits,
     trees: Vec<Arc<Tree>>,
     frames: Vec<Frame>,
+    /// The slice up to here has been written, cut out, or lies in `pending`.
+    run: usize,
+    /// The slice from `run` to here is kept; if it is not empty, nothing is pending.
+    kept: usize,
     pending: Vec<u8>,
     /// How many frames, from the outermost, have their bracket written. In each of them something was kept.
     opened: usize,
@@ -105,7 +117,9 @@ pub(super) struct Walker {
     key_at: usize,
     name: Vec<u8>,
     deep: Deep,
-    text: Text,
+    whole: Whole,
+    /// Where the value that is treated begins in this slice, and what of it lay in former ones.
+    treat_at: usize,
     treated: Vec<u8>,
     too_long: bool,
     path: Vec<u8>,
@@ -123,6 +137,8 @@ impl Walker {
             limits,
             trees: vec![tree],
             frames: Vec::new(),
+            run: 0,
+            kept: 0,
             pending: Vec::new(),
             opened: 0,
             root,
@@ -133,7 +149,8 @@ impl Walker {
             key_at: 0,
             name: Vec::new(),
             deep: Deep::No,
-            text: Text::Copy,
+            whole: Whole::No,
+            treat_at: 0,
             treated: Vec::new(),
             too_long: false,
             path: Vec::new(),
@@ -146,23 +163,17 @@ impl Walker {
         self.trees.clear();
         self.trees.push(Arc::clone(&plan.root));
         self.frames.clear();
+        self.resume(0);
         self.pending.clear();
         self.opened = 0;
         self.root = Slot::Place(place);
         self.root_type = root_type;
         self.resources = true;
         self.deep = Deep::No;
+        self.whole = Whole::No;
         self.role = fhir::Role::None;
         self.path.clear();
         self.path.extend_from_slice(path);
-    }
-
-    /// White space after the root.
-    pub(super) fn take_pending(&mut self, out: Option<&mut Vec<u8>>) {
-        if let Some(out) = out {
-            out.extend_from_slice(&self.pending);
-        }
-        self.pending.clear();
     }
 
     /// How much memory it holds, in bytes.
@@ -187,7 +198,7 @@ impl Walker {
         self.opened == self.frames.len() && self.opened > 0
     }
 
-    /// Where in `pending` the current element's prefix begins.
+    /// Where in what waits the current element's prefix begins.
     fn element_start(&self) -> usize {
         if self.opened == self.frames.len() { 0 } else { self.frames.last().map_or(0, |frame| frame.body_start) }
     }
@@ -213,72 +224,6 @@ impl Walker {
                 (Slot::Place(id), Some(tree)) => tree.place(id).resource,
                 _ => false,
             }
-    }
-
-    /// What waited is kept: the value that begins now leaves in some form.
-    pub(super) fn keep(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.pending);
-        self.pending.clear();
-        self.opened = self.frames.len();
-    }
-
-    /// The value that begins or ends now goes, with what came before it. At the root nothing is written.
-    pub(super) fn remove(&mut self) {
-        self.pending.truncate(self.element_start());
-        if let Some(frame) = self.frames.last_mut() {
-            frame.removed = true;
-        }
-    }
-
-    /// As [`Walker::remove`], but what must be there is replaced.
-    fn withhold(&mut self, required: bool, kind: Option<Kind>, ctx: &mut Ctx<'_>) {
-        let in_object = self.frames.last().map(|frame| frame.kind == Kind::Object);
-        match (in_object, kind) {
-            (None, kind) => {
-                self.keep(ctx.out);
-                ctx.out.extend_from_slice(match kind {
-                    None => b"null",
-                    Some(Kind::Object) => b"{}",
-                    Some(Kind::Array) => b"[]",
-                });
-            }
-            (Some(true), kind) if required && self.fhir() => {
-                self.absent_member(kind.is_none(), kind.unwrap_or(Kind::Object), ctx.out);
-            }
-            (Some(false), Some(kind)) if required && self.fhir() => {
-                self.keep(ctx.out);
-                ctx.out.extend_from_slice(fhir::absent(kind));
-            }
-            _ => self.remove(),
-        }
-    }
-
-    /// In place of a member, or as its shadow where it is primitive: that it is masked.
-    ///
-    /// It waits where its object may yet go as a whole: an element of which nothing else is released is not there, so
-    /// that it cannot be counted and no reader meets a shell of absences.
-    fn absent_member(&mut self, shadow: bool, kind: Kind, out: &mut Vec<u8>) {
-        let key = self.pending.split_off(self.key_at.min(self.pending.len()));
-        let stays = self.top_opened() || self.frames.len() == 1;
-        let mut member = Vec::with_capacity(key.len() + 1);
-        if shadow {
-            member.extend_from_slice(b"\"_");
-        }
-        member.extend_from_slice(if shadow { key.get(1..).unwrap_or_default() } else { &key });
-        member.extend_from_slice(fhir::absent(kind));
-        match self.frames.last_mut() {
-            Some(frame) if !stays && !frame.resource && !frame.forced && frame.role == fhir::Role::None => {
-                if !frame.absent.is_empty() {
-                    frame.absent.push(b',');
-                }
-                frame.absent.extend_from_slice(&member);
-                self.remove();
-            }
-            _ => {
-                self.keep(out);
-                out.extend_from_slice(&member);
-            }
-        }
     }
 
     fn note(&self, meaning: Option<Meaning>, form: Form, tally: &mut Tally) {
@@ -326,36 +271,27 @@ pub(super) struct Through<'a> {
 }
 
 impl Sink for Through<'_> {
-    fn space(&mut self, raw: &[u8]) -> Result<(), Fault> {
-        self.walker.space(raw, self.ctx.out)
+    fn begin(&mut self, src: &[u8], at: usize, value: Value) -> Result<Take, Fault> {
+        self.walker.begin(src, at, value, &mut self.ctx)
     }
-    fn comma(&mut self) -> Result<(), Fault> {
-        self.walker.comma(self.ctx.out);
+    fn end(&mut self, src: &[u8], at: usize) -> Result<(), Fault> {
+        self.walker.end(src, at, &mut self.ctx);
         Ok(())
     }
-    fn colon(&mut self) -> Result<(), Fault> {
-        self.walker.colon(self.ctx.out);
+    fn name(&mut self, _: &[u8], at: usize, name: &[u8]) -> Result<(), Fault> {
+        self.walker.name(at, name);
         Ok(())
     }
-    fn key(&mut self, raw: &[u8], name: &[u8]) -> Result<(), Fault> {
-        self.walker.key(raw, name, self.ctx.out)
+    fn comma(&mut self, src: &[u8], at: usize) -> Result<(), Fault> {
+        self.walker.comma(src, at, self.ctx.out)
     }
-    fn open(&mut self, kind: Kind, from_here: &[u8]) -> Result<(), Fault> {
-        self.walker.open(kind, from_here, &mut self.ctx)
+    fn close(&mut self, src: &[u8], at: usize, kind: Kind) -> Result<(), Fault> {
+        self.walker.close(src, at, kind, &mut self.ctx)
     }
-    fn close(&mut self, kind: Kind) -> Result<(), Fault> {
-        self.walker.close(kind, &mut self.ctx);
-        Ok(())
-    }
-    fn string(&mut self, raw: &[u8], first: bool, last: bool) -> Result<(), Fault> {
-        self.walker.string(raw, first, last, &mut self.ctx);
-        Ok(())
-    }
-    fn scalar(&mut self, raw: &[u8]) -> Result<(), Fault> {
-        self.walker.scalar(raw, &mut self.ctx);
-        Ok(())
-    }
-    fn line_end(&mut self) -> Result<(), Fault> {
+    fn line_end(&mut self, _: &[u8], _: usize) -> Result<(), Fault> {
         Err(Fault::Grammar)
+    }
+    fn pause(&mut self, src: &[u8], at: usize) -> Result<(), Fault> {
+        self.walker.pause(src, at, self.ctx.out)
     }
 }

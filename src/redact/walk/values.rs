@@ -2,115 +2,104 @@
 
 use super::super::forms;
 use super::super::plan::Act;
-use super::super::scan::Kind;
 use super::super::text;
-use super::{Ctx, Deep, Slot, Text, Walker};
+use super::{Ctx, Slot, Walker, Whole};
+use crate::catalogue::fields::Meaning;
 use crate::policy::Form;
 
 impl Walker {
-    pub(in crate::redact) fn scalar(&mut self, raw: &[u8], ctx: &mut Ctx<'_>) {
-        match self.deep {
-            Deep::Copy { .. } => return ctx.out.extend_from_slice(raw),
-            Deep::Skip { .. } => return,
-            Deep::SkipRequired => return self.skip_primitives(ctx.out),
-            Deep::No => {}
-        }
+    /// A number or literal begins at `at`.
+    pub(super) fn scalar(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
         self.scalar_seen();
         let slot = self.slot_now();
         let (act, meaning, required) = self.act(slot);
         let label = std::mem::take(&mut self.role).is_label();
         match act {
-            Act::Clear if !label => {
-                self.note(meaning, Form::Clear, ctx.tally);
-                self.keep(ctx.out);
-                ctx.out.extend_from_slice(raw);
-            }
+            Act::Clear if !label => self.clear(at, meaning, ctx),
             Act::Mask if !label => {
                 self.note(meaning, Form::Masked, ctx.tally);
-                self.keep(ctx.out);
-                ctx.out.extend_from_slice(b"null");
+                self.replace(src, at, b"null", ctx.out);
+                self.whole = Whole::Skip;
             }
-            Act::Pseudonymise if !label && self.carries_id(slot) && forms::is_digits(raw) => {
-                let (made, form) = std::str::from_utf8(raw).map_or((None, Form::Withheld), |raw| self.treat(raw));
-                self.finish_treated(made, form, ctx);
-            }
-            _ => {
-                self.note(meaning, Form::Withheld, ctx.tally);
-                self.withhold(required && !label, None, ctx);
-            }
+            Act::Pseudonymise if !label && self.carries_id(slot) => self.treat_from(at),
+            _ => self.withheld(src, at, meaning, required && !label, ctx),
         }
     }
 
-    /// A required array of primitives is withheld: its shadow takes its place.
-    fn skip_primitives(&mut self, out: &mut Vec<u8>) {
-        self.absent_member(true, Kind::Array, out);
-        self.deep = Deep::Skip { depth: 1 };
+    /// A string begins at `at`.
+    pub(super) fn text(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
+        self.scalar_seen();
+        let (act, meaning, required) = self.act(self.slot_now());
+        let label = std::mem::take(&mut self.role).is_label();
+        match act {
+            Act::Clear if !label && !self.may_lead_past() => self.clear(at, meaning, ctx),
+            Act::Mask if !label => {
+                self.note(meaning, Form::Masked, ctx.tally);
+                self.replace(src, at, b"\"***\"", ctx.out);
+                self.whole = Whole::Skip;
+            }
+            Act::Clear | Act::Generalise | Act::Pseudonymise | Act::Link if !label => self.treat_from(at),
+            // A label's place is filled by the label.
+            _ => self.withheld(src, at, meaning, required && !label, ctx),
+        }
+    }
+
+    fn clear(&mut self, at: usize, meaning: Option<Meaning>, ctx: &mut Ctx<'_>) {
+        self.note(meaning, Form::Clear, ctx.tally);
+        self.keep(at, ctx.out);
+        self.whole = Whole::Copy;
+    }
+
+    fn withheld(&mut self, src: &[u8], at: usize, meaning: Option<Meaning>, required: bool, ctx: &mut Ctx<'_>) {
+        self.note(meaning, Form::Withheld, ctx.tally);
+        self.withhold(src, at, required, None, ctx.out);
+        self.whole = Whole::Skip;
+    }
+
+    fn treat_from(&mut self, at: usize) {
+        self.whole = Whole::Treat;
+        self.treat_at = at;
+        self.treated.clear();
+        self.too_long = false;
+    }
+
+    /// More of the value that is treated, in a former slice.
+    pub(super) fn treat_more(&mut self, piece: &[u8]) {
+        if self.treated.len() + piece.len() > self.limits.treated_bytes_max {
+            self.too_long = true;
+        } else {
+            self.treated.extend_from_slice(piece);
+        }
+    }
+
+    /// The value taken whole ends before `at`.
+    pub(in crate::redact) fn end(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
+        match std::mem::replace(&mut self.whole, Whole::No) {
+            Whole::Copy => self.kept = at,
+            Whole::Skip => self.resume(at),
+            Whole::Treat => {
+                let mut treated = std::mem::take(&mut self.treated);
+                let piece = src.get(self.treat_at..at).unwrap_or_default();
+                let long = self.too_long || treated.len() + piece.len() > self.limits.treated_bytes_max;
+                match (long, treated.is_empty()) {
+                    (true, _) => self.put(src, None, Form::Withheld, ctx),
+                    (false, true) => self.treated_whole(src, piece, ctx),
+                    (false, false) => {
+                        treated.extend_from_slice(piece);
+                        self.treated_whole(src, &treated, ctx);
+                    }
+                }
+                self.treated = treated;
+                self.resume(at);
+            }
+            Whole::No => {}
+        }
     }
 
     fn carries_id(&self, slot: Slot) -> bool {
         match (slot, self.tree()) {
             (Slot::Place(id), Some(tree)) => tree.place(id).as_string,
             _ => false,
-        }
-    }
-
-    pub(in crate::redact) fn string(&mut self, raw: &[u8], first: bool, last: bool, ctx: &mut Ctx<'_>) {
-        match self.deep {
-            Deep::Copy { .. } => return ctx.out.extend_from_slice(raw),
-            Deep::Skip { .. } => return,
-            Deep::SkipRequired => return self.skip_primitives(ctx.out),
-            Deep::No => {}
-        }
-        if first {
-            self.scalar_seen();
-            self.text = self.string_begins(ctx);
-        }
-        match self.text {
-            Text::Copy => ctx.out.extend_from_slice(raw),
-            Text::Skip => {}
-            Text::Remove { required } => {
-                if last {
-                    self.withhold(required, None, ctx);
-                }
-            }
-            Text::Treat => {
-                if self.treated.len() + raw.len() > self.limits.treated_bytes_max {
-                    self.too_long = true;
-                } else {
-                    self.treated.extend_from_slice(raw);
-                }
-                if last {
-                    self.string_treated(ctx);
-                }
-            }
-        }
-    }
-
-    fn string_begins(&mut self, ctx: &mut Ctx<'_>) -> Text {
-        let (act, meaning, required) = self.act(self.slot_now());
-        let label = std::mem::take(&mut self.role).is_label();
-        match act {
-            Act::Clear if !label && !self.may_lead_past() => {
-                self.note(meaning, Form::Clear, ctx.tally);
-                self.keep(ctx.out);
-                Text::Copy
-            }
-            Act::Mask if !label => {
-                self.note(meaning, Form::Masked, ctx.tally);
-                self.keep(ctx.out);
-                ctx.out.extend_from_slice(b"\"***\"");
-                Text::Skip
-            }
-            Act::Clear | Act::Generalise | Act::Pseudonymise | Act::Link if !label => {
-                self.treated.clear();
-                self.too_long = false;
-                Text::Treat
-            }
-            _ => {
-                self.note(meaning, Form::Withheld, ctx.tally);
-                // A label's place is filled by the label.
-                Text::Remove { required: required && !label }
-            }
         }
     }
 
@@ -122,42 +111,44 @@ impl Walker {
         }
     }
 
-    /// A reference in clear is the same bytes, save where it is a URL to the backend: that leads to the gate instead.
-    fn reference_in_clear(&mut self, ctx: &mut Ctx<'_>) {
-        let (_, meaning, _) = self.act(self.slot_now());
-        let links = self.plan.terms.links.as_deref();
-        let value = if self.too_long { None } else { text::unquote(&self.treated) };
-        let past = value.as_deref().is_none_or(|value| links.is_none_or(|links| links.leads_past(value)));
-        if past {
-            let rewritten = value.as_deref().and_then(|value| links?.rewrite(value));
-            return self.finish_treated(rewritten, Form::Clear, ctx);
+    /// The value to be treated is this token.
+    fn treated_whole(&mut self, src: &[u8], raw: &[u8], ctx: &mut Ctx<'_>) {
+        let value = match raw.first() {
+            Some(b'"') => text::unquote(raw),
+            _ if forms::is_digits(raw) => std::str::from_utf8(raw).ok().map(str::to_owned),
+            _ => None,
+        };
+        if matches!(self.act(self.slot_now()).0, Act::Clear) {
+            return self.reference_in_clear(src, raw, value.as_deref(), ctx);
         }
-        self.note(meaning, Form::Clear, ctx.tally);
-        self.keep(ctx.out);
-        ctx.out.extend_from_slice(&self.treated);
+        let (made, form) = value.map_or((None, Form::Withheld), |value| self.treat(&value));
+        self.put(src, made, form, ctx);
     }
 
-    fn string_treated(&mut self, ctx: &mut Ctx<'_>) {
-        if matches!(self.act(self.slot_now()).0, Act::Clear) {
-            return self.reference_in_clear(ctx);
+    /// A reference in clear is the same bytes, save where it is a URL to the backend: that leads to the gate instead.
+    fn reference_in_clear(&mut self, src: &[u8], raw: &[u8], value: Option<&str>, ctx: &mut Ctx<'_>) {
+        let (_, meaning, _) = self.act(self.slot_now());
+        let links = self.plan.terms.links.as_deref();
+        if value.is_none_or(|value| links.is_none_or(|links| links.leads_past(value))) {
+            let rewritten = value.and_then(|value| links?.rewrite(value));
+            return self.put(src, rewritten, Form::Clear, ctx);
         }
-        let value = if self.too_long { None } else { text::unquote(&self.treated) };
-        let (made, form) = value.map_or((None, Form::Withheld), |value| self.treat(&value));
-        self.finish_treated(made, form, ctx);
+        self.note(meaning, Form::Clear, ctx.tally);
+        self.replace(src, self.treat_at, raw, ctx.out);
     }
 
     /// Writes a treated value, or withholds it.
-    fn finish_treated(&mut self, value: Option<String>, form: Form, ctx: &mut Ctx<'_>) {
+    fn put(&mut self, src: &[u8], value: Option<String>, form: Form, ctx: &mut Ctx<'_>) {
         let (_, meaning, required) = self.act(self.slot_now());
         match value {
             Some(value) => {
                 self.note(meaning, form, ctx.tally);
-                self.keep(ctx.out);
+                self.replace(src, self.treat_at, b"", ctx.out);
                 text::quote_into(&value, ctx.out);
             }
             None => {
                 self.note(meaning, Form::Withheld, ctx.tally);
-                self.withhold(required, None, ctx);
+                self.withhold(src, self.treat_at, required, None, ctx.out);
             }
         }
     }
