@@ -13,6 +13,7 @@ use super::probe::{self, Probe, Subject};
 use super::redactor::{Entry, Judge, Verdict};
 use super::keys::KeySeed;
 use super::scan::{Kind, Scanner, Sink, Take, Value};
+use super::slice::Finder;
 use super::spec::{Shape, Spec};
 use super::tally::{Disclosure, Tally, Window};
 use super::stream::Stream;
@@ -54,6 +55,7 @@ pub(super) struct Core<J> {
     held: Vec<u8>,
     trusted: Scanner<false>,
     stream: Stream,
+    finder: Finder,
     pub(super) tally: Tally,
     /// Where entries are, for reports.
     entry_path: Box<[u8]>,
@@ -82,6 +84,7 @@ impl<J: Judge> Core<J> {
             held: Vec::new(),
             trusted: Scanner::new(limits, false, KeySeed::NONE),
             stream: Stream::new(limits),
+            finder: Finder::new(),
             tally: Tally::new(),
             entry_path,
             root_written: false,
@@ -93,6 +96,12 @@ impl<J: Judge> Core<J> {
             open_window_start: 0,
             spec,
         }
+    }
+
+    pub(super) const fn set_portable(&mut self) {
+        self.trusted.set_portable();
+        self.stream.set_portable();
+        self.finder.set_portable();
     }
 
     pub(super) fn buffer_bytes(&self) -> usize {
@@ -152,7 +161,7 @@ impl<J: Judge> Core<J> {
 
     /// Asks the judge about an entry, or the beginning of one; counts it if it is dropped.
     fn ask(&mut self, bytes: &[u8], whole: bool) -> Option<Go> {
-        let Probe { subject, names_someone, resource_type, id, type_unknown } = probe::probe(&self.spec, bytes);
+        let Probe { subject, names_someone, resource_type, id, type_unknown } = probe::probe(&self.spec, bytes, &mut self.finder);
         let verdict = if type_unknown && self.spec.fhir() {
             self.tally.dropped_type += 1;
             None

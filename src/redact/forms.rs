@@ -121,14 +121,7 @@ pub(super) fn is_plain_name(name: &[u8]) -> bool {
     name.len() <= 64 && name.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-'))
 }
 
-/// Where a report says an unclassified member is: its name, or `*` for an element and for a name that looks like data.
-pub(super) fn place_for_report(path: &[u8], key: Option<&[u8]>) -> Box<str> {
-    let mut place = path.to_vec();
-    push_segment(&mut place, key);
-    String::from_utf8_lossy(&place).into()
-}
-
-/// Appends a segment to a pointer for a report.
+/// Appends a segment to a pointer for a report: its name, or `*` for an element and for a name that looks like data.
 pub(super) fn push_segment(path: &mut Vec<u8>, key: Option<&[u8]>) {
     path.push(b'/');
     match key {

@@ -40,87 +40,125 @@ impl Hasher for Plain {
 
 type Table = HashSet<u64, BuildHasherDefault<Plain>>;
 
+/// The names of one open object.
+#[derive(Default)]
 struct Level {
+    /// Where its hashes begin.
     start: usize,
-    table: Option<Table>,
+    /// One bit for each hash, by its six highest bits: a bit that is not set spares a look at the hashes.
+    seen: u64,
+    table: Option<Box<Table>>,
 }
 
 /// The names of the objects that are open.
 pub(super) struct OpenKeys {
     seed: KeySeed,
     keys_max: usize,
-    count: usize,
+    /// How many names the open objects have whose hashes are in tables.
+    tabled: usize,
     hashes: Vec<u64>,
-    levels: Vec<Level>,
+    /// The innermost object.
+    top: Level,
+    /// Those around it.
+    outer: Vec<Level>,
 }
 
 impl OpenKeys {
     pub(super) fn new(seed: KeySeed, keys_max: usize) -> OpenKeys {
-        OpenKeys { seed, keys_max, count: 0, hashes: Vec::new(), levels: Vec::new() }
+        OpenKeys { seed, keys_max, tabled: 0, hashes: Vec::new(), top: Level::default(), outer: Vec::new() }
     }
 
     pub(super) fn clear(&mut self) {
-        self.count = 0;
+        self.tabled = 0;
         self.hashes.clear();
-        self.levels.clear();
+        self.top = Level::default();
+        self.outer.clear();
     }
 
     pub(super) fn buffer_bytes(&self) -> usize {
-        let tables: usize = self.levels.iter().filter_map(|l| l.table.as_ref()).map(|t| t.capacity() * 10).sum();
-        self.hashes.capacity() * 8 + self.levels.capacity() * size_of::<Level>() + tables
+        let levels = self.outer.iter().chain([&self.top]);
+        let tables: usize = levels.filter_map(|l| l.table.as_ref()).map(|t| t.capacity() * 10).sum();
+        self.hashes.capacity() * 8 + self.outer.capacity() * size_of::<Level>() + tables
     }
 
     /// An object opens.
+    #[inline]
     pub(super) fn open(&mut self) {
-        self.levels.push(Level { start: self.hashes.len(), table: None });
+        let inner = Level { start: self.hashes.len(), seen: 0, table: None };
+        self.outer.push(std::mem::replace(&mut self.top, inner));
     }
 
     /// The innermost object closes and its names are forgotten.
+    #[inline]
     pub(super) fn close(&mut self) {
-        if let Some(level) = self.levels.pop() {
-            let in_table = level.table.map_or(0, |t| t.len());
-            self.count -= self.hashes.len() - level.start + in_table;
-            self.hashes.truncate(level.start);
+        if let Some(table) = &self.top.table {
+            self.tabled -= table.len();
         }
+        self.hashes.truncate(self.top.start);
+        self.top = self.outer.pop().unwrap_or_default();
     }
 
     /// A name of the innermost object.
+    #[inline(always)]
     pub(super) fn add(&mut self, name: &[u8]) -> Result<(), Fault> {
         let hash = hash(self.seed, name);
-        let Some(level) = self.levels.last_mut() else { return Err(Fault::Grammar) };
-        if self.count >= self.keys_max {
+        let bit = 1u64 << (hash >> 58);
+        if self.top.seen & bit == 0 && self.hashes.len() + self.tabled < self.keys_max {
+            self.top.seen |= bit;
+            self.hashes.push(hash);
+            return Ok(());
+        }
+        self.add_slowly(hash)
+    }
+
+    /// A name that may be one of those before it.
+    #[cold]
+    fn add_slowly(&mut self, hash: u64) -> Result<(), Fault> {
+        if self.hashes.len() + self.tabled >= self.keys_max {
             return Err(Fault::TooManyKeys);
         }
-        if let Some(table) = &mut level.table {
+        let seen = self.hashes.get(self.top.start..).unwrap_or_default();
+        if let Some(table) = &mut self.top.table {
             if !table.insert(hash) {
                 return Err(Fault::DuplicateKey);
             }
-        } else {
-            let seen = self.hashes.get(level.start..).unwrap_or_default();
-            if seen.contains(&hash) {
-                return Err(Fault::DuplicateKey);
-            }
-            if seen.len() >= TABLE_FROM {
-                let table = level.table.insert(seen.iter().copied().collect());
-                table.insert(hash);
-                self.hashes.truncate(level.start);
-            } else {
-                self.hashes.push(hash);
-            }
+            self.tabled += 1;
+            return Ok(());
         }
-        self.count += 1;
+        if seen.contains(&hash) {
+            return Err(Fault::DuplicateKey);
+        }
+        self.hashes.push(hash);
+        if self.hashes.len() - self.top.start > TABLE_FROM {
+            let table: Table = self.hashes.drain(self.top.start..).collect();
+            self.tabled += table.len();
+            self.top.table = Some(Box::new(table));
+            // From here on every name goes by the table.
+            self.top.seen = !0;
+        }
         Ok(())
     }
 }
 
-fn hash(KeySeed([a, b]): KeySeed, name: &[u8]) -> u64 {
-    let (words, tail) = name.as_chunks::<8>();
-    let mut state = a ^ (name.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    for word in words {
-        state = fold(state ^ u64::from_le_bytes(*word), b);
+/// A keyed hash of a name: two multiplications for one of at most sixteen bytes.
+#[inline(always)]
+pub(super) fn hash(KeySeed([a, b]): KeySeed, name: &[u8]) -> u64 {
+    let length = name.len() as u64;
+    let (head, tail) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+        _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+            (Some(head), Some(tail)) => (u64::from(u32::from_le_bytes(*head)), u64::from(u32::from_le_bytes(*tail))),
+            _ => (name.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
+        },
+    };
+    let mut state = fold(head ^ a, b ^ length);
+    let (words, _) = name.as_chunks::<8>();
+    if words.len() > 1 {
+        for word in words.iter().skip(1) {
+            state = fold(state ^ u64::from_le_bytes(*word), b);
+        }
     }
-    let last = tail.iter().rev().fold(0u64, |v, byte| v << 8 | u64::from(*byte));
-    fold(fold(state ^ last, b), 0x2545_F491_4F6C_DD1D ^ a)
+    fold(state ^ tail, 0x2545_F491_4F6C_DD1D ^ a)
 }
 
 /// Both halves of the 128-bit product, folded.
@@ -150,7 +188,7 @@ mod tests {
             keys.add(b"k0").unwrap();
             keys.close();
             keys.close();
-            assert_eq!(keys.count, 0);
+            assert_eq!((keys.hashes.len(), keys.tabled), (0, 0));
         }
     }
 

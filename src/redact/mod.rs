@@ -8,7 +8,8 @@
 //! 5. `tally`: what left, as a [`Window`] to be recorded before its bytes go, and a [`Tally`] at the end.
 //!
 //! Behind these: `spec` (the layout), `plan` (a field tree joined with a decision), `pseudonym` (ids both ways),
-//! `forms` (one value made less), `fhir` (labels, reasons of absence), `stream`, `track`, `text`, `slice`, `keys`.
+//! `forms` (one value made less), `fhir` (labels, reasons of absence), `stream`, `track`, `text`, `slice`,
+//! `keys`, `names`.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -60,6 +61,7 @@ mod fhir;
 mod filter;
 mod forms;
 mod keys;
+mod names;
 mod plan;
 mod prefecture;
 mod probe;

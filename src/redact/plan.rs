@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use crate::catalogue::fields::{Generaliser, Meaning, Node};
 use crate::policy::{Categories, Form, Release};
 
+use super::names::Names;
 use super::pseudonym::Pseudonymiser;
 use super::spec::{Spec, Step, Types};
 use super::tally::Occurred;
@@ -62,8 +63,7 @@ pub(super) struct Place {
     /// An object or array here is treated in one piece: nothing inside it is treated otherwise, or nothing that is
     /// would be released.
     pub(super) whole: bool,
-    /// By length, then by bytes.
-    members: Vec<(Box<[u8]>, u32)>,
+    members: Names,
     any: Option<u32>,
     /// What holds for a member that is not named.
     inherit: Option<u32>,
@@ -89,27 +89,22 @@ static EMPTY: Place = Place {
     required: false,
     resource: false,
     whole: false,
-    members: Vec::new(),
+    members: Names::NONE,
     any: None,
     inherit: None,
 };
 
 impl Place {
-    fn named(&self, name: &[u8]) -> Option<u32> {
-        let found = self.members.binary_search_by(|(n, _)| n.len().cmp(&name.len()).then_with(|| (**n).cmp(name)));
-        found.ok().and_then(|index| self.members.get(index)).map(|(_, id)| *id)
-    }
-
     /// What holds for the member of this name. That a value is nobody's data says nothing of members that it turns out
     /// to have: one that is not named is unclassified.
     pub(super) fn member(&self, name: &[u8]) -> Option<u32> {
         let inherit = if self.meaning == Some(Meaning::Open) { None } else { self.inherit };
-        self.named(name).or(self.any).or(inherit)
+        self.members.get(name).or(self.any).or(inherit)
     }
 
     /// Whether a member of this name is named, by itself or by `*`.
     pub(super) fn names(&self, name: &[u8]) -> bool {
-        self.any.is_some() || self.named(name).is_some()
+        self.any.is_some() || self.members.get(name).is_some()
     }
 
     /// What holds for an element.
@@ -209,10 +204,9 @@ impl<'a> Join<'a> {
         let open = Handed { meaning: Meaning::Open, generaliser: None, reference: false, as_string: false };
         let id = self.leaf(open);
         if let Some(place) = usize::try_from(root).ok().and_then(|root| self.places.get_mut(root))
-            && place.named(NAME).is_none()
+            && place.members.get(NAME).is_none()
         {
-            place.members.push((NAME.into(), id));
-            place.members.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+            place.members.add(NAME, id);
             place.whole = false;
         }
     }
@@ -294,19 +288,18 @@ impl<'a> Join<'a> {
 
         let inherit = handed.map(|handed| self.leaf(handed));
         let mut below = if node.resource { Act::Clear } else { Act::Walk };
-        let mut members = Vec::with_capacity(node.members.len());
+        let mut members = Names::with_capacity(node.members.len());
         for (name, child) in &node.members {
             let (id, most) = self.node(child, handed);
             below = below.max(most);
-            members.push((Box::from(name.as_bytes()), id));
+            members.add(name.as_bytes(), id);
         }
-        members.sort_by(|(a, _): &(Box<[u8]>, u32), (b, _)| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
         let any = node.any.as_ref().map(|child| {
             let (id, most) = self.node(child, handed);
             below = below.max(most);
             id
         });
-        let leaf = members.is_empty() && any.is_none() && !node.resource;
+        let leaf = node.members.is_empty() && any.is_none() && !node.resource;
         let whole = match act {
             Act::Clear => {
                 leaf && handed.is_some_and(|h| h.meaning != Meaning::Open && !self.may_lead_past(h.reference))

@@ -1,6 +1,8 @@
 //! Whom is a held entry about, and what type is it?
 
-use super::slice;
+use std::ops::Range;
+
+use super::slice::{Finder, Found, is_name};
 use super::spec::{Shape, Spec, Step, SubjectAt, Subjects};
 use super::text;
 
@@ -27,57 +29,112 @@ pub(super) struct Probe {
 }
 
 /// Looks into an entry, whole or cut short.
-pub(super) fn probe(spec: &Spec, entry: &[u8]) -> Probe {
+pub(super) fn probe(spec: &Spec, entry: &[u8], finder: &mut Finder) -> Probe {
     match &spec.shape {
-        Shape::Object { subjects } | Shape::List { subjects, .. } | Shape::Lines { subjects } => Probe {
-            subject: subject(subjects, entry),
-            names_someone: matches!(subjects, Subjects::At(_)),
-            resource_type: None,
-            // As in FHIR: the record's own id is its member `id`; without one it is no particular record.
-            id: slice::string_member(entry, "id"),
-            type_unknown: false,
-        },
-        Shape::FhirResource | Shape::FhirLines => resource(spec, Some(entry)),
-        Shape::FhirBundle => resource(spec, slice::member(entry, "resource")),
+        Shape::Object { subjects } | Shape::List { subjects, .. } | Shape::Lines { subjects } => {
+            let members = Members::read(entry, finder);
+            Probe {
+                subject: subject(subjects, entry, &members, finder),
+                names_someone: matches!(subjects, Subjects::At(_)),
+                resource_type: None,
+                // As in FHIR: the record's own id is its member `id`; without one it is no particular record.
+                id: members.text(entry, "id", finder),
+                type_unknown: false,
+            }
+        }
+        Shape::FhirResource | Shape::FhirLines => resource(spec, entry, finder),
+        Shape::FhirBundle => {
+            let range = finder.member(entry, "resource");
+            resource(spec, range.and_then(|range| entry.get(range)).unwrap_or_default(), finder)
+        }
     }
 }
 
-fn resource(spec: &Spec, resource: Option<&[u8]>) -> Probe {
-    let resource = resource.unwrap_or_default();
-    let resource_type = slice::string_member(resource, "resourceType");
+fn resource(spec: &Spec, resource: &[u8], finder: &mut Finder) -> Probe {
+    let members = Members::read(resource, finder);
+    let resource_type = members.text(resource, "resourceType", finder);
     let known = resource_type.as_deref().and_then(|name| spec.types.get(name));
     Probe {
-        subject: known.map_or(Subject::NotFound, |known| subject(&known.subjects, resource)),
+        subject: known.map_or(Subject::NotFound, |known| subject(&known.subjects, resource, &members, finder)),
         names_someone: known.is_none_or(|known| matches!(known.subjects, Subjects::At(_))),
         type_unknown: known.is_none(),
         resource_type,
-        id: slice::string_member(resource, "id"),
+        id: members.text(resource, "id", finder),
     }
 }
 
-fn subject(subjects: &Subjects, entry: &[u8]) -> Subject {
+/// Where the first members of a value are, found in one pass; those beyond are looked for one by one.
+struct Members {
+    found: Vec<(Range<usize>, Range<usize>)>,
+    all: bool,
+}
+
+/// How many members are found in one pass.
+const MEMBERS_MAX: usize = 48;
+
+impl Members {
+    fn read(value: &[u8], finder: &mut Finder) -> Members {
+        let mut members = Members { found: Vec::with_capacity(MEMBERS_MAX), all: true };
+        let kind = finder.each(value, |name, range| {
+            members.found.push((name, range));
+            members.all = members.found.len() < MEMBERS_MAX;
+            !members.all
+        });
+        if kind != Found::Object {
+            members.found.clear();
+        }
+        members
+    }
+
+    fn place(&self, value: &[u8], name: &str, finder: &mut Finder) -> Option<Range<usize>> {
+        let known = self.found.iter().find(|(at, _)| value.get(at.clone()).is_some_and(|raw| is_name(raw, name)));
+        match known {
+            Some((_, range)) => Some(range.clone()),
+            None if self.all => None,
+            None => finder.member(value, name),
+        }
+    }
+
+    fn text(&self, value: &[u8], name: &str, finder: &mut Finder) -> Option<String> {
+        text::unquote(value.get(self.place(value, name, finder)?)?)
+    }
+}
+
+fn subject(subjects: &Subjects, entry: &[u8], members: &Members, finder: &mut Finder) -> Subject {
     let mut found = Subject::NotFound;
     if let Subjects::At(places) = subjects {
         for place in places {
-            collect(entry, place.pointer.steps(), place, &mut found);
+            match place.pointer.steps().split_first() {
+                Some((Step::Name(name), rest)) => {
+                    if let Some(part) = members.place(entry, name, finder).and_then(|range| entry.get(range)) {
+                        collect(part, rest, place, &mut found, finder);
+                    }
+                }
+                _ => collect(entry, place.pointer.steps(), place, &mut found, finder),
+            }
         }
     }
     found
 }
 
-fn collect(value: &[u8], steps: &[Step], place: &SubjectAt, found: &mut Subject) {
+fn collect(value: &[u8], steps: &[Step], place: &SubjectAt, found: &mut Subject, finder: &mut Finder) {
     let Some((step, rest)) = steps.split_first() else {
         return add(value, place, found);
     };
-    let Some(parts) = slice::parts(value) else { return };
     match step {
-        Step::Any if !parts.object() => parts.for_each(|(_, part)| collect(part, rest, place, found)),
-        Step::Name(name) if parts.object() => {
-            if let Some(part) = slice::member(value, name) {
-                collect(part, rest, place, found);
+        Step::Any if value.first() == Some(&b'[') => {
+            let mut inner = Finder::new();
+            finder.each(value, |_, range| {
+                collect(value.get(range).unwrap_or_default(), rest, place, found, &mut inner);
+                false
+            });
+        }
+        Step::Name(name) => {
+            if let Some(part) = finder.member(value, name).and_then(|range| value.get(range)) {
+                collect(part, rest, place, found, finder);
             }
         }
-        Step::Any | Step::Name(_) => {}
+        Step::Any => {}
     }
 }
 

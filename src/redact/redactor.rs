@@ -42,10 +42,18 @@ impl<F: FnMut(&Entry<'_>) -> Verdict> Judge for F {
     }
 }
 
+/// The longest piece that waits for others, in bytes.
+const CRUMB_BYTES_MAX: usize = 16;
+/// How much waits, in bytes.
+const GATHERED_BYTES_MAX: usize = 512;
+
 /// A filter for one body.
 pub struct Redactor<J: Judge> {
     scanner: Scanner<true>,
     core: Core<J>,
+    /// Crumbs that wait.
+    gathered: Vec<u8>,
+    crumb_bytes_max: usize,
     fault: Option<Fault>,
     peak_bytes: usize,
 }
@@ -57,9 +65,26 @@ impl<J: Judge> Redactor<J> {
         Redactor {
             scanner: Scanner::new(limits, spec.lines(), seed),
             core: Core::new(spec, judge, envelope),
+            gathered: Vec::new(),
+            crumb_bytes_max: CRUMB_BYTES_MAX,
             fault: None,
             peak_bytes: 0,
         }
+    }
+
+    /// The same without vector instructions, as on a CPU that has none: for tests and measurements.
+    #[must_use]
+    pub fn portable(mut self) -> Redactor<J> {
+        self.scanner.set_portable();
+        self.core.set_portable();
+        self
+    }
+
+    /// The same without waiting for more when a piece is a crumb: for tests, which cut anywhere.
+    #[must_use]
+    pub const fn at_once(mut self) -> Redactor<J> {
+        self.crumb_bytes_max = 0;
+        self
     }
 
     /// Reads `chunk` and appends to `out` what may leave, once its windows ([`Redactor::take_windows`]) are on disk.
@@ -67,7 +92,29 @@ impl<J: Judge> Redactor<J> {
     /// # Errors
     /// [`Fault`]: the body cannot be judged further. What `out` has was judged; nothing more will come.
     pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-        self.run(out, |scanner, core| scanner.feed(chunk, core))
+        if self.gather(chunk) {
+            return self.fault.map_or(Ok(()), Err);
+        }
+        let gathered = std::mem::take(&mut self.gathered);
+        let done = self.run(out, |scanner, core| {
+            scanner.feed(&gathered, core)?;
+            if gathered.is_empty() { scanner.feed(chunk, core) } else { Ok(()) }
+        });
+        self.gathered = gathered;
+        self.gathered.clear();
+        done
+    }
+
+    /// Crumbs wait for each other, so that a body in single bytes costs little more than another: as long as none has
+    /// what could end an entry or a line, nothing could leave for them anyway. True: `chunk` waits.
+    fn gather(&mut self, chunk: &[u8]) -> bool {
+        let crumb = chunk.len() <= self.crumb_bytes_max;
+        if self.fault.is_some() || (!crumb && self.gathered.is_empty()) {
+            return false;
+        }
+        self.gathered.extend_from_slice(chunk);
+        let may_end = chunk.iter().any(|byte| matches!(byte, b'}' | b']' | b'\n'));
+        crumb && !may_end && self.gathered.len() < GATHERED_BYTES_MAX
     }
 
     /// The body has ended.
@@ -75,7 +122,9 @@ impl<J: Judge> Redactor<J> {
     /// # Errors
     /// [`Fault::Truncated`] if it was not whole, or the fault that ended it before.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<Tally, Fault> {
+        let gathered = std::mem::take(&mut self.gathered);
         self.run(out, |scanner, core| {
+            scanner.feed(&gathered, core)?;
             scanner.finish(core)?;
             core.body_ends();
             Ok(())
@@ -117,7 +166,7 @@ impl<J: Judge> Redactor<J> {
 
     /// How much memory it holds now, in bytes.
     pub fn buffer_bytes(&self) -> usize {
-        self.scanner.buffer_bytes() + self.core.buffer_bytes()
+        self.scanner.buffer_bytes() + self.core.buffer_bytes() + self.gathered.capacity()
     }
 
     /// The most memory it held at the end of any call, in bytes; `held` never shrinks during one.

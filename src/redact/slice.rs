@@ -2,126 +2,102 @@
 //!
 //! It checks nothing again. What is cut off at the end of the bytes counts as not found.
 
+use std::ops::Range;
+
+use super::scan::Marks;
 use super::text;
 
-/// The members of the object, or elements of the array, that `value` begins with: for each its name as it stands
-/// (none in an array) and its bytes. Stops at the first that is not whole.
-pub(super) struct Parts<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    object: bool,
+/// Finds members and elements; keeps its room from one value to the next.
+pub(super) struct Finder {
+    marks: Marks,
 }
 
-pub(super) fn parts(value: &[u8]) -> Option<Parts<'_>> {
-    let at = skip_space(value, 0);
-    match value.get(at)? {
-        b'{' => Some(Parts { bytes: value, at: at + 1, object: true }),
-        b'[' => Some(Parts { bytes: value, at: at + 1, object: false }),
-        _ => None,
+/// What a value turned out to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    Object,
+    Array,
+    Other,
+}
+
+impl Finder {
+    pub(super) fn new() -> Finder {
+        Finder { marks: Marks::new(false, false) }
     }
-}
 
-impl<'a> Parts<'a> {
-    pub(super) const fn object(&self) -> bool {
-        self.object
+    pub(super) const fn set_portable(&mut self) {
+        self.marks.set_portable();
     }
-}
 
-impl<'a> Iterator for Parts<'a> {
-    type Item = (Option<&'a [u8]>, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut at = skip_space(self.bytes, self.at);
-        if self.bytes.get(at)? == &b',' {
-            at = skip_space(self.bytes, at + 1);
-        }
-        let mut name = None;
-        if self.object {
-            let end = skip_value(self.bytes, at)?;
-            name = Some(self.bytes.get(at..end)?);
-            at = skip_space(self.bytes, end);
-            if self.bytes.get(at)? != &b':' {
-                return None;
+    /// Visits the members or elements of `value`: where the name is, between its quotes, and where the value is, until
+    /// `visit` says that it has seen enough.
+    pub(super) fn each(&mut self, value: &[u8], mut visit: impl FnMut(Range<usize>, Range<usize>) -> bool) -> Found {
+        self.marks.begin_outside(value.len());
+        let found = match self.next(value) {
+            Some((_, b'{')) => Found::Object,
+            Some((_, b'[')) => Found::Array,
+            _ => return Found::Other,
+        };
+        while let Some((name, range)) = self.part(value, found == Found::Object) {
+            if visit(name, range) {
+                break;
             }
-            at = skip_space(self.bytes, at + 1);
         }
-        let end = skip_value(self.bytes, at)?;
-        self.at = end;
-        Some((name, self.bytes.get(at..end)?))
+        found
     }
-}
 
-/// Whether a name token means `name`.
-pub(super) fn is_name(raw: &[u8], name: &str) -> bool {
-    let inside = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
-    inside == name.as_bytes()
-        || (memchr::memchr(b'\\', inside).is_some() && text::unquote(raw).as_deref() == Some(name))
-}
-
-/// The member of this name of the object that `value` begins with.
-pub(super) fn member<'a>(value: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    parts(value)?.find(|(raw, _)| raw.is_some_and(|raw| is_name(raw, name))).map(|(_, value)| value)
-}
-
-/// The member of this name, where it is a string: what it means.
-pub(super) fn string_member(value: &[u8], name: &str) -> Option<String> {
-    text::unquote(member(value, name)?)
-}
-
-fn skip_space(bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while matches!(bytes.get(at), Some(b' ' | b'\t' | b'\r' | b'\n')) {
-        at += 1;
+    /// The place of the member of this name.
+    pub(super) fn member(&mut self, value: &[u8], name: &str) -> Option<Range<usize>> {
+        let mut found = None;
+        let kind = self.each(value, |at, range| {
+            let wanted = value.get(at).is_some_and(|raw| is_name(raw, name));
+            if wanted {
+                found = Some(range);
+            }
+            wanted
+        });
+        found.filter(|_| kind == Found::Object)
     }
-    at
-}
 
-/// The end of the value that starts at `at`; `None` if it is not whole or there is none.
-fn skip_value(bytes: &[u8], at: usize) -> Option<usize> {
-    match bytes.get(at)? {
-        b'"' => skip_string(bytes, at),
-        b'{' | b'[' => skip_brackets(bytes, at),
-        b'}' | b']' | b',' | b':' => None,
-        _ => {
-            let rest = bytes.get(at..)?;
+    /// What the member of this name says, if it is a string.
+    pub(super) fn string_member(&mut self, value: &[u8], name: &str) -> Option<String> {
+        let range = self.member(value, name)?;
+        text::unquote(value.get(range)?)
+    }
+
+    fn next(&mut self, value: &[u8]) -> Option<(usize, u8)> {
+        let at = self.marks.next(value)?;
+        Some((at, *value.get(at)?))
+    }
+
+    /// The next member or element; `None`: there is no more, or it is cut off.
+    fn part(&mut self, value: &[u8], object: bool) -> Option<(Range<usize>, Range<usize>)> {
+        let mut first = self.next(value)?;
+        if first.1 == b',' {
+            first = self.next(value)?;
+        }
+        let mut name = 0..0;
+        if object {
+            let close = self.marks.next(value)?;
+            name = first.0 + 1..close;
+            self.marks.next(value)?;
+            first = self.next(value)?;
+        }
+        let (start, byte) = first;
+        let end = match byte {
+            b'"' => self.marks.next(value)? + 1,
+            b'{' | b'[' => self.marks.close(value, &mut 1)?,
+            b'}' | b']' => return None,
             // A number that runs to the end of the bytes may go on after it.
-            let length = rest.iter().position(|b| matches!(b, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n'))?;
-            Some(at + length)
-        }
+            _ => text::scalar_end(value, start).ok().filter(|end| *end < value.len())?,
+        };
+        Some((name, start..end))
     }
 }
 
-fn skip_string(bytes: &[u8], start: usize) -> Option<usize> {
-    let mut at = start + 1;
-    loop {
-        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
-        if bytes.get(at) == Some(&b'"') {
-            return Some(at + 1);
-        }
-        at += 2;
-    }
-}
-
-fn skip_brackets(bytes: &[u8], start: usize) -> Option<usize> {
-    let mut at = start;
-    let mut depth = 0usize;
-    loop {
-        match bytes.get(at)? {
-            b'"' => {
-                at = skip_string(bytes, at)?;
-                continue;
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some(at + 1);
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
+/// Whether a name, as it stands between its quotes, means `name`.
+pub(super) fn is_name(raw: &[u8], name: &str) -> bool {
+    raw == name.as_bytes() || (raw.contains(&b'\\') && text::unescape(raw).as_deref() == Some(name))
 }
 
 #[cfg(test)]
@@ -132,18 +108,21 @@ mod tests {
     #[test]
     fn a_member_is_found_whatever_precedes_it_and_however_it_is_spelt() {
         let body = br#" { "a" : [ "}\"", {"id":"no"} ], "\u0069d" : "7" , "n":1} "#;
-        assert_eq!(string_member(body, "id").unwrap(), "7");
-        assert_eq!(member(body, "n").unwrap(), b"1");
-        assert!(member(body, "z").is_none());
+        let mut finder = Finder::new();
+        assert_eq!(finder.string_member(body, "id").unwrap(), "7");
+        assert_eq!(body.get(finder.member(body, "n").unwrap()).unwrap(), b"1");
+        assert!(finder.member(body, "z").is_none());
+        assert!(finder.member(b"[1]", "").is_none());
     }
 
     #[test]
     fn what_is_cut_off_is_not_found() {
         let body = br#"{"a":{"b":"x"},"id":"12","n":34"#;
-        assert_eq!(string_member(body, "id").unwrap(), "12");
-        assert!(member(body, "n").is_none());
+        let mut finder = Finder::new();
+        assert_eq!(finder.string_member(body, "id").unwrap(), "12");
+        assert!(finder.member(body, "n").is_none());
         for end in 0..24 {
-            assert!(string_member(body.get(..end).unwrap(), "id").is_none(), "{end}");
+            assert!(finder.string_member(body.get(..end).unwrap(), "id").is_none(), "{end}");
         }
     }
 }

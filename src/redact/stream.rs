@@ -38,6 +38,11 @@ impl Stream {
         }
     }
 
+    pub(super) const fn set_portable(&mut self) {
+        self.scanner.set_portable();
+        self.nested.scanner.set_portable();
+    }
+
     pub(super) fn buffer_bytes(&self) -> usize {
         self.scanner.buffer_bytes() + self.nested.scanner.buffer_bytes() + self.nested.held.capacity()
     }

@@ -114,7 +114,12 @@ pub struct Tally {
     /// Of those, refused by the judge.
     pub dropped_refused: u64,
     pub(super) occurred: Occurred,
+    /// Marks of the places of unclassified members seen so far, so that most are not put into words again.
+    places_seen: Vec<u64>,
 }
+
+/// How many marks are kept.
+const PLACES_SEEN_MAX: usize = 64;
 
 impl Tally {
     pub(super) fn new() -> Tally {
@@ -131,6 +136,7 @@ impl Tally {
             dropped_large: 0,
             dropped_refused: 0,
             occurred: Occurred::default(),
+            places_seen: Vec::new(),
         }
     }
 
@@ -151,9 +157,13 @@ impl Tally {
         self.occurred.add(all, form);
     }
 
-    pub(super) fn count_unclassified(&mut self, place: impl FnOnce() -> Box<str>) {
+    /// `mark`: equal for equal places.
+    pub(super) fn count_unclassified(&mut self, mark: u64, place: impl FnOnce() -> Box<str>) {
         self.unclassified += 1;
-        if self.unclassified_places.len() < UNCLASSIFIED_PLACES_MAX {
+        if self.unclassified_places.len() < UNCLASSIFIED_PLACES_MAX && !self.places_seen.contains(&mark) {
+            if self.places_seen.len() < PLACES_SEEN_MAX {
+                self.places_seen.push(mark);
+            }
             let place = place();
             if !self.unclassified_places.contains(&place) {
                 self.unclassified_places.push(place);

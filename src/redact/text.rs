@@ -125,7 +125,14 @@ fn push_escaped(escape: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
 
 /// What a whole string token (with its quotes) means; `None` if it is no valid token.
 pub(super) fn unquote(raw: &[u8]) -> Option<String> {
-    let inside = raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    unescape(raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?)
+}
+
+/// What the inside of a string token means.
+pub(super) fn unescape(inside: &[u8]) -> Option<String> {
+    if !inside.contains(&b'\\') {
+        return std::str::from_utf8(inside).ok().map(str::to_owned);
+    }
     let mut out = Vec::with_capacity(inside.len());
     unescape_into(inside, &mut out).ok()?;
     String::from_utf8(out).ok()

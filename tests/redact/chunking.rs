@@ -36,9 +36,10 @@ fn output_does_not_depend_on_chunking() {
         let (whole, end) = setup.run(&[&body]);
         let end = end.map(|tally| (tally.released, tally.dropped, tally.unclassified));
         let same = |pieces: &[&[u8]], what: &str| {
-            let (out, this) = setup.run(pieces);
-            let this = this.map(|tally| (tally.released, tally.dropped, tally.unclassified));
-            assert!(out == whole && this == end, "{what} of {}", String::from_utf8_lossy(&body));
+            for (out, this) in [setup.run(pieces), setup.run_gathered(pieces)] {
+                let this = this.map(|tally| (tally.released, tally.dropped, tally.unclassified));
+                assert!(out == whole && this == end, "{what} of {}", String::from_utf8_lossy(&body));
+            }
         };
         same(&body.chunks(1).collect::<Vec<_>>(), "single bytes");
         for i in 0..=body.len() {

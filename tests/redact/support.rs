@@ -142,9 +142,17 @@ impl Setup {
         Redactor::new(Arc::clone(&self.spec), judge, Arc::clone(&self.plan), KeySeed::new([1, 2]))
     }
 
-    /// What leaves, and how it ended.
+    /// What leaves, and how it ended; each piece is read at once, however small.
     pub(super) fn run(&self, pieces: &[&[u8]]) -> (Vec<u8>, Result<Tally, Fault>) {
-        let mut redactor = self.redactor();
+        self.run_by(self.redactor().at_once(), pieces)
+    }
+
+    /// The same as a body is read in earnest.
+    pub(super) fn run_gathered(&self, pieces: &[&[u8]]) -> (Vec<u8>, Result<Tally, Fault>) {
+        self.run_by(self.redactor(), pieces)
+    }
+
+    fn run_by(&self, mut redactor: Redactor<impl Judge>, pieces: &[&[u8]]) -> (Vec<u8>, Result<Tally, Fault>) {
         let mut out = Vec::new();
         for piece in pieces {
             if let Err(fault) = redactor.push(piece, &mut out) {

@@ -16,7 +16,7 @@ pub(super) enum Start {
 }
 
 /// Steps through one slice after the other.
-pub(super) struct Marks {
+pub(in crate::redact) struct Marks {
     carry: Carry,
     blocks: Box<[Masks; BATCH]>,
     /// How much of the slice is to be looked at, in bytes.
@@ -51,7 +51,7 @@ pub(super) enum Stop {
 
 impl Marks {
     /// `strict`: strings are looked into; `lines`: line ends outside strings are marks.
-    pub(super) fn new(strict: bool, lines: bool) -> Marks {
+    pub(in crate::redact) fn new(strict: bool, lines: bool) -> Marks {
         Marks {
             carry: Carry { lines: if lines { !0 } else { 0 }, ..Carry::default() },
             blocks: Box::new([Masks::default(); BATCH]),
@@ -68,7 +68,7 @@ impl Marks {
         }
     }
 
-    pub(super) const fn set_portable(&mut self) {
+    pub(in crate::redact) const fn set_portable(&mut self) {
         self.portable = true;
     }
 
@@ -93,6 +93,11 @@ impl Marks {
         self.low_half = None;
     }
 
+    /// Ready for a slice that begins between tokens, all of it.
+    pub(in crate::redact) const fn begin_outside(&mut self, end: usize) {
+        self.begin(end, Start::Outside);
+    }
+
     /// Where the part that was looked at ends, and why there, if not at the slice's end.
     pub(super) const fn end(&self) -> (usize, Option<Stop>) {
         (self.end, self.stopped)
@@ -100,7 +105,7 @@ impl Marks {
 
     /// The next mark; `None`: the slice has no more.
     #[inline(always)]
-    pub(super) fn next(&mut self, src: &[u8]) -> Option<usize> {
+    pub(in crate::redact) fn next(&mut self, src: &[u8]) -> Option<usize> {
         while self.bits == 0 {
             self.advance(src)?;
         }
@@ -188,7 +193,7 @@ impl Marks {
 
     /// Steps over what is open: past the bracket at which `open` open containers are closed, and answers with the place
     /// after it. `None`: the slice ends before; `open` says how many are open then.
-    pub(super) fn close(&mut self, src: &[u8], open: &mut usize) -> Option<usize> {
+    pub(in crate::redact) fn close(&mut self, src: &[u8], open: &mut usize) -> Option<usize> {
         loop {
             // A bracket is a mark: those that are to come are among the marks that are left.
             let masks = self.masks();

@@ -25,7 +25,8 @@ use super::fault::Fault;
 use super::keys::{KeySeed, OpenKeys};
 use super::spec::Limits;
 use super::text;
-use marks::{Marks, Start, Stop};
+pub(super) use marks::Marks;
+use marks::{Start, Stop};
 
 /// An object or an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +104,16 @@ pub(super) struct Scanner<const STRICT: bool> {
     /// A name, unescaped.
     name: Vec<u8>,
     tail: tail::Tail,
+}
+
+/// Why the steps end.
+enum Step {
+    /// The sink begins or ceases to be told.
+    Turn,
+    /// The slice has no more marks.
+    Ends,
+    /// The token that begins here is cut off.
+    Cut(usize),
 }
 
 /// Where a slice could not be read further, and why.
@@ -214,16 +225,18 @@ impl<const STRICT: bool> Scanner<STRICT> {
         );
         let (stopped, fault) = match self.structure(src, last, sink) {
             Err((at, fault)) => (at, Some(fault)),
-            Ok(Some(cut)) => (cut, None),
-            Ok(None) => match self.marks.end() {
-                (end, Some(Stop::Fault(fault))) => (end, Some(fault)),
-                (end, Some(Stop::Cut)) => (end, None),
-                (end, None) => (end, why),
-            },
-        };
-        let (stopped, fault) = match self.string_too_long(stopped) {
-            Some(at) => (at, Some(Fault::StringTooLong)),
-            None => (stopped, fault),
+            Ok(cut) => {
+                let (end, fault) = match (cut, self.marks.end()) {
+                    (Some(at), _) => (at, None),
+                    (None, (end, Some(Stop::Fault(fault)))) => (end, Some(fault)),
+                    (None, (end, Some(Stop::Cut))) => (end, None),
+                    (None, (end, None)) => (end, why),
+                };
+                match self.too_long(end) {
+                    Some(at) if self.state == State::InString => (at, Some(Fault::StringTooLong)),
+                    _ => (end, fault),
+                }
+            }
         };
         self.string_bytes += stopped - self.string_at.min(stopped);
         self.string_at = 0;
@@ -231,89 +244,177 @@ impl<const STRICT: bool> Scanner<STRICT> {
         fault.map_or(Ok(stopped), Err)
     }
 
-    /// Where the string under way, read up to `at`, passed its bound.
-    fn string_too_long(&self, at: usize) -> Option<usize> {
+    /// Where a string whose inside goes on to `at` passed its bound.
+    #[inline(always)]
+    fn too_long(&self, at: usize) -> Option<usize> {
         let left = self.limits.string_bytes_max - self.string_bytes;
-        let inside = at.saturating_sub(self.string_at);
-        (self.state == State::InString && inside > left).then_some(self.string_at + left)
+        (at.saturating_sub(self.string_at) > left).then_some(self.string_at + left)
     }
 
-    /// From mark to mark. Answers where a token begins that the slice cuts off.
+    /// Reads the slice. Answers where a token begins that it cuts off.
     fn structure<S: Sink>(&mut self, src: &[u8], last: bool, sink: &mut S) -> Result<Option<usize>, Stopped> {
         if let State::Skip { open } = self.state {
             self.skip(src, open, sink)?;
         }
-        while let Some(at) = self.marks.next(src) {
-            let byte = src.get(at).copied().unwrap_or_default();
-            match (self.state, byte) {
-                (State::InString, _) => self.string_ends(src, at, sink)?,
-                (State::FirstKey | State::Key, b'"') => {
-                    let Some(close) = self.marks.next(src) else { return Ok(Some(at)) };
-                    self.key(src, at, close, sink).map_err(|fault| (at, fault))?;
-                }
-                (State::Colon, b':') => self.state = State::Value,
-                (State::After, b',') => {
-                    if self.whole.is_none() {
-                        sink.comma(src, at).map_err(|fault| (at, fault))?;
-                    }
-                    let in_object = self.kinds.last() == Some(&Kind::Object);
-                    self.state = if in_object { State::Key } else { State::Value };
-                }
-                (State::FirstKey | State::After, b'}') => self.close(src, at, Kind::Object, sink)?,
-                (State::FirstElement | State::After, b']') => self.close(src, at, Kind::Array, sink)?,
-                (State::Value | State::FirstElement, _) => {
-                    if self.value(src, at, byte, last, sink)? {
-                        return Ok(Some(at));
-                    }
-                }
-                _ => self.misfit(src, at, byte, sink).map_err(|fault| (at, fault))?,
+        loop {
+            let step = match self.whole {
+                Some(_) => self.steps::<S, false>(src, last, sink)?,
+                None => self.steps::<S, true>(src, last, sink)?,
+            };
+            match step {
+                Step::Turn => {}
+                Step::Ends => return Ok(None),
+                Step::Cut(at) => return Ok(Some(at)),
             }
         }
-        Ok(None)
     }
 
-    /// A value begins at `at`; whether the slice cuts it off, so that it has to come again.
-    fn value<S: Sink>(
+    /// From mark to mark, until the sink begins or ceases to be told (`TELL`).
+    ///
+    /// The state lies in a local variable, so that each arm can go straight to the one that mostly follows it.
+    #[inline(always)]
+    fn steps<S: Sink, const TELL: bool>(&mut self, src: &[u8], last: bool, sink: &mut S) -> Result<Step, Stopped> {
+        let mut state = self.state;
+        macro_rules! next {
+            () => {
+                match self.marks.next(src) {
+                    Some(at) => (at, src.get(at).copied().unwrap_or_default()),
+                    None => {
+                        self.state = state;
+                        return Ok(Step::Ends);
+                    }
+                }
+            };
+        }
+        loop {
+            match state {
+                State::FirstKey | State::Key => {
+                    let (at, byte) = next!();
+                    if byte != b'"' {
+                        if byte != b'}' || state != State::FirstKey {
+                            return Err((at, Fault::Grammar));
+                        }
+                        self.close::<S, TELL>(src, at, Kind::Object, sink)?;
+                        if !TELL && self.whole.is_none() {
+                            return Ok(Step::Turn);
+                        }
+                        state = self.state;
+                        continue;
+                    }
+                    let Some(close) = self.marks.next(src) else {
+                        self.state = state;
+                        return Ok(Step::Cut(at));
+                    };
+                    self.key::<S, TELL>(src, at, close, sink).map_err(|fault| (at, fault))?;
+                    state = State::Colon;
+                }
+                State::Colon => {
+                    let (at, byte) = next!();
+                    if byte != b':' {
+                        return Err((at, Fault::Grammar));
+                    }
+                    state = State::Value;
+                }
+                State::Value | State::FirstElement => {
+                    let (at, byte) = next!();
+                    match byte {
+                        b'"' => {
+                            if TELL {
+                                sink.begin(src, at, Value::Text).map_err(|fault| (at, fault))?;
+                            }
+                            self.string_bytes = 0;
+                            self.string_at = at + 1;
+                            state = State::InString;
+                        }
+                        b'{' | b'[' => {
+                            let kind = if byte == b'{' { Kind::Object } else { Kind::Array };
+                            self.open::<S, TELL>(src, at, kind, sink)?;
+                            if TELL && STRICT && self.whole.is_some() {
+                                return Ok(Step::Turn);
+                            }
+                            state = self.state;
+                        }
+                        b']' if state == State::FirstElement => {
+                            self.close::<S, TELL>(src, at, Kind::Array, sink)?;
+                            if !TELL && self.whole.is_none() {
+                                return Ok(Step::Turn);
+                            }
+                            state = self.state;
+                        }
+                        _ if text::is_scalar_byte(byte) => {
+                            let end = text::scalar_end(src, at).map_err(|fault| (at, fault))?;
+                            if end == src.len() && !last {
+                                self.state = state;
+                                return Ok(Step::Cut(at));
+                            }
+                            self.scalar::<S, TELL>(src, at, end, sink)?;
+                            state = self.after();
+                        }
+                        _ => {
+                            self.state = state;
+                            self.misfit(src, at, byte, sink)?;
+                            state = self.state;
+                        }
+                    }
+                }
+                State::InString => {
+                    let (close, _) = next!();
+                    if let Some(at) = self.too_long(close) {
+                        return Err((at, Fault::StringTooLong));
+                    }
+                    self.string_at = 0;
+                    state = self.after();
+                    if TELL {
+                        sink.end(src, close + 1).map_err(|fault| (close + 1, fault))?;
+                    }
+                }
+                State::After => {
+                    let (at, byte) = next!();
+                    if byte == b',' {
+                        if TELL {
+                            sink.comma(src, at).map_err(|fault| (at, fault))?;
+                        }
+                        state = if self.kinds.last() == Some(&Kind::Object) { State::Key } else { State::Value };
+                        continue;
+                    }
+                    let kind = match byte {
+                        b'}' => Kind::Object,
+                        b']' => Kind::Array,
+                        _ => return Err((at, Fault::Grammar)),
+                    };
+                    self.close::<S, TELL>(src, at, kind, sink)?;
+                    if !TELL && self.whole.is_none() {
+                        return Ok(Step::Turn);
+                    }
+                    state = self.state;
+                }
+                State::Done | State::Skip { .. } => {
+                    let (at, byte) = next!();
+                    self.state = state;
+                    self.misfit(src, at, byte, sink)?;
+                    state = self.state;
+                }
+            }
+        }
+    }
+
+    /// A number or literal from `at` to `end`.
+    #[inline(always)]
+    fn scalar<S: Sink, const TELL: bool>(
         &mut self,
         src: &[u8],
         at: usize,
-        byte: u8,
-        last: bool,
+        end: usize,
         sink: &mut S,
-    ) -> Result<bool, Stopped> {
-        let here = |fault| (at, fault);
-        match byte {
-            b'"' => {
-                if self.whole.is_none() {
-                    sink.begin(src, at, Value::Text).map_err(here)?;
-                }
-                self.string_bytes = 0;
-                self.string_at = at + 1;
-                self.state = State::InString;
-                if let Some(close) = self.marks.next(src) {
-                    self.string_ends(src, close, sink)?;
-                }
-            }
-            b'{' => self.open(src, at, Kind::Object, sink)?,
-            b'[' => self.open(src, at, Kind::Array, sink)?,
-            _ if text::is_scalar_byte(byte) => {
-                let end = text::scalar_end(src, at).map_err(here)?;
-                if end == src.len() && !last {
-                    return Ok(true);
-                }
-                let token = src.get(at..end).unwrap_or_default();
-                if STRICT {
-                    self.check_scalar(token).map_err(here)?;
-                }
-                if self.whole.is_none() {
-                    sink.begin(src, at, Value::Scalar).map_err(here)?;
-                    sink.end(src, end).map_err(|fault| (end, fault))?;
-                }
-                self.value_ends();
-            }
-            _ => self.misfit(src, at, byte, sink).map_err(here)?,
+    ) -> Result<(), Stopped> {
+        if STRICT {
+            self.check_scalar(src.get(at..end).unwrap_or_default()).map_err(|fault| (at, fault))?;
         }
-        Ok(false)
+        if TELL {
+            sink.begin(src, at, Value::Scalar).map_err(|fault| (at, fault))?;
+            sink.end(src, end).map_err(|fault| (end, fault))?;
+        }
+        Ok(())
     }
 
     fn check_scalar(&self, token: &[u8]) -> Result<(), Fault> {
@@ -328,62 +429,73 @@ impl<const STRICT: bool> Scanner<STRICT> {
     }
 
     /// What does not stand where it may: the end of a line, or no JSON.
-    fn misfit<S: Sink>(&mut self, src: &[u8], at: usize, byte: u8, sink: &mut S) -> Result<(), Fault> {
+    #[cold]
+    fn misfit<S: Sink>(&mut self, src: &[u8], at: usize, byte: u8, sink: &mut S) -> Result<(), Stopped> {
         let between = self.kinds.is_empty() && matches!(self.state, State::Done | State::Value);
         if byte != b'\n' || !self.lines || !between {
-            return Err(Fault::Grammar);
+            return Err((at, Fault::Grammar));
         }
-        sink.line_end(src, at)?;
+        sink.line_end(src, at).map_err(|fault| (at, fault))?;
         self.keys.clear();
         self.state = State::Value;
         Ok(())
     }
 
-    fn string_ends<S: Sink>(&mut self, src: &[u8], close: usize, sink: &mut S) -> Result<(), Stopped> {
-        if let Some(at) = self.string_too_long(close) {
-            return Err((at, Fault::StringTooLong));
-        }
-        self.string_at = 0;
-        self.value_ends();
-        match self.whole {
-            None => sink.end(src, close + 1).map_err(|fault| (close + 1, fault)),
-            Some(_) => Ok(()),
-        }
-    }
-
-    fn value_ends(&mut self) {
-        self.state = if self.kinds.is_empty() { State::Done } else { State::After };
+    /// What may follow a value.
+    #[inline(always)]
+    const fn after(&self) -> State {
+        if self.kinds.is_empty() { State::Done } else { State::After }
     }
 
     /// A name from quote to quote.
-    fn key<S: Sink>(&mut self, src: &[u8], at: usize, close: usize, sink: &mut S) -> Result<(), Fault> {
-        self.state = State::Colon;
-        if !STRICT && self.whole.is_some() {
-            return Ok(());
-        }
+    #[inline(always)]
+    fn key<S: Sink, const TELL: bool>(
+        &mut self,
+        src: &[u8],
+        at: usize,
+        close: usize,
+        sink: &mut S,
+    ) -> Result<(), Fault> {
         let inside = src.get(at + 1..close).unwrap_or_default();
         if inside.len() > self.limits.key_bytes_max {
             return Err(Fault::KeyTooLong);
         }
-        let name = if self.marks.escape_in(src, at + 1, close) {
-            self.name.clear();
-            text::unescape_into(inside, &mut self.name)?;
-            &self.name
-        } else {
-            inside
-        };
+        if self.marks.escape_in(src, at + 1, close) {
+            let mut name = std::mem::take(&mut self.name);
+            name.clear();
+            let known = text::unescape_into(inside, &mut name).and_then(|()| self.named::<S, TELL>(src, at, &name, sink));
+            self.name = name;
+            return known;
+        }
+        self.named::<S, TELL>(src, at, inside, sink)
+    }
+
+    #[inline(always)]
+    fn named<S: Sink, const TELL: bool>(
+        &mut self,
+        src: &[u8],
+        at: usize,
+        name: &[u8],
+        sink: &mut S,
+    ) -> Result<(), Fault> {
         if STRICT {
             self.keys.add(name)?;
         }
-        if self.whole.is_none() { sink.name(src, at, name) } else { Ok(()) }
+        if TELL { sink.name(src, at, name) } else { Ok(()) }
     }
 
-    fn open<S: Sink>(&mut self, src: &[u8], at: usize, kind: Kind, sink: &mut S) -> Result<(), Stopped> {
-        let here = |fault| (at, fault);
+    #[inline(always)]
+    fn open<S: Sink, const TELL: bool>(
+        &mut self,
+        src: &[u8],
+        at: usize,
+        kind: Kind,
+        sink: &mut S,
+    ) -> Result<(), Stopped> {
         if STRICT && self.kinds.len() >= self.limits.depth_max {
             return Err((at, Fault::TooDeep));
         }
-        if self.whole.is_none() && sink.begin(src, at, Value::Container(kind)).map_err(here)? == Take::Whole {
+        if TELL && sink.begin(src, at, Value::Container(kind)).map_err(|fault| (at, fault))? == Take::Whole {
             if !STRICT {
                 return self.skip(src, 1, sink);
             }
@@ -406,7 +518,7 @@ impl<const STRICT: bool> Scanner<STRICT> {
     fn skip<S: Sink>(&mut self, src: &[u8], mut open: usize, sink: &mut S) -> Result<(), Stopped> {
         match self.marks.close(src, &mut open) {
             Some(end) => {
-                self.value_ends();
+                self.state = self.after();
                 sink.end(src, end).map_err(|fault| (end, fault))
             }
             None => {
@@ -416,19 +528,26 @@ impl<const STRICT: bool> Scanner<STRICT> {
         }
     }
 
-    fn close<S: Sink>(&mut self, src: &[u8], at: usize, kind: Kind, sink: &mut S) -> Result<(), Stopped> {
+    #[inline(always)]
+    fn close<S: Sink, const TELL: bool>(
+        &mut self,
+        src: &[u8],
+        at: usize,
+        kind: Kind,
+        sink: &mut S,
+    ) -> Result<(), Stopped> {
         if self.kinds.last() != Some(&kind) {
             return Err((at, Fault::Grammar));
         }
-        if self.whole.is_none() {
+        if TELL {
             sink.close(src, at, kind).map_err(|fault| (at, fault))?;
         }
         self.kinds.pop();
         if kind == Kind::Object && STRICT {
             self.keys.close();
         }
-        self.value_ends();
-        if self.whole == Some(self.kinds.len()) {
+        self.state = self.after();
+        if !TELL && self.whole == Some(self.kinds.len()) {
             self.whole = None;
             sink.end(src, at + 1).map_err(|fault| (at + 1, fault))?;
         }

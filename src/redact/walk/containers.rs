@@ -7,7 +7,6 @@ use super::super::fhir;
 use super::super::forms;
 use super::super::plan::{Act, Tree};
 use super::super::scan::{Kind, Take, Value};
-use super::super::slice;
 use super::{Ctx, Deep, Frame, NAME_KEPT_MAX, Slot, Walker, Whole};
 use crate::policy::Form;
 
@@ -140,9 +139,8 @@ impl Walker {
             parent.labelled.note(role);
         }
         let path_length = self.path.len();
-        if let Some(frame) = self.frames.last() {
-            let key = if frame.kind == Kind::Object { Some(self.name.as_slice()) } else { None };
-            forms::push_segment(&mut self.path, key);
+        if self.frames.last().is_some_and(|above| above.kind == Kind::Object) {
+            self.path.extend_from_slice(&self.name);
         }
         self.frames.push(Frame {
             kind,
@@ -164,7 +162,7 @@ impl Walker {
     /// A resource of its own: walked by its type's tree; of an unknown type it goes.
     fn open_resource(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) -> bool {
         let resource_type = match self.resources {
-            true => slice::string_member(src.get(at..).unwrap_or_default(), "resourceType"),
+            true => self.finder.string_member(src.get(at..).unwrap_or_default(), "resourceType"),
             false => None,
         };
         let tree = resource_type.and_then(|name| self.plan.resource(&name).cloned());

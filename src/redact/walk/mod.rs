@@ -25,8 +25,10 @@ use std::sync::Arc;
 use super::fault::Fault;
 use super::fhir;
 use super::forms;
+use super::keys::{KeySeed, hash};
 use super::plan::{Act, Place, Plan, Tree};
 use super::scan::{Kind, Sink, Take, Value};
+use super::slice::Finder;
 use super::spec::Limits;
 use super::tally::Tally;
 use crate::catalogue::fields::Meaning;
@@ -65,6 +67,7 @@ struct Frame {
     role: fhir::Role,
     /// Of a labelled resource or its `meta`: what has been seen.
     labelled: fhir::Seen,
+    /// Where in `path` the name before it begins.
     path_length: usize,
     /// A resource of its own: its tree goes when it closes.
     resource: bool,
@@ -98,6 +101,7 @@ enum Whole {
 pub(super) struct Walker {
     plan: Arc<Plan>,
     limits: Limits,
+    finder: Finder,
     trees: Vec<Arc<Tree>>,
     frames: Vec<Frame>,
     /// The slice up to here has been written, cut out, or lies in `pending`.
@@ -122,6 +126,9 @@ pub(super) struct Walker {
     treat_at: usize,
     treated: Vec<u8>,
     too_long: bool,
+    /// Where the entry is, for reports.
+    entry_path: Vec<u8>,
+    /// The names before the open containers, one after the other.
     path: Vec<u8>,
 }
 
@@ -135,6 +142,7 @@ impl Walker {
         Walker {
             plan,
             limits,
+            finder: Finder::new(),
             trees: vec![tree],
             frames: Vec::new(),
             run: 0,
@@ -153,6 +161,7 @@ impl Walker {
             treat_at: 0,
             treated: Vec::new(),
             too_long: false,
+            entry_path: Vec::new(),
             path: Vec::new(),
         }
     }
@@ -173,7 +182,8 @@ impl Walker {
         self.whole = Whole::No;
         self.role = fhir::Role::None;
         self.path.clear();
-        self.path.extend_from_slice(path);
+        self.entry_path.clear();
+        self.entry_path.extend_from_slice(path);
     }
 
     /// How much memory it holds, in bytes.
@@ -240,9 +250,22 @@ impl Walker {
                     Some(_) => None,
                     None => Some(b"".as_slice()),
                 };
-                tally.count_unclassified(|| forms::place_for_report(&self.path, key));
+                let mark = hash(KeySeed::NONE, &self.path) ^ hash(KeySeed::NONE, key.unwrap_or_default()).rotate_left(9);
+                tally.count_unclassified(mark, || self.place_for_report(key));
             }
         }
+    }
+
+    /// Where the member of this name, or an element, of the innermost container is.
+    fn place_for_report(&self, key: Option<&[u8]>) -> Box<str> {
+        let mut place = self.entry_path.clone();
+        let ends = self.frames.iter().skip(2).map(|frame| frame.path_length).chain([self.path.len()]);
+        for ((above, frame), end) in self.frames.iter().zip(self.frames.iter().skip(1)).zip(ends) {
+            let name = self.path.get(frame.path_length..end);
+            forms::push_segment(&mut place, name.filter(|_| above.kind == Kind::Object));
+        }
+        forms::push_segment(&mut place, key);
+        String::from_utf8_lossy(&place).into()
     }
 
     /// The act at `slot`, its meaning and whether it must be there. A shadow of what is not clear is withheld.

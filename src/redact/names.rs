@@ -1,0 +1,79 @@
+//! Which place has the member of this name? A table with open addressing: one hash, mostly one comparison.
+
+use super::keys::{KeySeed, hash};
+
+/// Names of members and the numbers of their places.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    /// A power of two of slots, at most half of them taken; empty where there are no names.
+    slots: Vec<Option<(Box<[u8]>, u32)>>,
+    count: usize,
+}
+
+impl Names {
+    pub(super) const NONE: Names = Names { slots: Vec::new(), count: 0 };
+
+    pub(super) fn with_capacity(count: usize) -> Names {
+        let slots = if count == 0 { 0 } else { (count * 2).next_power_of_two() };
+        Names { slots: vec![None; slots], count: 0 }
+    }
+
+    /// Where the search for a name begins.
+    fn start(&self, name: &[u8]) -> usize {
+        // The names of a plan are the catalogue's, and each is compared: no secret is needed.
+        usize::try_from(hash(KeySeed::NONE, name) >> 32).unwrap_or(0) & self.slots.len().wrapping_sub(1)
+    }
+
+    /// The place of this name.
+    #[inline]
+    pub(super) fn get(&self, name: &[u8]) -> Option<u32> {
+        let mut at = if self.slots.is_empty() { return None } else { self.start(name) };
+        loop {
+            match self.slots.get(at)? {
+                Some((known, id)) if **known == *name => return Some(*id),
+                Some(_) => at = (at + 1) & (self.slots.len() - 1),
+                None => return None,
+            }
+        }
+    }
+
+    /// Adds a name that is not there.
+    pub(super) fn add(&mut self, name: &[u8], id: u32) {
+        if (self.count + 1) * 2 > self.slots.len() {
+            let mut larger = Names::with_capacity((self.count + 1) * 2);
+            for (name, id) in std::mem::take(&mut self.slots).into_iter().flatten() {
+                larger.add(&name, id);
+            }
+            *self = larger;
+        }
+        let mut at = self.start(name);
+        while let Some(slot) = self.slots.get_mut(at) {
+            if slot.is_none() {
+                *slot = Some((name.into(), id));
+                break;
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        self.count += 1;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_and_no_other() {
+        let mut names = Names::NONE;
+        assert!(names.get(b"a").is_none());
+        for id in 0..500u32 {
+            names.add(format!("name{id}").as_bytes(), id);
+            for known in 0..=id {
+                assert_eq!(names.get(format!("name{known}").as_bytes()), Some(known));
+            }
+            assert!(names.get(format!("name{}", id + 1).as_bytes()).is_none());
+            assert!(names.get(b"").is_none());
+        }
+    }
+}
