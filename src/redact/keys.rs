@@ -151,7 +151,7 @@ pub(super) fn hash(KeySeed([a, b]): KeySeed, name: &[u8]) -> u64 {
             _ => (name.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
         },
     };
-    let mut state = fold(head ^ a, b ^ length);
+    let mut state = fold(head ^ a, b ^ length ^ 0x9E37_79B9_7F4A_7C15);
     let (words, _) = name.as_chunks::<8>();
     if words.len() > 1 {
         for word in words.iter().skip(1) {

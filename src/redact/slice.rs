@@ -78,6 +78,9 @@ impl Finder {
         }
         let mut name = 0..0;
         if object {
+            if first.1 != b'"' {
+                return None;
+            }
             let close = self.marks.next(value)?;
             name = first.0 + 1..close;
             self.marks.next(value)?;
@@ -113,6 +116,13 @@ mod tests {
         assert_eq!(body.get(finder.member(body, "n").unwrap()).unwrap(), b"1");
         assert!(finder.member(body, "z").is_none());
         assert!(finder.member(b"[1]", "").is_none());
+    }
+
+    #[test]
+    fn what_follows_an_object_is_not_its_member() {
+        for body in [&br#"{"a":1},"id":"7"}"#[..], br#"{},"id":"7"}"#, br#"{"a":{}}{"id":"7"}"#] {
+            assert!(Finder::new().member(body, "id").is_none());
+        }
     }
 
     #[test]

@@ -61,30 +61,32 @@ struct Raw {
 /// `portable`: without vector instructions, whatever the CPU has.
 pub(super) fn index(src: &[u8], carry: &mut Carry, out: &mut [Masks; BATCH], portable: bool) -> usize {
     let src = src.get(..BATCH * BLOCK).unwrap_or(src);
-    #[cfg(target_arch = "x86_64")]
-    if !portable && std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("bmi1") {
-        // SAFETY: the CPU has AVX2 and BMI1.
-        unsafe { avx2::index(src, carry, out) };
-        return src.len();
+    let mut raws = [Raw::default(); BATCH];
+    read(src, &mut raws, portable);
+    for (number, (raw, masks)) in raws.iter().zip(out).take(src.len().div_ceil(BLOCK)).enumerate() {
+        *masks = combine(*raw, (src.len() - number * BLOCK).min(BLOCK), carry);
     }
-    let _ = portable;
-    blocks(src, carry, out, portable_raw);
     src.len()
 }
 
-#[inline(always)]
-fn blocks(src: &[u8], carry: &mut Carry, out: &mut [Masks; BATCH], raw: impl Fn(&[u8; BLOCK]) -> Raw) {
+/// Tells the bytes of each block apart. A function of its own, and its result in memory: where a compiler sees that
+/// a mask came out of a vector, it takes what is done with its bits back into vectors, which is far slower.
+#[inline(never)]
+fn read(src: &[u8], raws: &mut [Raw; BATCH], portable: bool) {
     let (whole, tail) = src.as_chunks::<BLOCK>();
-    let mut out = out.iter_mut();
-    for (block, masks) in whole.iter().zip(&mut out) {
-        *masks = combine(raw(block), BLOCK, carry);
-    }
-    if !tail.is_empty()
-        && let Some(masks) = out.next()
-    {
-        let mut padded = [b' '; BLOCK];
-        padded.iter_mut().zip(tail).for_each(|(to, from)| *to = *from);
-        *masks = combine(raw(&padded), tail.len(), carry);
+    let mut padded = [[b' '; BLOCK]; 1];
+    padded.as_flattened_mut().iter_mut().zip(tail).for_each(|(to, from)| *to = *from);
+    let (now, rest) = raws.split_at_mut(whole.len().min(BATCH));
+    let last = if tail.is_empty() { &[][..] } else { &padded[..] };
+    for (blocks, raws) in [(whole, now), (last, rest)] {
+        #[cfg(target_arch = "x86_64")]
+        if !portable && std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the CPU has AVX2.
+            unsafe { avx2::read(blocks, raws) };
+            continue;
+        }
+        let _ = portable;
+        blocks.iter().zip(raws).for_each(|(block, raw)| *raw = portable_raw(block));
     }
 }
 
@@ -205,15 +207,17 @@ mod avx2 {
         _mm256_set1_epi8, _mm256_setr_epi8, _mm256_shuffle_epi8,
     };
 
-    use super::{BATCH, BLOCK, Carry, Masks, Raw, blocks};
+    use super::{BLOCK, Raw};
 
-    #[target_feature(enable = "avx2,bmi1")]
-    pub(super) fn index(src: &[u8], carry: &mut Carry, out: &mut [Masks; BATCH]) {
-        blocks(src, carry, out, |block| raw(block));
+    #[target_feature(enable = "avx2")]
+    pub(super) fn read(blocks: &[[u8; BLOCK]], raws: &mut [Raw]) {
+        for (block, to) in blocks.iter().zip(raws) {
+            *to = raw(block);
+        }
     }
 
     #[inline]
-    #[target_feature(enable = "avx2,bmi1")]
+    #[target_feature(enable = "avx2")]
     fn raw(block: &[u8; BLOCK]) -> Raw {
         // SAFETY: a block has 64 bytes, and the loads need no alignment.
         let (low, high) = unsafe {
@@ -249,13 +253,13 @@ mod avx2 {
     }
 
     #[inline]
-    #[target_feature(enable = "avx2,bmi1")]
+    #[target_feature(enable = "avx2")]
     fn is(v: __m256i, byte: u8) -> __m256i {
         _mm256_cmpeq_epi8(v, _mm256_set1_epi8(byte.cast_signed()))
     }
 
     #[inline]
-    #[target_feature(enable = "avx2,bmi1")]
+    #[target_feature(enable = "avx2")]
     fn both(low: __m256i, high: __m256i) -> u64 {
         let low = u64::from(_mm256_movemask_epi8(low).cast_unsigned());
         low | u64::from(_mm256_movemask_epi8(high).cast_unsigned()) << 32
