@@ -161,7 +161,7 @@ impl<J: Judge> Core<J> {
 
     /// Asks the judge about an entry, or the beginning of one; counts it if it is dropped.
     fn ask(&mut self, bytes: &[u8], whole: bool) -> Option<Go> {
-        let Probe { subject, names_someone, resource_type, id, type_unknown } = probe::probe(&self.spec, bytes, &mut self.finder);
+        let Probe { subject, names_someone, resource_type, id, type_unknown } = probe::probe(&self.spec, bytes, whole, &mut self.finder);
         let verdict = if type_unknown && self.spec.fhir() {
             self.tally.dropped_type += 1;
             None
@@ -186,8 +186,8 @@ impl<J: Judge> Core<J> {
         match self.judge.judge(&entry) {
             Verdict::Release(plan) => Some(Go {
                 disclosure: Disclosure {
-                    subject: subject.map(Into::into),
-                    resource_type: resource_type.map(Into::into),
+                    subject: subject.map(|subject| (*subject).into()),
+                    resource_type: resource_type.map(|name| (*name).into()),
                     occurred: plan.may_occur(),
                     exact: false,
                 },

@@ -126,7 +126,10 @@ pub struct Plan {
     pub(super) terms: Terms,
     judged: bool,
     types: Arc<Types>,
-    joined: HashMap<Box<str>, OnceLock<Arc<Tree>>>,
+    /// The trees of the types, each joined at its first use.
+    joined: Vec<OnceLock<Arc<Tree>>>,
+    /// Which of them is whose.
+    numbers: Names,
 }
 
 impl Plan {
@@ -134,15 +137,24 @@ impl Plan {
     pub fn join(spec: &Spec, terms: Terms) -> Plan {
         let judged = spec.judges_entries();
         let root = Arc::new(Join::new(&terms, judged, spec.fhir()).tree(&spec.root, false));
-        let joined = spec.types.0.keys().map(|name| (name.clone(), OnceLock::new())).collect();
-        Plan { root, terms, judged, types: Arc::clone(&spec.types), joined }
+        let mut numbers = Names::with_capacity(spec.types.0.len());
+        spec.types.0.keys().zip(0u32..).for_each(|(name, number)| numbers.add(name.as_bytes(), number));
+        let joined = spec.types.0.keys().map(|_| OnceLock::new()).collect();
+        Plan { root, terms, judged, types: Arc::clone(&spec.types), joined, numbers }
     }
 
     /// The tree of a resource type; joined at its first use.
     pub(super) fn resource(&self, resource_type: &str) -> Option<&Arc<Tree>> {
-        let known = self.types.get(resource_type)?;
-        let join = || Arc::new(Join::new(&self.terms, self.judged, true).tree(&known.node, true));
-        Some(self.joined.get(resource_type)?.get_or_init(join))
+        let number = usize::try_from(self.numbers.get(resource_type.as_bytes())?).ok()?;
+        let joined = self.joined.get(number)?;
+        match joined.get() {
+            Some(tree) => Some(tree),
+            None => {
+                let known = self.types.get(resource_type)?;
+                let join = || Arc::new(Join::new(&self.terms, self.judged, true).tree(&known.node, true));
+                Some(joined.get_or_init(join))
+            }
+        }
     }
 
     /// The place that these steps lead to from the root.

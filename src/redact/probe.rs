@@ -1,5 +1,6 @@
 //! Whom is a held entry about, and what type is it?
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::slice::{Finder, Found, is_name};
@@ -8,28 +9,28 @@ use super::text;
 
 /// Whom an entry is about, as far as its bytes tell.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(super) enum Subject<'e> {
     /// None of the places is there.
     NotFound,
     /// All that are there say the same.
-    One(String),
+    One(Cow<'e, str>),
     /// Two say different things, or one says nothing that can be read.
     Unclear,
 }
 
 /// What an entry says of itself.
-pub(super) struct Probe {
-    pub(super) subject: Subject,
+pub(super) struct Probe<'e> {
+    pub(super) subject: Subject<'e>,
     /// Whether an entry of this kind has to name a subject.
     pub(super) names_someone: bool,
-    pub(super) resource_type: Option<String>,
-    pub(super) id: Option<String>,
+    pub(super) resource_type: Option<Cow<'e, str>>,
+    pub(super) id: Option<Cow<'e, str>>,
     /// FHIR: the type is missing or not known.
     pub(super) type_unknown: bool,
 }
 
-/// Looks into an entry, whole or cut short.
-pub(super) fn probe(spec: &Spec, entry: &[u8], finder: &mut Finder) -> Probe {
+/// Looks into an entry, `whole` or cut short.
+pub(super) fn probe<'e>(spec: &Spec, entry: &'e [u8], whole: bool, finder: &mut Finder) -> Probe<'e> {
     match &spec.shape {
         Shape::Object { subjects } | Shape::List { subjects, .. } | Shape::Lines { subjects } => {
             let members = Members::read(entry, finder);
@@ -44,13 +45,18 @@ pub(super) fn probe(spec: &Spec, entry: &[u8], finder: &mut Finder) -> Probe {
         }
         Shape::FhirResource | Shape::FhirLines => resource(spec, entry, finder),
         Shape::FhirBundle => {
-            let range = finder.member(entry, "resource");
-            resource(spec, range.and_then(|range| entry.get(range)).unwrap_or_default(), finder)
+            let found = if whole {
+                finder.from_member(entry, "resource")
+            } else {
+                // Of a resource that is cut nobody can tell what it is.
+                finder.member(entry, "resource").and_then(|range| entry.get(range))
+            };
+            resource(spec, found.unwrap_or_default(), finder)
         }
     }
 }
 
-fn resource(spec: &Spec, resource: &[u8], finder: &mut Finder) -> Probe {
+fn resource<'e>(spec: &Spec, resource: &'e [u8], finder: &mut Finder) -> Probe<'e> {
     let members = Members::read(resource, finder);
     let resource_type = members.text(resource, "resourceType", finder);
     let known = resource_type.as_deref().and_then(|name| spec.types.get(name));
@@ -65,29 +71,34 @@ fn resource(spec: &Spec, resource: &[u8], finder: &mut Finder) -> Probe {
 
 /// Where the first members of a value are, found in one pass; those beyond are looked for one by one.
 struct Members {
-    found: Vec<(Range<usize>, Range<usize>)>,
+    found: [(Range<usize>, Range<usize>); MEMBERS_MAX],
+    count: usize,
     all: bool,
 }
 
 /// How many members are found in one pass.
-const MEMBERS_MAX: usize = 48;
+const MEMBERS_MAX: usize = 40;
 
 impl Members {
     fn read(value: &[u8], finder: &mut Finder) -> Members {
-        let mut members = Members { found: Vec::with_capacity(MEMBERS_MAX), all: true };
+        let mut members = Members { found: std::array::from_fn(|_| (0..0, 0..0)), count: 0, all: true };
         let kind = finder.each(value, |name, range| {
-            members.found.push((name, range));
-            members.all = members.found.len() < MEMBERS_MAX;
+            if let Some(member) = members.found.get_mut(members.count) {
+                *member = (name, range);
+                members.count += 1;
+            }
+            members.all = members.count < MEMBERS_MAX;
             !members.all
         });
         if kind != Found::Object {
-            members.found.clear();
+            members.count = 0;
         }
         members
     }
 
     fn place(&self, value: &[u8], name: &str, finder: &mut Finder) -> Option<Range<usize>> {
-        let known = self.found.iter().find(|(at, _)| value.get(at.clone()).is_some_and(|raw| is_name(raw, name)));
+        let mut found = self.found.iter().take(self.count);
+        let known = found.find(|(at, _)| value.get(at.clone()).is_some_and(|raw| is_name(raw, name)));
         match known {
             Some((_, range)) => Some(range.clone()),
             None if self.all => None,
@@ -95,12 +106,12 @@ impl Members {
         }
     }
 
-    fn text(&self, value: &[u8], name: &str, finder: &mut Finder) -> Option<String> {
+    fn text<'v>(&self, value: &'v [u8], name: &str, finder: &mut Finder) -> Option<Cow<'v, str>> {
         text::unquote(value.get(self.place(value, name, finder)?)?)
     }
 }
 
-fn subject(subjects: &Subjects, entry: &[u8], members: &Members, finder: &mut Finder) -> Subject {
+fn subject<'e>(subjects: &Subjects, entry: &'e [u8], members: &Members, finder: &mut Finder) -> Subject<'e> {
     let mut found = Subject::NotFound;
     if let Subjects::At(places) = subjects {
         for place in places {
@@ -117,7 +128,13 @@ fn subject(subjects: &Subjects, entry: &[u8], members: &Members, finder: &mut Fi
     found
 }
 
-fn collect(value: &[u8], steps: &[Step], place: &SubjectAt, found: &mut Subject, finder: &mut Finder) {
+fn collect<'e>(
+    value: &'e [u8],
+    steps: &[Step],
+    place: &SubjectAt,
+    found: &mut Subject<'e>,
+    finder: &mut Finder,
+) {
     let Some((step, rest)) = steps.split_first() else {
         return add(value, place, found);
     };
@@ -141,13 +158,13 @@ fn collect(value: &[u8], steps: &[Step], place: &SubjectAt, found: &mut Subject,
 /// A longer value is no one's id, in bytes.
 const SUBJECT_BYTES_MAX: usize = 512;
 
-fn add(value: &[u8], place: &SubjectAt, found: &mut Subject) {
+fn add<'e>(value: &'e [u8], place: &SubjectAt, found: &mut Subject<'e>) {
     if value == b"null" {
         return;
     }
     let text = match value.first() {
         Some(b'"') => text::unquote(value),
-        Some(b'0'..=b'9') if value.iter().all(u8::is_ascii_digit) => String::from_utf8(value.to_vec()).ok(),
+        Some(b'0'..=b'9') if value.iter().all(u8::is_ascii_digit) => std::str::from_utf8(value).ok().map(Cow::Borrowed),
         _ => None,
     };
     let text = text.filter(|text| text.len() <= SUBJECT_BYTES_MAX);
@@ -160,10 +177,18 @@ fn add(value: &[u8], place: &SubjectAt, found: &mut Subject) {
 }
 
 /// The id in a value: as it is, or the last part of a relative reference to the type asked for.
-fn read(text: String, reference_to: Option<&str>) -> Option<String> {
+fn read<'e>(text: Cow<'e, str>, reference_to: Option<&str>) -> Option<Cow<'e, str>> {
     let Some(wanted) = reference_to else { return Some(text) };
-    let id = text.strip_prefix(wanted)?.strip_prefix('/')?;
-    let id = id.split_once("/_history/").map_or(id, |(id, _)| id);
-    let is_id = id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
-    is_id.then(|| id.to_owned())
+    let id_of = |text: &str| {
+        let id = text.strip_prefix(wanted)?.strip_prefix('/')?;
+        let id = id.split_once("/_history/").map_or(id, |(id, _)| id);
+        let is_id = id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
+        let start = wanted.len() + 1;
+        is_id.then_some(start..start + id.len())
+    };
+    let range = id_of(&text)?;
+    match text {
+        Cow::Borrowed(text) => text.get(range).map(Cow::Borrowed),
+        Cow::Owned(text) => text.get(range).map(|id| Cow::Owned(id.to_owned())),
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! It checks nothing again. What is cut off at the end of the bytes counts as not found.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::scan::Marks;
@@ -59,8 +60,23 @@ impl Finder {
         found.filter(|_| kind == Found::Object)
     }
 
+    /// What begins with the value of the member of this name. It goes on after that value: who looks into it stops at its end.
+    pub(super) fn from_member<'v>(&mut self, value: &'v [u8], name: &str) -> Option<&'v [u8]> {
+        self.marks.begin_outside(value.len());
+        if self.next(value)?.1 != b'{' {
+            return None;
+        }
+        loop {
+            let (at, byte) = self.begin_part(value, true)?;
+            if value.get(at.clone()).is_some_and(|raw| is_name(raw, name)) {
+                return value.get(byte.0..);
+            }
+            self.end_part(value, byte)?;
+        }
+    }
+
     /// What the member of this name says, if it is a string.
-    pub(super) fn string_member(&mut self, value: &[u8], name: &str) -> Option<String> {
+    pub(super) fn string_member<'v>(&mut self, value: &'v [u8], name: &str) -> Option<Cow<'v, str>> {
         let range = self.member(value, name)?;
         text::unquote(value.get(range)?)
     }
@@ -72,29 +88,35 @@ impl Finder {
 
     /// The next member or element; `None`: there is no more, or it is cut off.
     fn part(&mut self, value: &[u8], object: bool) -> Option<(Range<usize>, Range<usize>)> {
+        let (name, first) = self.begin_part(value, object)?;
+        Some((name, first.0..self.end_part(value, first)?))
+    }
+
+    /// The name of the next member, and where its value begins with which byte.
+    fn begin_part(&mut self, value: &[u8], object: bool) -> Option<(Range<usize>, (usize, u8))> {
         let mut first = self.next(value)?;
         if first.1 == b',' {
             first = self.next(value)?;
         }
-        let mut name = 0..0;
-        if object {
-            if first.1 != b'"' {
-                return None;
-            }
-            let close = self.marks.next(value)?;
-            name = first.0 + 1..close;
-            self.marks.next(value)?;
-            first = self.next(value)?;
+        if !object {
+            return Some((0..0, first));
         }
-        let (start, byte) = first;
-        let end = match byte {
-            b'"' => self.marks.next(value)? + 1,
-            b'{' | b'[' => self.marks.close(value, &mut 1)?,
-            b'}' | b']' => return None,
+        if first.1 != b'"' {
+            return None;
+        }
+        let close = self.marks.next(value)?;
+        self.marks.next(value)?;
+        Some((first.0 + 1..close, self.next(value)?))
+    }
+
+    fn end_part(&mut self, value: &[u8], (start, byte): (usize, u8)) -> Option<usize> {
+        match byte {
+            b'"' => Some(self.marks.next(value)? + 1),
+            b'{' | b'[' => self.marks.close(value, &mut 1),
+            b'}' | b']' => None,
             // A number that runs to the end of the bytes may go on after it.
-            _ => text::scalar_end(value, start).ok().filter(|end| *end < value.len())?,
-        };
-        Some((name, start..end))
+            _ => text::scalar_end(value, start).ok().filter(|end| *end < value.len()),
+        }
     }
 }
 

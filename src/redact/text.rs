@@ -1,5 +1,7 @@
 //! What do the bytes inside a JSON token mean? Escapes, characters and numbers by the letter of RFC 8259.
 
+use std::borrow::Cow;
+
 use super::fault::Fault;
 
 /// What stands at the head of some bytes of a string: an escape or a character of several bytes.
@@ -124,18 +126,18 @@ fn push_escaped(escape: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
 }
 
 /// What a whole string token (with its quotes) means; `None` if it is no valid token.
-pub(super) fn unquote(raw: &[u8]) -> Option<String> {
+pub(super) fn unquote(raw: &[u8]) -> Option<Cow<'_, str>> {
     unescape(raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?)
 }
 
 /// What the inside of a string token means.
-pub(super) fn unescape(inside: &[u8]) -> Option<String> {
-    if !inside.contains(&b'\\') {
-        return std::str::from_utf8(inside).ok().map(str::to_owned);
+pub(super) fn unescape(inside: &[u8]) -> Option<Cow<'_, str>> {
+    if memchr::memchr(b'\\', inside).is_none() {
+        return simdutf8::basic::from_utf8(inside).ok().map(Cow::Borrowed);
     }
     let mut out = Vec::with_capacity(inside.len());
     unescape_into(inside, &mut out).ok()?;
-    String::from_utf8(out).ok()
+    String::from_utf8(out).ok().map(Cow::Owned)
 }
 
 /// Appends `text` as a string token.

@@ -15,6 +15,9 @@ pub(super) const BLOCK: usize = 64;
 /// How many blocks are indexed in one go.
 pub(super) const BATCH: usize = 32;
 
+/// How many blocks are told apart before anything is made of them.
+const GROUP: usize = 8;
+
 /// What is known of a block: bit `n` is its byte `n`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Masks {
@@ -61,10 +64,16 @@ struct Raw {
 /// `portable`: without vector instructions, whatever the CPU has.
 pub(super) fn index(src: &[u8], carry: &mut Carry, out: &mut [Masks; BATCH], portable: bool) -> usize {
     let src = src.get(..BATCH * BLOCK).unwrap_or(src);
-    let mut raws = [Raw::default(); BATCH];
-    read(src, &mut raws, portable);
-    for (number, (raw, masks)) in raws.iter().zip(out).take(src.len().div_ceil(BLOCK)).enumerate() {
-        *masks = combine(*raw, (src.len() - number * BLOCK).min(BLOCK), carry);
+    let mut raws = [Raw::default(); GROUP];
+    for (group, out) in src.chunks(GROUP * BLOCK).zip(out.chunks_mut(GROUP)) {
+        read(group, &mut raws, portable);
+        let whole = group.len() / BLOCK;
+        for (raw, masks) in raws.iter().zip(&mut *out).take(whole) {
+            *masks = combine(*raw, BLOCK, carry);
+        }
+        if let (Some(raw), Some(masks), 1..) = (raws.get(whole), out.get_mut(whole), group.len() % BLOCK) {
+            *masks = combine(*raw, group.len() % BLOCK, carry);
+        }
     }
     src.len()
 }
@@ -72,11 +81,11 @@ pub(super) fn index(src: &[u8], carry: &mut Carry, out: &mut [Masks; BATCH], por
 /// Tells the bytes of each block apart. A function of its own, and its result in memory: where a compiler sees that
 /// a mask came out of a vector, it takes what is done with its bits back into vectors, which is far slower.
 #[inline(never)]
-fn read(src: &[u8], raws: &mut [Raw; BATCH], portable: bool) {
+fn read(src: &[u8], raws: &mut [Raw; GROUP], portable: bool) {
     let (whole, tail) = src.as_chunks::<BLOCK>();
     let mut padded = [[b' '; BLOCK]; 1];
     padded.as_flattened_mut().iter_mut().zip(tail).for_each(|(to, from)| *to = *from);
-    let (now, rest) = raws.split_at_mut(whole.len().min(BATCH));
+    let (now, rest) = raws.split_at_mut(whole.len().min(GROUP));
     let last = if tail.is_empty() { &[][..] } else { &padded[..] };
     for (blocks, raws) in [(whole, now), (last, rest)] {
         #[cfg(target_arch = "x86_64")]

@@ -1,5 +1,7 @@
 //! Scalars and strings: copied, masked, treated or removed.
 
+use std::borrow::Cow;
+
 use super::super::forms;
 use super::super::plan::Act;
 use super::super::text;
@@ -115,7 +117,7 @@ impl Walker {
     fn treated_whole(&mut self, src: &[u8], raw: &[u8], ctx: &mut Ctx<'_>) {
         let value = match raw.first() {
             Some(b'"') => text::unquote(raw),
-            _ if forms::is_digits(raw) => std::str::from_utf8(raw).ok().map(str::to_owned),
+            _ if forms::is_digits(raw) => std::str::from_utf8(raw).ok().map(Cow::Borrowed),
             _ => None,
         };
         if matches!(self.act(self.slot_now()).0, Act::Clear) {
