@@ -15,6 +15,7 @@ mod pointer;
 mod resolve;
 mod rest;
 mod route;
+mod search;
 mod sort;
 mod target;
 mod tree;
