@@ -26,6 +26,7 @@ use std::sync::Arc;
 use crate::policy::reader::{Reader, Table};
 use crate::policy::{Faults, Source, Vocabulary};
 
+pub use fhir_r4::search::{SearchKind, SearchParameter, SearchParameters};
 pub use pointer::{Pointer, SUBJECT_BYTES_MAX, SubjectPath, is_subject_id};
 pub use resolve::{NamedId, PARAMETER_NAME_BYTES_MAX, Part, Resolved, SubjectAt, Unresolved};
 pub use route::{Cells, Certified, Existence, Route, Shape};
@@ -42,6 +43,8 @@ pub struct ResourceType {
     pub node: Arc<fields::Node>,
     /// Where a resource of it names its subject; `None`: it is about no one.
     pub subject: Option<SubjectPath>,
+    /// What it can be searched by.
+    pub parameters: SearchParameters,
 }
 
 /// The compiled-in FHIR R4 surface.

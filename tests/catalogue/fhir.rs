@@ -2,7 +2,7 @@
 
 use sekisho::catalogue::body::carried;
 use sekisho::catalogue::fields::Meaning;
-use sekisho::catalogue::{BadTarget, Catalogue, Part, Pointer, Shape, SubjectAt, Unresolved, lookup};
+use sekisho::catalogue::{BadTarget, Catalogue, Part, Pointer, SearchKind, Shape, SubjectAt, Unresolved, lookup};
 use sekisho::policy::{Action, Source};
 use serde_json::json;
 
@@ -156,6 +156,23 @@ fn a_search_is_charged_with_what_it_finds_out() {
         set(&["health.exam-result", "health.exam-event"])
     );
     assert_eq!(asked("/Observation", "_id=o-1"), set(&["identity.number"]));
+}
+
+#[test]
+fn a_search_parameter_tells_its_kind_and_what_a_match_finds_out() {
+    let catalogue = fhir();
+    let of = |kind: &str, name: &str| catalogue.search_parameter(kind, name).unwrap_or_else(|| panic!("{kind} {name}"));
+    assert_eq!(of("Patient", "birthdate").kind, SearchKind::Date);
+    assert_eq!(of("Patient", "birthdate").categories, set(&["identity.birth-date"]));
+    let encounter = of("Condition", "encounter");
+    assert_eq!(
+        (encounter.kind, encounter.targets.as_slice()),
+        (SearchKind::Reference, ["Encounter".into()].as_slice())
+    );
+    assert!(!encounter.subject && of("Condition", "patient").subject && of("Patient", "_id").subject);
+    assert!(catalogue.search_parameter("Condition", "nonsense").is_none());
+    assert!(catalogue.search_parameter("Nonsense", "code").is_none());
+    assert!(catalogue.search_parameters("Patient").any(|(name, _)| name == "family"));
 }
 
 #[test]

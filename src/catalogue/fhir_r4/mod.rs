@@ -6,6 +6,8 @@
 //! `elements` maps a dotted path to words: a meaning (a category or `free-text` `open` `count` `link` `never`; absent: the
 //! type's own `category`), a datatype, `many` (an array), `required`, `reference`, `resource`, or a generaliser.
 
+pub(super) mod search;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use super::rest::{category, pointer};
 use super::route::{Existence, Param, Route, Shape, SubjectSpec};
 use super::tree::{self, Draft};
 use super::{Catalogue, ResourceType};
+use search::{SearchKind, SearchParameter, SearchParameters};
 
 /// Reads the surface into the catalogue; faults go to the table's reader.
 pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Vocabulary) {
@@ -116,7 +119,9 @@ impl Surface<'_> {
         let subject = table.text("subject");
         let entry =
             subject.as_ref().filter(|place| place.text != "none").map(|place| self.subject(table, &node, place));
-        let known = ResourceType { node: node.clone(), subject: entry.clone() };
+        let parameters = self.parameters(table, entry.as_ref(), categories);
+        let query = self.search(&parameters);
+        let known = ResourceType { node: node.clone(), subject: entry.clone(), parameters };
         catalogue.types.insert(name.text.as_str().into(), known);
         if let Some(path) = at {
             return vec![self.single(&name.text, &path, node, categories)];
@@ -132,7 +137,6 @@ impl Surface<'_> {
         } else {
             Categories::NONE
         };
-        let query = self.search(table, entry.as_ref(), categories);
         let mut routes = self.routes(&name.text, entry, node, categories, query);
         routes.iter_mut().for_each(|route| route.told_by_type = told);
         routes
@@ -234,33 +238,55 @@ impl Surface<'_> {
         }
     }
 
-    /// `search`: parameter → categories, or `subject`; and those that every type takes.
-    fn search(
-        &self,
-        table: &Table<'_>,
-        entry: Option<&SubjectPath>,
-        categories: Categories,
-    ) -> HashMap<Box<str>, Param> {
-        let mut query: HashMap<Box<str>, Param> = HashMap::new();
-        let mut sort = HashMap::new();
+    /// `search`: parameter → kind, categories or `subject`, and the types that a reference may lead to.
+    fn parameters(&self, table: &Table<'_>, entry: Option<&SubjectPath>, categories: Categories) -> SearchParameters {
+        let mut parameters = SearchParameters::new();
         for (name, words) in table.lists("search") {
             let plain = name.text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
             if !plain {
                 table.reader().fault(name.span.clone(), "no modifiers and no chains here", None);
             }
-            let param = match words.first().map(|word| word.text.as_str()) {
-                Some("subject") if entry.is_some() => Param::Subject,
-                Some("free-text") => Param::Filter(categories),
-                Some("open") => Param::Filter(Categories::NONE),
-                _ => {
-                    let of = |set: Categories, word| set.or(category(table, self.vocabulary, word));
-                    Param::Filter(words.iter().fold(Categories::NONE, of))
-                }
+            let mut words = words.iter();
+            let Some(kind) = words.next().and_then(|word| SearchKind::from_name(&word.text)) else {
+                table.reader().fault(name.span.clone(), "the first word is to be the kind of parameter", None);
+                continue;
             };
-            if let Param::Filter(set) = param {
-                sort.insert(name.text.as_str().into(), set);
+            let mut parameter = SearchParameter {
+                kind,
+                categories: Categories::NONE,
+                targets: Vec::new(),
+                components: Vec::new(),
+                subject: false,
+            };
+            for word in words {
+                match word.text.as_str() {
+                    "subject" if entry.is_some() => parameter.subject = true,
+                    "free-text" => parameter.categories = categories,
+                    "open" => {}
+                    target if target.starts_with(|c: char| c.is_ascii_uppercase()) => {
+                        parameter.targets.push(target.into());
+                    }
+                    _ => parameter.categories = parameter.categories.or(category(table, self.vocabulary, word)),
+                }
             }
-            query.insert(name.text.into(), param);
+            parameters.insert(name.text.into(), parameter);
+        }
+        parameters
+    }
+
+    /// The query parameters of a search route: those of the type, and those that every type takes.
+    fn search(&self, parameters: &SearchParameters) -> HashMap<Box<str>, Param> {
+        let mut query: HashMap<Box<str>, Param> = HashMap::new();
+        let mut sort = HashMap::new();
+        for (name, parameter) in parameters {
+            let param = match parameter.subject {
+                true => Param::Subject,
+                false => Param::Filter(parameter.categories),
+            };
+            if !parameter.subject {
+                sort.insert(name.clone(), parameter.categories);
+            }
+            query.insert(name.clone(), param);
         }
         query.insert("_sort".into(), Param::Sort(sort));
         query.insert("_format".into(), Param::Only(formats()));
