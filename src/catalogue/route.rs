@@ -108,6 +108,7 @@ pub(super) enum Param {
 }
 
 /// One route: path template, methods, and what goes out and in.
+#[derive(Clone)]
 pub struct Route {
     pub(super) id: Box<str>,
     pub(super) template: Box<str>,
@@ -215,6 +216,21 @@ impl Route {
     /// What the query parameters can do, by name; what a help page shows.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
         self.query.keys().map(AsRef::as_ref)
+    }
+
+    /// The name of a parameter that says which page, or how large; `None`: it does not.
+    pub(super) fn page_name(&self, name: &str) -> Option<&str> {
+        self.query.get_key_value(name).filter(|(_, param)| **param == Param::Page).map(|(name, _)| name.as_ref())
+    }
+
+    /// FHIR: whether it is a search, which may filter and sort.
+    pub(super) fn is_search(&self) -> bool {
+        self.fhir && self.methods().any(|(_, action)| action == Action::Search)
+    }
+
+    /// Whether a request's parameters may stand in its body, as a form (`POST /Type/_search`).
+    pub fn takes_form(&self) -> bool {
+        self.is_search() && self.methods().any(|(method, _)| method == "POST")
     }
 
     /// What free text in a request body counts as: all that answers or bodies of this route can carry.

@@ -50,10 +50,9 @@ pub(super) struct EntryJudge {
 impl Judge for EntryJudge {
     fn judge(&mut self, entry: &Entry<'_>) -> Verdict {
         let Some(route) = self.judgement.route() else { return Verdict::Drop };
-        if route.is_fhir() && entry.resource_type != route.resource_type() {
-            return Verdict::Drop;
-        }
+        let Some(kind) = self.kind(route, entry.resource_type) else { return Verdict::Drop };
         let whose = match (&self.settled, entry.subject) {
+            _ if kind.of_no_one => Whose::NoOnes,
             (Settled::Open, _) => return Verdict::Release(self.plan(Release::NOTHING, None)),
             (Settled::Each, Some(subject)) => Whose::Of(subject),
             (Settled::Each, None) => return Verdict::Drop,
@@ -75,7 +74,11 @@ impl Judge for EntryJudge {
             notes.blind = true;
             return Verdict::Drop;
         };
-        match self.judgement.decide_as(whose, entry.id.unwrap_or(""), &view, now, self.asked) {
+        let query = self.judgement.route.as_ref().map_or(Categories::NONE, |reference| reference.query);
+        let query = query.or(kind.told);
+        match self.judgement.decide_searching(whose, entry.id.unwrap_or(""), &view, now, self.asked, query) {
+            // Of several types that were asked for, others may be shown, and nothing of this one.
+            Ok(permit) if !kind.shows_any(&permit) => Verdict::Drop,
             Ok(permit) => {
                 notes.permit = Some(permit);
                 Verdict::Release(self.plan(*permit.release(), Some(&permit)))
@@ -88,7 +91,39 @@ impl Judge for EntryJudge {
     }
 }
 
+/// What is known of an entry by its type.
+struct Kind {
+    /// A record of no one, in an answer about persons.
+    of_no_one: bool,
+    /// What it tells that there is a record of the type, besides what the route's own tells.
+    told: Categories,
+    /// All that it can carry, where records of several types were asked for.
+    categories: Option<Categories>,
+}
+
+impl Kind {
+    fn shows_any(&self, permit: &Permit) -> bool {
+        self.categories.is_none_or(|all| !permit.release().any().and(all).is_empty())
+    }
+}
+
 impl EntryJudge {
+    /// `None`: nobody asked for records of this type here.
+    fn kind(&self, route: &Route, resource_type: Option<&str>) -> Option<Kind> {
+        if !route.is_fhir() {
+            return Some(Kind { of_no_one: false, told: Categories::NONE, categories: None });
+        }
+        let included = self.judgement.route.as_ref().map_or(&[][..], |reference| &*reference.included);
+        let name = resource_type?;
+        let known = self.judgement.generation.catalogue.types().get(name)?;
+        let categories = (!included.is_empty()).then_some(known.categories);
+        if resource_type == route.resource_type() {
+            return Some(Kind { of_no_one: false, told: Categories::NONE, categories });
+        }
+        let brought = self.side == Side::Answer && included.iter().any(|kind| **kind == *name);
+        brought.then_some(Kind { of_no_one: known.subject.is_none(), told: known.told_by_type, categories })
+    }
+
     /// Whether the catalogue says where such an entry names its subject.
     fn names_subject(&self, route: &Route, resource_type: Option<&str>) -> bool {
         if route.is_fhir() {
@@ -128,11 +163,11 @@ pub(super) fn plan(
         side,
         spec: Arc::as_ptr(spec) as usize,
         release,
+        all: judgement.everything(),
         clear,
         context: format!("{context}{}", if shows_ids { "+ids" } else { "" }),
     };
-    let all = route.map_or(Categories::ALL, crate::catalogue::Route::everything);
-    judgement.generation.layouts.plan(key, spec, all, || Means {
+    judgement.generation.layouts.plan(key, spec, || Means {
         pseudonymiser: pseudonyms.map(|p| Arc::new(p) as Arc<dyn Pseudonymiser>),
         links: Some(Arc::new(Links::of(judgement, shows_ids || open, Some(clear).filter(|_| !open)))),
     })

@@ -80,6 +80,9 @@ pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
     Some(media)
 }
 
+/// A body that holds parameters.
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+
 /// Whether a body of this type is JSON that the gate reads.
 pub(super) fn is_json(media: &str) -> bool {
     matches!(

@@ -2,13 +2,15 @@
 
 use sekisho::catalogue::body::carried;
 use sekisho::catalogue::fields::Meaning;
-use sekisho::catalogue::{BadTarget, Catalogue, Part, Pointer, SearchKind, Shape, SubjectAt, Unresolved, lookup};
+use sekisho::catalogue::{
+    BadTarget, Catalogue, ParameterFault, Part, Pointer, SearchKind, Shape, SubjectAt, Unresolved, lookup,
+};
 use sekisho::policy::{Action, Source};
 use serde_json::json;
 
 use super::{set, vocabulary};
 
-fn fhir() -> Catalogue {
+pub(super) fn fhir() -> Catalogue {
     Catalogue::read([Catalogue::fhir_r4_source()], &vocabulary()).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
@@ -27,7 +29,6 @@ fn only_read_search_and_metadata_are_routes() {
         "/",
         "/Patient/p-1/_history",
         "/Patient/p-1/_history/1",
-        "/Patient/_search",
         "/Patient/p-1/$everything",
         "/Group/g-1",
         "/Binary/b-1",
@@ -37,8 +38,7 @@ fn only_read_search_and_metadata_are_routes() {
         "/Bundle",
         "/OperationOutcome/x",
     ] {
-        let method = if path == "/Patient/_search" { "POST" } else { "GET" };
-        assert!(catalogue.resolve(method, path, None).is_err(), "{path}");
+        assert!(catalogue.resolve("GET", path, None).is_err(), "{path}");
     }
     for (method, path) in
         [("POST", "/Patient"), ("PUT", "/Patient/p-1"), ("PATCH", "/Patient/p-1"), ("DELETE", "/Patient/p-1")]
@@ -74,7 +74,7 @@ fn json_may_be_asked_for_in_every_spelling() {
     }
     for format in ["xml", "html/json", "ttl", "", "text/html", "JSON"] {
         let query = format!("_format={format}");
-        let why = Unresolved::BadTarget(BadTarget::Value);
+        let why = Unresolved::Parameter { name: "_format".into(), why: ParameterFault::Value };
         assert_eq!(catalogue.resolve("GET", "/Patient", Some(&query)).err(), Some(why), "{query}");
     }
 }
@@ -90,10 +90,6 @@ fn what_could_name_another_patient_is_refused() {
         ("subject=https://x/Patient/a", BadTarget::SubjectId),
         ("subject=Patient/Patient/a", BadTarget::SubjectId),
         ("patient=Patient/%61", BadTarget::NeedlessEncoding),
-        ("patient=", BadTarget::SubjectId),
-        ("_format=xml", BadTarget::Value),
-        ("_sort=birthdate", BadTarget::SortField),
-        ("_count=ten&_sort=-", BadTarget::SortField),
     ] {
         assert_eq!(
             catalogue.resolve("GET", "/Condition", Some(query)).err(),
@@ -106,40 +102,6 @@ fn what_could_name_another_patient_is_refused() {
             catalogue.resolve("GET", path, None).err(),
             Some(Unresolved::BadTarget(BadTarget::SubjectId)),
             "{path}"
-        );
-    }
-}
-
-#[test]
-fn modifiers_chains_and_result_parameters_are_unknown() {
-    let catalogue = fhir();
-    for name in [
-        "code:in",
-        "subject.name",
-        "patient:Patient.name",
-        "_has:Observation:patient:code",
-        "_include",
-        "_revinclude",
-        "_filter",
-        "_summary",
-        "_elements",
-        "_total",
-        "_text",
-        "_content",
-        "_list",
-        "_query",
-        "_lastUpdated",
-        "_contained",
-        "subject:missing",
-        "_type",
-        "_since",
-    ] {
-        let query = format!("{name}=x");
-        let name = name.to_owned();
-        assert_eq!(
-            catalogue.resolve("GET", "/Condition", Some(&query)).err(),
-            Some(Unresolved::UnknownParameter { name }),
-            "{query}"
         );
     }
 }

@@ -4,6 +4,7 @@ mod documents;
 mod fhir;
 #[cfg(feature = "demo")]
 mod samples;
+mod search;
 mod targets;
 mod writes;
 

@@ -43,6 +43,8 @@ pub(crate) struct Backend {
     pub(crate) sample: Arc<Sample>,
     pub(crate) asked: Arc<AtomicUsize>,
     pub(crate) last: Arc<Mutex<Option<(String, HeaderMap)>>>,
+    /// The body of the same request.
+    pub(crate) last_body: Arc<Mutex<Bytes>>,
     /// Answers instead of the sample, where a test sets one.
     pub(crate) instead: Arc<Mutex<Option<Response<Bytes>>>>,
     /// The same, as a script.
@@ -66,6 +68,7 @@ impl tower::Service<Request<ForwardBody>> for Backend {
             this.asked.fetch_add(1, Ordering::SeqCst);
             let (head, body) = request.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
+            *this.last_body.lock().unwrap() = body.clone();
             *this.last.lock().unwrap() = Some((head.uri.to_string(), head.headers.clone()));
             let hook = this.hook.lock().unwrap().take();
             if let Some(hook) = hook {
@@ -223,6 +226,7 @@ impl Stand {
             sample: Arc::new(sample),
             asked: Arc::default(),
             last: Arc::default(),
+            last_body: Arc::default(),
             instead: Arc::default(),
             hook: Arc::default(),
             chunk: Arc::default(),

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::policy::reader::{Table, Text};
-use crate::policy::{Action, Categories, Vocabulary};
+use crate::policy::{Action, Categories, Category, Vocabulary};
 
 use super::check::NOTHING_TO_COUNT_AS;
 use super::fields::{Generaliser, Meaning, Node};
@@ -41,6 +41,7 @@ pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Voc
         bundle: Draft::default().freeze(),
         pages: root.texts("page-parameters").into_iter().map(|name| name.text.into()).collect(),
     };
+    catalogue.ids = vocabulary.category("identity.number").map_or(Categories::ALL, Category::only);
     for (name, table) in root.named("datatype") {
         surface.datatypes.insert(name.text, table.lists("elements"));
         table.finish();
@@ -121,7 +122,18 @@ impl Surface<'_> {
             subject.as_ref().filter(|place| place.text != "none").map(|place| self.subject(table, &node, place));
         let parameters = self.parameters(table, entry.as_ref(), categories);
         let query = self.search(&parameters);
-        let known = ResourceType { node: node.clone(), subject: entry.clone(), parameters };
+        let told = match &entry {
+            Some(entry) if entry.is_reference() => told_by_type(own, categories),
+            Some(_) | None => Categories::NONE,
+        };
+        let known = ResourceType {
+            node: node.clone(),
+            subject: entry.clone(),
+            parameters,
+            categories,
+            told_by_type: told,
+            own: at.is_none() && subject.is_some(),
+        };
         catalogue.types.insert(name.text.as_str().into(), known);
         if let Some(path) = at {
             return vec![self.single(&name.text, &path, node, categories)];
@@ -132,11 +144,6 @@ impl Surface<'_> {
             }
             return Vec::new();
         }
-        let told = if entry.as_ref().is_some_and(SubjectPath::is_reference) {
-            told_by_type(own, categories)
-        } else {
-            Categories::NONE
-        };
         let mut routes = self.routes(&name.text, entry, node, categories, query);
         routes.iter_mut().for_each(|route| route.told_by_type = told);
         routes
@@ -203,7 +210,13 @@ impl Surface<'_> {
         for route in [&mut read, &mut search] {
             route.resource_type = Some(name.into());
         }
-        vec![read, search]
+        let form = Route {
+            id: format!("fhir.{name}.search-form").into(),
+            template: format!("{}/{name}/_search", self.base).into(),
+            actions: vec![("POST".into(), Action::Search)],
+            ..search.clone()
+        };
+        vec![read, search, form]
     }
 
     fn route(
@@ -403,4 +416,4 @@ fn formats() -> Vec<Box<str>> {
 /// How deep datatypes may lie in one another.
 const DEPTH_MAX: usize = 6;
 /// The only formats that the gate can read inside; the last is how an unescaped `+` decodes.
-const FORMATS: [&str; 4] = ["json", "application/json", "application/fhir+json", "application/fhir json"];
+pub(super) const FORMATS: [&str; 4] = ["json", "application/json", "application/fhir+json", "application/fhir json"];

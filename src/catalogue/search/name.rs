@@ -148,11 +148,7 @@ mod tests {
             ),
             (
                 "patient._has:Observation:patient:performer.name",
-                vec![
-                    to("patient", None),
-                    Hop::From { kind: "Observation", code: "patient" },
-                    to("performer", None),
-                ],
+                vec![to("patient", None), Hop::From { kind: "Observation", code: "patient" }, to("performer", None)],
                 "name",
                 None,
             ),
@@ -164,10 +160,34 @@ mod tests {
     #[test]
     fn what_two_servers_could_take_apart_differently_is_no_name() {
         for text in [
-            "", ".", ":", "name:", ":exact", "name.", ".name", "a..b", "name:exact:contains", "name:a.b:c:d", "_has", "_has:",
-            "_has:Observation", "_has:Observation:patient", "_has:Observation:patient:", "_has:observation:patient:code",
-            "_has::patient:code", "_has:Observation::code", "subject:patient.name", "subject:.name", "Name", "na me",
-            "name ", "näme", "name[]", "name:1", "a.b.c.d.e.f", "_has:A:b:_has:A:b:_has:A:b:_has:A:b:_has:A:b:c",
+            "",
+            ".",
+            ":",
+            "name:",
+            ":exact",
+            "name.",
+            ".name",
+            "a..b",
+            "name:exact:contains",
+            "name:a.b:c:d",
+            "_has",
+            "_has:",
+            "_has:Observation",
+            "_has:Observation:patient",
+            "_has:Observation:patient:",
+            "_has:observation:patient:code",
+            "_has::patient:code",
+            "_has:Observation::code",
+            "subject:patient.name",
+            "subject:.name",
+            "Name",
+            "na me",
+            "name ",
+            "näme",
+            "name[]",
+            "name:1",
+            "a.b.c.d.e.f",
+            "_has:A:b:_has:A:b:_has:A:b:_has:A:b:_has:A:b:c",
         ] {
             assert_eq!(Name::parse(text), None, "{text}");
         }

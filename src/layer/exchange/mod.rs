@@ -16,7 +16,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::audit::Sealed;
-use crate::catalogue::Unresolved;
+use crate::catalogue::{BadTarget, Unresolved};
 use crate::decision::{Named, Permit};
 use crate::layer::body::{BoxError, GateBody};
 use crate::layer::declaration::{Declaration, DeclarationFault, dry_run};
@@ -136,13 +136,7 @@ impl Exchange {
             Err(unresolved) => return Err(self.refuse(&judgement, unresolved_problem(&unresolved), None, &[]).await),
         };
         self.fhir = resolved.route.is_fhir();
-        judgement.route = Some(RouteRef::new(
-            &generation,
-            resolved.route,
-            resolved.action,
-            resolved.asked,
-            resolved.query_categories.or(resolved.route.told_by_type()),
-        ));
+        judgement.route = Some(RouteRef::of(&generation, &resolved));
         if resolved.route.is_open() && resolved.action.releases() {
             let ready = self.open_route(judgement, head);
             return if self.dry_run { Err(self.dry_run(&ready).await) } else { Ok(ready) };
@@ -154,6 +148,19 @@ impl Exchange {
             return Err(self.refuse(&judgement, problem, None, &[]).await);
         }
         let writes = resolved.action.writes();
+        if resolved.route.takes_form() {
+            let form = self.read_form(&judgement, head, body).await?;
+            let text = std::str::from_utf8(&form).map_err(|_| Unresolved::BadTarget(BadTarget::Utf8));
+            let (method, path, query) = (head.method.as_str(), head.uri.path(), head.uri.query());
+            let resolved = text.and_then(|text| generation.catalogue.resolve_form(method, path, query, Some(text)));
+            let resolved = match resolved {
+                Ok(resolved) => resolved,
+                Err(why) => return Err(self.refuse(&judgement, unresolved_problem(&why), None, &[]).await),
+            };
+            judgement.route = Some(RouteRef::of(&generation, &resolved));
+            self.now = self.gate.now_ms();
+            return self.judge_subject(judgement, head, &resolved, form).await;
+        }
         let body = if writes { self.read_body(&judgement, head, body).await? } else { Bytes::new() };
         self.now = self.gate.now_ms(); // a body may arrive slowly: the permit is that of now
         self.judge_subject(judgement, head, &resolved, body).await
@@ -276,6 +283,7 @@ pub(super) fn unresolved_problem(unresolved: &Unresolved) -> Problem {
             problem
         }
         Unresolved::BadTarget(_) => Problem::new(StatusCode::BAD_REQUEST, "bad-target", unresolved.to_string()),
+        Unresolved::Parameter { .. } => Problem::new(StatusCode::BAD_REQUEST, "bad-parameter", unresolved.to_string()),
         Unresolved::UnknownParameter { .. } => {
             Problem::new(StatusCode::BAD_REQUEST, "unknown-parameter", unresolved.to_string())
         }

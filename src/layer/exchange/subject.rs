@@ -26,10 +26,38 @@ impl Exchange {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,
     {
+        let json = headers::media_type(&head.headers).as_deref().is_some_and(headers::is_json);
+        let fits = if json { Ok(()) } else { Err("send `application/json`, in UTF-8") };
+        self.read_whole(judgement, head, body, fits).await
+    }
+
+    /// A body that holds parameters.
+    pub(super) async fn read_form<B>(&self, judgement: &Judgement, head: &Parts, body: B) -> Result<Bytes, Box<Out>>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: Into<BoxError>,
+    {
+        let form = headers::media_type(&head.headers).as_deref() == Some(headers::FORM);
+        let none = body.is_end_stream() && !head.headers.contains_key(header::CONTENT_TYPE);
+        let fits = if form || none { Ok(()) } else { Err("send `application/x-www-form-urlencoded`, in UTF-8") };
+        self.read_whole(judgement, head, body, fits).await
+    }
+
+    async fn read_whole<B>(
+        &self,
+        judgement: &Judgement,
+        head: &Parts,
+        body: B,
+        fits: Result<(), &str>,
+    ) -> Result<Bytes, Box<Out>>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: Into<BoxError>,
+    {
         let problem = if head.headers.contains_key(header::CONTENT_ENCODING) {
             Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-coding", "send the body without a content coding")
-        } else if !headers::media_type(&head.headers).as_deref().is_some_and(headers::is_json) {
-            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", "send `application/json`, in UTF-8")
+        } else if let Err(detail) = fits {
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", detail)
         } else {
             let read = Limited::new(body, self.gate.limits.request_body_bytes_max).collect();
             match Box::pin(read).await {
@@ -95,7 +123,12 @@ impl Exchange {
             let in_body = named_in_body.as_deref();
             replaced.extend(self.judge_named(&mut ready, resolved, &named, in_body, ids, &view).await?);
         }
-        ready.target = put_back(&ready.target, replaced);
+        let (in_form, in_target): (Vec<_>, Vec<_>) = replaced.into_iter().partition(|(part, ..)| *part == Part::Form);
+        ready.target = put_back(&ready.target, in_target);
+        if !in_form.is_empty() {
+            let form = std::str::from_utf8(&ready.body).unwrap_or_default();
+            ready.body = Bytes::from(put_back(form, in_form));
+        }
         if ready.judgement.route.as_ref().is_some_and(|route| route.replaces) {
             self.refuse_redacted_view(&ready, resolved.route, &view).await?;
         }
@@ -256,10 +289,10 @@ impl Exchange {
     }
 }
 
-/// The target with original ids in the places of their pseudonyms, each as one percent-encoded segment or value.
+/// The target, or the form, with original ids in the places of their pseudonyms, each as one percent-encoded segment or value.
 pub(super) fn put_back(target: &str, mut replaced: Vec<(Part, Range<usize>, String)>) -> String {
     let query = target.find('?').map_or(0, |at| at + 1);
-    let offset = |part| if part == Part::Path { 0 } else { query };
+    let offset = |part| if part == Part::Query { query } else { 0 };
     replaced.sort_by_key(|(part, raw, _)| std::cmp::Reverse(raw.start + offset(*part)));
     let mut target = target.to_owned();
     for (part, raw, original) in replaced {
