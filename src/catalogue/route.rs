@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::policy::{Action, Categories, Dataset};
 
+use super::fhir_r4::instance::EVERYTHING;
 use super::fields::Node;
 use super::pointer::{Pointer, SubjectPath};
 
@@ -226,6 +227,11 @@ impl Route {
     /// FHIR: whether it is a search, which may filter and sort.
     pub(super) fn is_search(&self) -> bool {
         self.fhir && self.methods().any(|(_, action)| action == Action::Search)
+    }
+
+    /// FHIR: whether it is all that is a person's, of every type.
+    pub(super) fn is_everything(&self) -> bool {
+        self.fhir && self.template.rsplit('/').next() == Some(EVERYTHING)
     }
 
     /// Whether a request's parameters may stand in its body, as a form (`POST /Type/_search`).

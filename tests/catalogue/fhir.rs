@@ -15,26 +15,36 @@ pub(super) fn fhir() -> Catalogue {
 }
 
 #[test]
-fn only_read_search_and_metadata_are_routes() {
+fn what_is_no_route_is_none() {
     let catalogue = fhir();
     for (path, id, action, shape) in [
         ("/Patient/p-1", "fhir.Patient.read", Action::Read, Shape::Object),
         ("/Observation", "fhir.Observation.search", Action::Search, Shape::List),
+        ("/Observation/_search", "fhir.Observation.search-form", Action::Search, Shape::List),
+        ("/Patient/p-1/_history/3", "fhir.Patient.vread", Action::Read, Shape::Object),
+        ("/Condition/c-1/_history", "fhir.Condition.history", Action::Read, Shape::List),
+        ("/Patient/p-1/$everything", "fhir.Patient.everything", Action::Read, Shape::List),
         ("/metadata", "fhir.CapabilityStatement", Action::Read, Shape::Object),
     ] {
-        let found = catalogue.resolve("GET", path, None).unwrap_or_else(|why| panic!("{why}"));
+        let method = if path.ends_with("_search") { "POST" } else { "GET" };
+        let found = catalogue.resolve(method, path, None).unwrap_or_else(|why| panic!("{why}"));
         assert_eq!((found.route.id(), found.action, found.route.shape()), (id, action, shape));
     }
     for path in [
         "/",
-        "/Patient/p-1/_history",
-        "/Patient/p-1/_history/1",
-        "/Patient/p-1/$everything",
         "/Group/g-1",
         "/Binary/b-1",
         "/$export",
         "/_history",
         "/Patient/$match/x",
+        "/Patient/$everything",
+        "/Patient/_history",
+        "/Condition/c-1/$everything",
+        "/Patient/p-1/$validate",
+        "/Patient/p-1/_history/1/x",
+        "/$graphql",
+        "/Patient/p-1/$graphql",
+        "/Patient/p-1/Condition",
         "/Bundle",
         "/OperationOutcome/x",
     ] {

@@ -13,17 +13,17 @@ async fn post(stand: &Stand, (role, purpose): Caller, target: &str, form: &str, 
     stand.ask(Ask { method: "POST", target, claims, purpose, body: form, fields: &fields }).await
 }
 
-fn bundle(resources: &[Value]) -> Value {
+pub(super) fn bundle(resources: &[Value]) -> Value {
     let entries: Vec<Value> = resources.iter().map(|resource| json!({"resource": resource})).collect();
     json!({"resourceType": "Bundle", "type": "searchset", "total": entries.len(), "entry": entries})
 }
 
-fn condition(id: &str, person: &str) -> Value {
+pub(super) fn condition(id: &str, person: &str) -> Value {
     json!({"resourceType": "Condition", "id": id, "subject": {"reference": format!("Patient/{person}")},
         "code": {"text": "x"}})
 }
 
-fn kinds(answer: &Answer) -> Vec<(String, String)> {
+pub(super) fn kinds(answer: &Answer) -> Vec<(String, String)> {
     let json = answer.json();
     let entries = json["entry"].as_array().cloned().unwrap_or_default();
     let name = |entry: &Value, key: &str| entry["resource"][key].as_str().unwrap_or_default().to_owned();

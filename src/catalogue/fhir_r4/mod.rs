@@ -6,6 +6,7 @@
 //! `elements` maps a dotted path to words: a meaning (a category or `free-text` `open` `count` `link` `never`; absent: the
 //! type's own `category`), a datatype, `many` (an array), `required`, `reference`, `resource`, or a generaliser.
 
+pub(super) mod instance;
 pub(super) mod search;
 
 use std::collections::HashMap;
@@ -210,13 +211,9 @@ impl Surface<'_> {
         for route in [&mut read, &mut search] {
             route.resource_type = Some(name.into());
         }
-        let form = Route {
-            id: format!("fhir.{name}.search-form").into(),
-            template: format!("{}/{name}/_search", self.base).into(),
-            actions: vec![("POST".into(), Action::Search)],
-            ..search.clone()
-        };
-        vec![read, search, form]
+        let mut routes = instance::routes(name, &read, &search);
+        routes.extend([read, search]);
+        routes
     }
 
     fn route(

@@ -53,6 +53,24 @@ impl<'c> Guard<'c> {
         Ok(())
     }
 
+    /// `$everything?_type=Condition,Encounter`: records of these types only. That there are any is then asked for.
+    pub(super) fn types(&mut self, value: &str) -> Judged<()> {
+        self.once("_type")?;
+        let mut found = Categories::NONE;
+        for kind in value.split(',') {
+            let told = self.bring("_type", kind)?.ok_or_else(|| fault("_type", ParameterFault::Value))?;
+            found = found.or(told);
+        }
+        self.charge("_type", found);
+        Ok(())
+    }
+
+    /// Records of every type are brought: those of which the caller may not know that they are there are dropped.
+    pub(super) fn bring_all(&mut self) {
+        let kinds = self.catalogue.types.iter().filter(|(kind, known)| known.own && ***kind != *self.kind);
+        self.asked.included.extend(kinds.map(|(kind, _)| kind.clone()));
+    }
+
     /// Records of this type are brought too; answers what it tells that they are there. `None`: it is not shown.
     fn bring(&mut self, name: &str, kind: &str) -> Judged<Option<Categories>> {
         let Some(known) = self.own(kind) else { return Ok(None) };

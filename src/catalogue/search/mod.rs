@@ -97,6 +97,9 @@ pub(super) fn read(
     for (part, parameter) in parameters {
         guard.take(*part, parameter)?;
     }
+    if route.is_everything() && !guard.once.contains(&"_type") {
+        guard.bring_all();
+    }
     let mut asked = guard.asked;
     asked.included.sort_unstable();
     asked.included.dedup();
@@ -131,6 +134,7 @@ impl<'c> Guard<'c> {
             }
             "_sort" if search => self.sort(&parameter.value),
             "_total" if search => self.only("_total", &parameter.value, &["none"]),
+            "_type" if self.route.is_everything() => self.types(&parameter.value),
             "_elements" => self.elements(&parameter.value),
             "_summary" => self.summary(&parameter.value),
             "_pretty" => self.only("_pretty", &parameter.value, &["true", "false"]),
