@@ -38,6 +38,16 @@ pub fn carried(root: &Node, types: &Types, everything: Categories, body: &Value)
     walk.found
 }
 
+/// The same of a value that is to lie, or lies, at this place of a body.
+pub fn carried_at(root: &Node, types: &Types, everything: Categories, place: &Pointer, value: &Value) -> Carried {
+    let mut walk = Walk { types, everything, found: Carried::default(), path: place.to_string() };
+    match tree::lookup(root, place) {
+        Some((node, inherited)) => walk.value(Some(node), inherited, value),
+        None => walk.unclassified(),
+    }
+    walk.found
+}
+
 /// Which categories lie at and beneath a place (a JSON Patch `path`, `from` or `test`)? `None`: not named, refuse.
 pub fn categories_at(root: &Node, everything: Categories, place: &Pointer) -> Option<Categories> {
     let (node, inherited) = tree::lookup(root, place)?;

@@ -11,6 +11,7 @@ pub mod body;
 mod check;
 mod fhir_r4;
 pub mod fields;
+pub mod patch;
 mod pointer;
 mod resolve;
 mod rest;

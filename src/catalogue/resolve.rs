@@ -49,6 +49,8 @@ pub enum SubjectAt {
     Body,
     /// In each entry of the answer, at [`Route::entry_subject`]; on one record, the record is the entry.
     Entries,
+    /// The record that a write changes, as the backend has it: FHIR, where the path names a record and no person.
+    Stored,
     /// The caller himself.
     Caller,
     /// Nobody: practitioners, medications, certified datasets.
@@ -317,6 +319,9 @@ impl Route {
         }
         if spec.none {
             return Ok(SubjectAt::NoOne);
+        }
+        if spec.stored {
+            return Ok(SubjectAt::Stored);
         }
         let optional = spec.query.is_empty() || spec.query_optional;
         match action {

@@ -82,6 +82,8 @@ pub(super) struct SubjectSpec {
     /// A search without such a parameter is allowed; the entries then tell.
     pub(super) query_optional: bool,
     pub(super) body: Option<SubjectPath>,
+    /// The backend's own record of that id tells: it is read before it is changed.
+    pub(super) stored: bool,
     pub(super) entry: Option<SubjectPath>,
     /// The caller himself.
     pub(super) caller: bool,
@@ -227,6 +229,11 @@ impl Route {
     /// FHIR: whether it is a search, which may filter and sort.
     pub(super) fn is_search(&self) -> bool {
         self.fhir && self.methods().any(|(_, action)| action == Action::Search)
+    }
+
+    /// FHIR: whether it writes a record that has an id, so that the record there is looked at first.
+    pub fn changes_record(&self) -> bool {
+        self.fhir && self.methods().any(|(_, action)| matches!(action, Action::Update | Action::Delete))
     }
 
     /// FHIR: whether it is all that is a person's, of every type.

@@ -45,6 +45,8 @@ pub(super) struct RouteRef {
     pub(super) brought: Categories,
     /// A write that replaces what is there, seen or not.
     pub(super) replaces: bool,
+    /// FHIR: what a patch finds out, and the members that it changes; `None`: the record is written whole.
+    pub(super) patch: Option<Arc<(Categories, Vec<Box<str>>)>>,
 }
 
 impl RouteRef {
@@ -58,7 +60,17 @@ impl RouteRef {
         let same = |other: &Route| std::ptr::eq(other, route);
         let index = generation.catalogue.routes().iter().position(same).unwrap_or(usize::MAX);
         let (charges, included) = (Arc::default(), Arc::default());
-        RouteRef { index, action, asked, query, charges, included, brought: Categories::NONE, replaces: false }
+        RouteRef {
+            index,
+            action,
+            asked,
+            query,
+            charges,
+            included,
+            brought: Categories::NONE,
+            replaces: false,
+            patch: None,
+        }
     }
 
     /// What a request means to the catalogue.

@@ -50,10 +50,15 @@ fn what_is_no_route_is_none() {
     ] {
         assert!(catalogue.resolve("GET", path, None).is_err(), "{path}");
     }
-    for (method, path) in
-        [("POST", "/Patient"), ("PUT", "/Patient/p-1"), ("PATCH", "/Patient/p-1"), ("DELETE", "/Patient/p-1")]
-    {
-        let allow = "GET, HEAD".to_owned();
+    for (method, path, allow) in [
+        ("POST", "/Patient", "GET, HEAD"),
+        ("PUT", "/Condition", "GET, HEAD, POST"),
+        ("POST", "/Condition/c-1", "DELETE, GET, HEAD, PATCH, PUT"),
+        ("PUT", "/Condition/c-1/_history/1", "GET, HEAD"),
+        ("POST", "/Patient/p-1/$everything", "GET, HEAD"),
+        ("GET", "/Condition/_search", "POST"),
+    ] {
+        let allow = allow.to_owned();
         assert_eq!(catalogue.resolve(method, path, None).err(), Some(Unresolved::MethodNotAllowed { allow }), "{path}");
     }
 }

@@ -265,8 +265,8 @@ proptest! {
         kind in "(Patient|Condition|Observation|Practitioner|Encounter)",
         query in "((_has|_include|_revinclude|_sort|subject|patient|encounter|code|name|_id|Patient|Observation|[:._*,=&-]|:missing|=x&){1,12})",
     ) {
-        let catalogue = fhir();
-        if let Ok(found) = catalogue.resolve("GET", &format!("/{kind}"), Some(&query)) {
+        static CATALOGUE: std::sync::LazyLock<Catalogue> = std::sync::LazyLock::new(fhir);
+        if let Ok(found) = CATALOGUE.resolve("GET", &format!("/{kind}"), Some(&query)) {
             let all = found.charges.iter().fold(Categories::NONE, |set, charge| set.or(charge.categories));
             prop_assert!(found.query_categories == all);
             for charge in &found.charges {

@@ -2,6 +2,7 @@
 
 mod instance;
 mod search;
+mod writes;
 
 use bytes::Bytes;
 use http::Response;

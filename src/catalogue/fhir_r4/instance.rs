@@ -28,7 +28,28 @@ pub(super) fn routes(name: &str, read: &Route, search: &Route) -> Vec<Route> {
         let everything = list(name, "everything", EVERYTHING, read, search);
         routes.push(Route { told_by_type: Categories::NONE, ..everything });
     }
+    routes.extend(writes(name, read, search));
     routes
+}
+
+/// `POST /Type`, `PUT`, `PATCH` and `DELETE /Type/{id}`. A person is not created by `POST`: until the backend gives an id,
+/// nobody knows whose record it is.
+fn writes(name: &str, read: &Route, search: &Route) -> Vec<Route> {
+    let base = |id: &str, template: &str, actions: &[(&str, Action)]| Route {
+        id: format!("fhir.{name}.{id}").into(),
+        template: template.into(),
+        actions: actions.iter().map(|(method, action)| ((*method).into(), *action)).collect(),
+        body: read.root.clone(),
+        body_categories: read.categories,
+        subject: SubjectSpec { body: read.subject.entry.clone(), ..read.subject.clone() },
+        ..read.clone()
+    };
+    let create = base("create", &search.template, &[("POST", Action::Create)]);
+    let changes = [("PUT", Action::Update), ("PATCH", Action::Update), ("DELETE", Action::Delete)];
+    let mut update = base("update", &read.template, &changes);
+    let (is_person, of_no_one) = (read.subject.segment.is_some(), read.subject.none);
+    update.subject.stored = !is_person && !of_no_one;
+    if is_person { vec![update] } else { vec![create, update] }
 }
 
 /// The last segment of the route of all that is a person's.

@@ -4,9 +4,11 @@
 
 mod refuse;
 mod release;
+mod stored;
 mod subject;
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,6 +25,7 @@ use crate::layer::declaration::{Declaration, DeclarationFault, dry_run};
 use crate::layer::entry::Settled;
 use crate::layer::gate::Gate;
 use crate::layer::judgement::{Judgement, RouteRef, training_until};
+use crate::layer::pump::Upstream;
 use crate::layer::refusal::Problem;
 use crate::layer::{PeerAddress, PeerCertificate};
 use crate::layer::{headers, help};
@@ -30,7 +33,9 @@ use crate::layer::{headers, help};
 /// The body of a forwarded request: a read has none, a write was read whole.
 pub type ForwardBody = Full<Bytes>;
 /// What the backend answers.
-pub(super) type Answered<B> = Result<Response<B>, BoxError>;
+pub(super) type Answered = Result<Response<Upstream>, BoxError>;
+/// Asks the backend: for the record that a write changes, for what was permitted, for the next page of it.
+pub(super) type Forward = Box<dyn FnMut(Request<ForwardBody>) -> Pin<Box<dyn Future<Output = Answered> + Send>> + Send>;
 
 /// One request on its way through the gate.
 pub(super) struct Exchange {
@@ -57,6 +62,8 @@ struct Ready {
     subjects: Vec<Sealed>,
     target: String,
     body: Bytes,
+    /// Forwarded only if the record still has this version.
+    condition: Option<String>,
 }
 
 impl Exchange {
@@ -80,18 +87,14 @@ impl Exchange {
         &self.id
     }
 
-    /// The answer to a request. `forward` asks the backend; it is called at most once, and only with a permit.
-    pub(super) async fn answer<B, RB, F, Fut>(mut self, head: Parts, body: B, forward: F) -> Out
+    /// The answer to a request. `forward` asks the backend; it is called only with a permit.
+    pub(super) async fn answer<B>(mut self, head: Parts, body: B, mut forward: Forward) -> Out
     where
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,
-        RB: http_body::Body<Data = Bytes> + Send + 'static,
-        RB::Error: Into<BoxError>,
-        F: FnOnce(Request<ForwardBody>) -> Fut,
-        Fut: Future<Output = Answered<RB>>,
     {
         let begun = async {
-            let ready = self.judge(&head, body).await?;
+            let ready = self.judge(&head, body, &mut forward).await?;
             let pending = self.begin(&ready);
             Ok::<_, Box<Out>>((ready, pending))
         };
@@ -113,7 +116,7 @@ impl Exchange {
 
     // --- steps 1 to 7: before the backend ----------------------------------------------------------------------------
 
-    async fn judge<B>(&mut self, head: &Parts, body: B) -> Result<Ready, Box<Out>>
+    async fn judge<B>(&mut self, head: &Parts, body: B, forward: &mut Forward) -> Result<Ready, Box<Out>>
     where
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,
@@ -159,11 +162,21 @@ impl Exchange {
             };
             judgement.route = Some(RouteRef::of(&generation, &resolved));
             self.now = self.gate.now_ms();
-            return self.judge_subject(judgement, head, &resolved, form).await;
+            return self.judge_subject(judgement, head, &resolved, form, forward).await;
+        }
+        let conditions: &[&str] =
+            if resolved.route.changes_record() { &headers::CONDITIONS[1..] } else { &headers::CONDITIONS };
+        if let Some(name) =
+            conditions.iter().find(|name| !resolved.action.releases() && head.headers.contains_key(**name))
+        {
+            let detail =
+                format!("`{name}` is not judged here, and a write that passed it over would not be what was meant");
+            let problem = Problem::new(StatusCode::BAD_REQUEST, "condition-refused", detail);
+            return Err(self.refuse(&judgement, problem, None, &[]).await);
         }
         let body = if writes { self.read_body(&judgement, head, body).await? } else { Bytes::new() };
         self.now = self.gate.now_ms(); // a body may arrive slowly: the permit is that of now
-        self.judge_subject(judgement, head, &resolved, body).await
+        self.judge_subject(judgement, head, &resolved, body, forward).await
     }
 
     /// Step 3: who calls? Refusals here are counted, not recorded one by one: strangers cannot fill the log.
@@ -251,8 +264,14 @@ impl Exchange {
             subjects: Vec::new(),
             target: target(head),
             body: Bytes::new(),
+            condition: None,
         }
     }
+}
+
+/// FHIR `meta.versionId`: an id.
+fn is_version(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
 }
 
 /// What a caller is told after a panic: nothing of it.

@@ -1,13 +1,13 @@
 //! Steps 8 to 11: record, forward, release.
 
-use super::{Answered, Exchange, ForwardBody, Out, Ready, caught, panicked};
+use super::{Exchange, Forward, ForwardBody, Out, Ready, caught, panicked};
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 
 use crate::audit::{self, Outcome, Pending, Sealed, Ticket};
 use crate::catalogue::{Route, Shape, SubjectAt};
@@ -18,7 +18,7 @@ use crate::layer::entry::{EntryJudge, Links, Notes, Settled, plan};
 use crate::layer::headers;
 use crate::layer::judgement::{Judgement, Whose};
 use crate::layer::layout::Side;
-use crate::layer::pump::{First, Pump, Start, micros};
+use crate::layer::pump::{First, Pump, Start, Upstream, micros};
 use crate::layer::record::{self, Words};
 use crate::layer::refusal::{Problem, insert};
 use crate::policy::{Action, Categories, Form, Release};
@@ -26,19 +26,13 @@ use crate::redact::{LinkRewriter, Redactor};
 
 impl Exchange {
     /// `pending`: the beginning, on its way to the log.
-    pub(super) async fn forward<RB, F, Fut>(
+    pub(super) async fn forward(
         &self,
         head: &Parts,
         ready: Ready,
         pending: Pending<Ticket>,
-        forward: F,
-    ) -> Out
-    where
-        RB: http_body::Body<Data = Bytes> + Send + 'static,
-        RB::Error: Into<BoxError>,
-        F: FnOnce(Request<ForwardBody>) -> Fut,
-        Fut: Future<Output = Answered<RB>>,
-    {
+        mut forward: Forward,
+    ) -> Out {
         let judgement = Arc::clone(&ready.judgement);
         let Some(request) = self.forwarded(head, &ready) else {
             drop(pending);
@@ -47,11 +41,11 @@ impl Exchange {
         let reads = judgement.route.as_ref().is_some_and(|r| r.action.releases());
         // A write is on disk before it is forwarded; a read before its first byte is released, while the backend works.
         let (answered, ticket) = if reads {
-            let answered = caught(async move { forward(request).await }).await;
+            let answered = caught(async { forward(request).await }).await;
             (answered, pending.await)
         } else {
             match pending.await {
-                Ok(ticket) => (caught(async move { forward(request).await }).await, Ok(ticket)),
+                Ok(ticket) => (caught(async { forward(request).await }).await, Ok(ticket)),
                 Err(_) => return self.cannot_record(),
             }
         };
@@ -60,17 +54,7 @@ impl Exchange {
         match answered {
             None => self.end_refused(ticket, Outcome::Failed, &panicked(), backend_us),
             Some(Ok(response)) => self.release(head, ready, response, ticket, backend_us).await,
-            Some(Err(error)) => {
-                let problem = match error.is::<Timeout>() {
-                    true => Problem::new(
-                        StatusCode::GATEWAY_TIMEOUT,
-                        "backend-timeout",
-                        "the backend did not answer in time",
-                    ),
-                    false => Problem::bad_gateway("backend-unreachable", "the backend could not be asked"),
-                };
-                self.end_refused(ticket, Outcome::Failed, &problem, backend_us)
-            }
+            Some(Err(error)) => self.end_refused(ticket, Outcome::Failed, &unanswered(&error), backend_us),
         }
     }
 
@@ -120,21 +104,20 @@ impl Exchange {
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers::inward(&head.headers, head.version, accept, !ready.body.is_empty());
+        if let Some(condition) = &ready.condition {
+            insert(request.headers_mut(), header::IF_MATCH, condition);
+        }
         Some(request)
     }
 
-    pub(super) async fn release<RB>(
+    pub(super) async fn release(
         &self,
         head: &Parts,
         ready: Ready,
-        response: Response<RB>,
+        response: Response<Upstream>,
         ticket: Ticket,
         backend_us: u64,
-    ) -> Out
-    where
-        RB: http_body::Body<Data = Bytes> + Send + 'static,
-        RB::Error: Into<BoxError>,
-    {
+    ) -> Out {
         let (parts, body) = response.into_parts();
         if let Some(mut problem) = upstream_problem(parts.status) {
             if problem.status == StatusCode::NOT_FOUND {
@@ -161,7 +144,7 @@ impl Exchange {
         };
         let pump = Pump::new(Start {
             judgement: Arc::clone(&ready.judgement),
-            upstream: Box::pin(body.map_err(Into::into)),
+            upstream: body,
             redactor: filter.redactor,
             notes: filter.notes,
             ticket,
@@ -323,7 +306,7 @@ impl Exchange {
         let his = match &found.subject {
             SubjectAt::Target(named) => named.id == *person,
             SubjectAt::Entries | SubjectAt::NoOne => true,
-            SubjectAt::Body | SubjectAt::Caller => false,
+            SubjectAt::Body | SubjectAt::Caller | SubjectAt::Stored => false,
         };
         Links::of(judgement, his, Some(Categories::NONE)).rewrite(url)
     }
@@ -382,6 +365,14 @@ pub(super) enum Unread {
 impl From<Problem> for Unread {
     fn from(problem: Problem) -> Unread {
         Unread::Problem(Box::new(problem))
+    }
+}
+
+/// The backend could not be asked.
+pub(super) fn unanswered(error: &BoxError) -> Problem {
+    match error.is::<Timeout>() {
+        true => Problem::new(StatusCode::GATEWAY_TIMEOUT, "backend-timeout", "the backend did not answer in time"),
+        false => Problem::bad_gateway("backend-unreachable", "the backend could not be asked"),
     }
 }
 

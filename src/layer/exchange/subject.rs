@@ -1,8 +1,10 @@
 //! Steps 6 and 7: whose record is it, what does a write carry, and may this caller have it?
 
-use super::{Exchange, Out, Ready, target};
+use super::stored::fhir_body;
+use super::{Exchange, Forward, Out, Ready, target};
 use std::borrow::Cow;
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,8 +28,14 @@ impl Exchange {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,
     {
-        let json = headers::media_type(&head.headers).as_deref().is_some_and(headers::is_json);
-        let fits = if json { Ok(()) } else { Err("send `application/json`, in UTF-8") };
+        let media = headers::media_type(&head.headers);
+        let patches = self.method == Method::PATCH && judgement.route().is_some_and(Route::is_fhir);
+        let fits = match media.as_deref() {
+            Some(headers::PATCH) if patches => Ok(()),
+            Some(_) | None if patches => Err("send a JSON Patch, `application/json-patch+json`"),
+            Some(media) if headers::is_json(media) => Ok(()),
+            Some(_) | None => Err("send `application/json`, in UTF-8"),
+        };
         self.read_whole(judgement, head, body, fits).await
     }
 
@@ -80,6 +88,7 @@ impl Exchange {
         head: &Parts,
         resolved: &Resolved<'_>,
         body: Bytes,
+        forward: &mut Forward,
     ) -> Result<Ready, Box<Out>> {
         let Ok(view) = self.gate.registry.facts(self.now) else {
             let problem =
@@ -87,7 +96,7 @@ impl Exchange {
             return Err(self.refuse(&judgement, problem, None, &[]).await);
         };
         judgement.view = Some(Arc::clone(&view));
-        let named_in_body = self.read_write(&mut judgement, resolved.route, resolved.action, &body).await?;
+        let named_in_body = self.read_write(&mut judgement, resolved, &body).await?;
         // Records of no one have no subject to wait for: what is on file of the caller counts at once.
         let whose = if resolved.subject == SubjectAt::NoOne { Whose::NoOnes } else { Whose::Anybodys };
         let general = match judgement.decide(whose, &view, self.now) {
@@ -97,8 +106,9 @@ impl Exchange {
         let named = match (&resolved.subject, &named_in_body) {
             (SubjectAt::Target(named), _) => Some(named.id.clone()),
             (SubjectAt::Caller, _) => Some(judgement.caller.id.clone()),
-            (SubjectAt::Body, Some(subject)) => Some(subject.clone()),
-            (SubjectAt::Body, None) => {
+            (SubjectAt::Body | SubjectAt::Stored, Some(subject)) => Some(subject.clone()),
+            (SubjectAt::Stored, None) if self.method != Method::PUT => None,
+            (SubjectAt::Body | SubjectAt::Stored, None) => {
                 let problem =
                     Problem::new(StatusCode::BAD_REQUEST, "subject-missing", "the body does not say whom it is about");
                 return Err(self.refuse(&judgement, problem, None, &[]).await);
@@ -116,6 +126,7 @@ impl Exchange {
             subjects: Vec::new(),
             judgement: Arc::new(judgement),
             body,
+            condition: None,
         };
         let ids = (&general, ready.judgement.form_of_ids(resolved.action, resolved.route, &general, &view, self.now));
         let mut replaced = self.other_ids(&ready, resolved, ids).await?;
@@ -134,6 +145,12 @@ impl Exchange {
         }
         if self.dry_run {
             return Err(self.dry_run(&ready).await);
+        }
+        if resolved.route.changes_record() {
+            // Boxed, for whoever asks nothing of it is not to carry its size.
+            let judged: Pin<Box<dyn Future<Output = Result<(), Box<Out>>> + Send + '_>> =
+                Box::pin(self.judge_stored(&mut ready, head, resolved, &view, forward));
+            judged.await?;
         }
         Ok(ready)
     }
@@ -206,7 +223,12 @@ impl Exchange {
         let original = original.into_owned();
         let replaced = match &resolved.subject {
             SubjectAt::Target(place) if original != place.id => Some((place.part, place.raw.clone(), original.clone())),
-            SubjectAt::Target(_) | SubjectAt::Body | SubjectAt::Entries | SubjectAt::Caller | SubjectAt::NoOne => None,
+            SubjectAt::Target(_)
+            | SubjectAt::Body
+            | SubjectAt::Stored
+            | SubjectAt::Entries
+            | SubjectAt::Caller
+            | SubjectAt::NoOne => None,
         };
         ready.settled = Settled::Person(original);
         Ok(replaced)
@@ -216,10 +238,10 @@ impl Exchange {
     pub(super) async fn read_write(
         &self,
         judgement: &mut Judgement,
-        route: &Route,
-        action: Action,
+        resolved: &Resolved<'_>,
         body: &Bytes,
     ) -> Result<Option<String>, Box<Out>> {
+        let (route, action) = (resolved.route, resolved.action);
         if !action.writes() {
             return Ok(None);
         }
@@ -235,6 +257,14 @@ impl Exchange {
                 return Err(self.refuse(judgement, problem, None, &[]).await);
             }
         };
+        if route.is_fhir() && self.method == Method::PATCH {
+            return self.read_patch(judgement, route, &value).await;
+        }
+        if route.is_fhir()
+            && let Err(problem) = fhir_body(resolved, &value)
+        {
+            return Err(self.refuse(judgement, *problem, None, &[]).await);
+        }
         let types = judgement.generation.catalogue.types();
         let found = carried(route.body(), types, route.everything(), &value);
         if found.unclassified_count > 0 {
@@ -249,7 +279,8 @@ impl Exchange {
         if let Some(reference) = &mut judgement.route {
             reference.asked = found.categories;
             // An array is written whole, by PATCH too: what the caller could not see in it would be gone.
-            reference.replaces = action == Action::Update && (self.method == Method::PUT || holds_array(&value));
+            let whole = self.method == Method::PUT || holds_array(&value);
+            reference.replaces = action == Action::Update && whole && !route.is_fhir(); // there the record is looked at
         }
         let Some(path) = route.body_subject() else { return Ok(None) };
         let named = path.find(&value);
