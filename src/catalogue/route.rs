@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::policy::{Action, Categories, Dataset};
 
 use super::fhir_r4::instance::EVERYTHING;
-use super::fields::Node;
+use super::fields::{Meaning, Node};
 use super::pointer::{Pointer, SubjectPath};
 
 /// How a released body is laid out.
@@ -226,6 +226,16 @@ impl Route {
         self.query.get_key_value(name).filter(|(_, param)| **param == Param::Page).map(|(name, _)| name.as_ref())
     }
 
+    /// Whether this parameter says which page, or how large.
+    pub fn is_page_parameter(&self, name: &str) -> bool {
+        self.page_name(name).is_some()
+    }
+
+    /// Whether a member `next` of the answer's root is a link, by which a list goes on.
+    pub fn next_link(&self) -> bool {
+        self.root.members.get("next").is_some_and(|node| node.meaning == Some(Meaning::Link))
+    }
+
     /// FHIR: whether it is a search, which may filter and sort.
     pub(super) fn is_search(&self) -> bool {
         self.fhir && self.methods().any(|(_, action)| action == Action::Search)
@@ -237,7 +247,7 @@ impl Route {
     }
 
     /// FHIR: whether it is all that is a person's, of every type.
-    pub(super) fn is_everything(&self) -> bool {
+    pub fn is_everything(&self) -> bool {
         self.fhir && self.template.rsplit('/').next() == Some(EVERYTHING)
     }
 

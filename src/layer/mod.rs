@@ -20,6 +20,7 @@ mod headers;
 mod help;
 mod judgement;
 mod layout;
+mod paging;
 mod pump;
 mod record;
 mod refusal;

@@ -51,6 +51,8 @@ pub enum ParameterFault {
     Untyped,
     /// It leads to records of another person, or from records of no one to those of persons.
     OtherPerson,
+    /// A position in the backend's list, which counts what the caller is not shown.
+    Position,
     /// The answer would not say whom its records are about, so that none of them could be released.
     LeavesOutSubject,
 }
@@ -65,6 +67,7 @@ impl ParameterFault {
             ParameterFault::Hop => "it does not lead there",
             ParameterFault::Untyped => "it may lead to several types; name one that can be searched (`name:Type.…`)",
             ParameterFault::OtherPerson => "it leads to records of other persons",
+            ParameterFault::Position => "a list goes on by the `next` link of its answer",
             ParameterFault::LeavesOutSubject => "the answer would not say whom it is about; name that element too",
         }
     }

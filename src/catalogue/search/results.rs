@@ -55,12 +55,15 @@ impl Guard<'_> {
     pub(super) fn page(&mut self, part: Part, parameter: &Parameter<'_>) -> Judged<()> {
         let name = parameter.name.as_ref();
         let Some(known) = self.route.page_name(name) else { return Err(unknown(name)) };
+        if name != "_count" {
+            return Err(fault(name, ParameterFault::Position));
+        }
         if self.paged.contains(&known) {
             return Err(fault(name, ParameterFault::Doubled));
         }
         self.paged.push(known);
         let size = parameter.value.parse::<u32>();
-        let none = name == "_count" && !size.is_ok_and(|size| size > 0); // a page of none asks for the total
+        let none = !size.is_ok_and(|size| size > 0); // a page of none asks for the total
         if none || target::page(&parameter.value).is_err() {
             return Err(fault(name, ParameterFault::Value));
         }

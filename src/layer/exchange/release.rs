@@ -18,6 +18,7 @@ use crate::layer::entry::{EntryJudge, Links, Notes, Settled, plan};
 use crate::layer::headers;
 use crate::layer::judgement::{Judgement, Whose};
 use crate::layer::layout::Side;
+use crate::layer::paging::{self, Progress};
 use crate::layer::pump::{First, Pump, Start, Upstream, micros};
 use crate::layer::record::{self, Words};
 use crate::layer::refusal::{Problem, insert};
@@ -53,7 +54,7 @@ impl Exchange {
         let backend_us = micros(self.started);
         match answered {
             None => self.end_refused(ticket, Outcome::Failed, &panicked(), backend_us),
-            Some(Ok(response)) => self.release(head, ready, response, ticket, backend_us).await,
+            Some(Ok(response)) => self.release(head, ready, response, ticket, (backend_us, forward)).await,
             Some(Err(error)) => self.end_refused(ticket, Outcome::Failed, &unanswered(&error), backend_us),
         }
     }
@@ -88,16 +89,20 @@ impl Exchange {
         }
     }
 
-    /// The request as the backend sees it.
-    pub(super) fn forwarded(&self, head: &Parts, ready: &Ready) -> Option<Request<ForwardBody>> {
-        let route = ready.judgement.route();
-        let accept = match route.map(|route| (route.is_fhir(), route.shape())) {
+    /// What the backend is to answer in.
+    fn accept(&self, ready: &Ready) -> &'static str {
+        match ready.judgement.route().map(|route| (route.is_fhir(), route.shape())) {
             Some((true, Shape::Lines)) => "application/fhir+ndjson",
             Some((true, _)) => "application/fhir+json",
             Some((false, Shape::Lines)) => "application/x-ndjson",
             Some((false, Shape::Opaque)) => "*/*",
             Some((false, _)) | None => "application/json",
-        };
+        }
+    }
+
+    /// The request as the backend sees it.
+    pub(super) fn forwarded(&self, head: &Parts, ready: &Ready) -> Option<Request<ForwardBody>> {
+        let accept = self.accept(ready);
         let uri: Uri = ready.target.parse().ok()?;
         let method = if head.method == Method::HEAD { Method::GET } else { head.method.clone() };
         let mut request = Request::new(Full::new(ready.body.clone()));
@@ -113,10 +118,10 @@ impl Exchange {
     pub(super) async fn release(
         &self,
         head: &Parts,
-        ready: Ready,
+        mut ready: Ready,
         response: Response<Upstream>,
         ticket: Ticket,
-        backend_us: u64,
+        (backend_us, forward): (u64, Forward),
     ) -> Out {
         let (parts, body) = response.into_parts();
         if let Some(mut problem) = upstream_problem(parts.status) {
@@ -137,12 +142,30 @@ impl Exchange {
         if empty || action == Action::Delete {
             return bodiless(None, ticket);
         }
-        let filter = match self.filter(&ready, action, &parts) {
+        let progress = ready.own.is_some().then(Arc::<Mutex<Progress>>::default);
+        let filter = match self.filter(&ready, action, &parts, progress.as_ref()) {
             Ok(filter) => filter,
             Err(Unread::Bodiless) => return bodiless(Some("answer-not-released"), ticket),
             Err(Unread::Problem(problem)) => return self.end_refused(ticket, Outcome::Failed, &problem, backend_us),
         };
+        let pager = match (ready.own.take(), progress, filter.remake) {
+            (Some(own), Some(progress), Some(redactor)) => paging::Pager::new(paging::Start {
+                judgement: Arc::clone(&ready.judgement),
+                forward,
+                fields: headers::inward(&head.headers, head.version, self.accept(&ready), false),
+                own,
+                asked: match ready.first.take() {
+                    Some((target, form)) => (target, String::from_utf8_lossy(&form).into_owned()),
+                    None => (ready.target.clone(), String::from_utf8_lossy(&ready.body).into_owned()),
+                },
+                cursor: ready.cursor.take(),
+                progress,
+                redactor,
+            }),
+            _ => None,
+        };
         let pump = Pump::new(Start {
+            pager,
             judgement: Arc::clone(&ready.judgement),
             upstream: body,
             redactor: filter.redactor,
@@ -205,6 +228,7 @@ impl Exchange {
         ready: &Ready,
         action: Action,
         parts: &http::response::Parts,
+        progress: Option<&Arc<Mutex<Progress>>>,
     ) -> Result<Filter, Unread> {
         let judgement = &ready.judgement;
         let Some(route) = judgement.route() else {
@@ -251,15 +275,19 @@ impl Exchange {
             settled: ready.settled.clone(),
             notes: Arc::clone(&notes),
             asked,
+            progress: progress.map(Arc::clone),
         };
-        let redactor = Redactor::new(spec, judge, envelope, self.gate.key_seed());
+        let gate = Arc::clone(&self.gate);
+        let make = move || Redactor::new(Arc::clone(&spec), judge.clone(), Arc::clone(&envelope), gate.key_seed());
+        let redactor = make();
+        let remake = progress.map(|_| Box::new(make) as Box<dyn Fn() -> Redactor<EntryJudge> + Send>);
         let media = match (lines, route.is_fhir()) {
             (true, true) => "application/fhir+ndjson",
             (true, false) => "application/x-ndjson",
             (false, true) => "application/fhir+json",
             (false, false) => "application/json",
         };
-        Ok(Filter { redactor: Some(redactor), notes, media: media.into() })
+        Ok(Filter { redactor: Some(redactor), remake, notes, media: media.into() })
     }
 
     /// The answer to a write is judged as a read by the same purpose, else it stays here.
@@ -284,7 +312,7 @@ impl Exchange {
             return Err(Problem::bad_gateway("content-type", detail).into());
         }
         let media = media.map_or("application/octet-stream".into(), Cow::Owned);
-        Ok(Filter { redactor: None, notes: Arc::default(), media })
+        Ok(Filter { redactor: None, remake: None, notes: Arc::default(), media })
     }
 
     /// `Location` of what was created, where ids are shown.
@@ -351,6 +379,8 @@ impl Exchange {
 /// How a body is filtered.
 pub(super) struct Filter {
     redactor: Option<Redactor<EntryJudge>>,
+    /// Another like it, for a further page.
+    remake: Option<Box<dyn Fn() -> Redactor<EntryJudge> + Send>>,
     notes: Arc<Mutex<Notes>>,
     media: Cow<'static, str>,
 }

@@ -127,6 +127,9 @@ impl Exchange {
             judgement: Arc::new(judgement),
             body,
             condition: None,
+            own: None,
+            first: None,
+            cursor: None,
         };
         let ids = (&general, ready.judgement.form_of_ids(resolved.action, resolved.route, &general, &view, self.now));
         let mut replaced = self.other_ids(&ready, resolved, ids).await?;
