@@ -82,4 +82,16 @@ pub struct Node {
     /// FHIR: the value here is a whole resource of its own (`contained`, `Bundle.entry.resource`), judged by its own
     /// `resourceType` against the surface's table of types.
     pub resource: bool,
+    /// An object here is what a sibling's value says it is (an extension by its `url`); `None`, and where none of the
+    /// cases fits: what this node says.
+    pub by: Option<By>,
+}
+
+/// Which node holds for an object, by the value of one of its own members.
+#[derive(Clone, Debug)]
+pub struct By {
+    /// The member, a string, by its exact name.
+    pub member: Box<str>,
+    /// Its value → the node of the whole object.
+    pub cases: Arc<HashMap<Box<str>, Arc<Node>>>,
 }

@@ -67,6 +67,22 @@ pub(super) struct Place {
     any: Option<u32>,
     /// What holds for a member that is not named.
     inherit: Option<u32>,
+    /// An object here is what a member of its own says it is.
+    pub(super) by: Option<Box<By>>,
+}
+
+/// Which place holds for an object, by the value of one of its members.
+#[derive(Clone, Debug)]
+pub(super) struct By {
+    pub(super) member: Box<str>,
+    cases: HashMap<Box<str>, u32>,
+}
+
+impl By {
+    /// The place for this value; `None`: the one that asks.
+    pub(super) fn case(&self, value: &str) -> Option<u32> {
+        self.cases.get(value).copied()
+    }
 }
 
 /// The places of one document or resource type.
@@ -92,6 +108,7 @@ static EMPTY: Place = Place {
     members: Vec::new(),
     any: None,
     inherit: None,
+    by: None,
 };
 
 impl Place {
@@ -306,6 +323,7 @@ impl<'a> Join<'a> {
             below = below.max(most);
             id
         });
+        let (by, most) = self.by(node, from_above);
         let leaf = members.is_empty() && any.is_none() && !node.resource;
         let whole = match act {
             Act::Clear => {
@@ -326,9 +344,24 @@ impl<'a> Join<'a> {
             members,
             any,
             inherit,
+            by,
         });
-        self.seen.insert(memo, (id, below.max(act)));
-        (id, below.max(act))
+        let revealed = below.max(act).max(most);
+        self.seen.insert(memo, (id, revealed));
+        (id, revealed)
+    }
+
+    /// The places of the cases, each in this node's stead, and the most revealing act in them.
+    fn by(&mut self, node: &Node, from_above: Option<Handed>) -> (Option<Box<By>>, Act) {
+        let Some(by) = &node.by else { return (None, Act::Walk) };
+        let mut most = Act::Walk;
+        let mut cases = HashMap::with_capacity(by.cases.len());
+        for (value, case) in by.cases.iter() {
+            let (id, revealed) = self.node(case, from_above);
+            most = most.max(revealed);
+            cases.insert(value.clone(), id);
+        }
+        (Some(Box::new(By { member: by.member.clone(), cases })), most)
     }
 }
 

@@ -187,7 +187,8 @@ async fn the_capability_statement_is_read_by_every_caller_and_by_no_stranger() {
 #[tokio::test]
 async fn a_client_is_told_of_what_is_no_route_in_its_own_language() {
     let stand = stand();
-    for (target, status) in [("/Group", 404), ("/Patient/p1/$everything", 404), ("/Condition?_summary=true", 400)] {
+    for (target, status) in [("/Parameters", 404), ("/Patient/p1/$everything", 404), ("/Condition?_summary=true", 400)]
+    {
         let answer = ask(&stand, CARE, target, CONDITIONS).await;
         assert_eq!((answer.status.as_u16(), stand.asked()), (status, 0), "{target}: {}", answer.body);
         assert_eq!(answer.headers["content-type"], "application/fhir+json", "{target}");

@@ -123,6 +123,8 @@ impl Walker {
             self.open_whole(Act::Withhold, slot, kind, ctx);
             return Ok(());
         };
+        let id = self.case(id, kind, from_here);
+        let slot = Slot::Place(id);
         let Some(tree) = self.tree() else { return Err(Fault::Finished) };
         let place = tree.place(id);
         let (act, whole, resource) = (place.act, place.whole, place.resource);
@@ -138,6 +140,16 @@ impl Walker {
             self.push(kind, id, false, fhir::Role::None);
         }
         Ok(())
+    }
+
+    /// The place of an object that one of its members says what it is; else the same.
+    fn case(&self, id: Option<u32>, kind: Kind, from_here: &[u8]) -> Option<u32> {
+        let by = match (self.tree(), kind) {
+            (Some(tree), Kind::Object) if self.resources => tree.place(id).by.as_deref(),
+            _ => None,
+        };
+        let told = by.and_then(|by| by.case(&slice::string_member(from_here, &by.member)?));
+        told.or(id)
     }
 
     fn skip_unknown(&mut self, kind: Kind, ctx: &mut Ctx<'_>) {
