@@ -161,7 +161,11 @@ impl Walker {
     /// The value that would begin now was too large to hold and goes.
     pub(in crate::redact) fn drop_resource(&mut self, ctx: &mut Ctx<'_>) {
         self.note(None, Form::Withheld, ctx.tally);
-        self.withhold(false, Some(Kind::Object), ctx);
+        let required = match (self.slot_now(), self.tree()) {
+            (Slot::Place(id), Some(tree)) => tree.place(id).required && !tree.place(id).resource,
+            _ => false,
+        };
+        self.withhold(required, Some(Kind::Object), ctx);
     }
 
     /// A container on the way to the entries: it is walked and stays, whatever the plan says of it.
