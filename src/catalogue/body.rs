@@ -40,7 +40,7 @@ pub fn carried(root: &Node, types: &Types, everything: Categories, body: &Value)
 
 /// The node that holds for this value, where one of its members says which.
 fn case<'n>(node: &'n Node, value: &Value) -> &'n Node {
-    let told = node.by.as_ref().and_then(|by| by.cases.get(value.get(by.member.as_ref())?.as_str()?));
+    let told = node.by.as_ref().and_then(|by| by.case(value.get(by.member())?.as_str()?));
     told.map_or(node, AsRef::as_ref)
 }
 

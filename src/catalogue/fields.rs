@@ -90,8 +90,38 @@ pub struct Node {
 /// Which node holds for an object, by the value of one of its own members.
 #[derive(Clone, Debug)]
 pub struct By {
-    /// The member, a string, by its exact name.
-    pub member: Box<str>,
-    /// Its value → the node of the whole object.
-    pub cases: Arc<HashMap<Box<str>, Arc<Node>>>,
+    member: Arc<str>,
+    /// By value, ascending.
+    cases: Arc<[Case]>,
+}
+
+type Case = (Arc<str>, Arc<Node>);
+
+impl By {
+    /// `member`: the member, a string, by its exact name; `cases`: its value → the node of the whole object.
+    pub fn new(member: &str, cases: impl IntoIterator<Item = (Arc<str>, Arc<Node>)>) -> By {
+        let mut cases: Vec<Case> = cases.into_iter().collect();
+        cases.sort_by(|(a, _), (b, _)| a.cmp(b));
+        By { member: member.into(), cases: cases.into() }
+    }
+
+    /// The member whose value tells.
+    pub fn member(&self) -> &str {
+        &self.member
+    }
+
+    /// The node for this value; `None`: no case is.
+    pub fn case(&self, value: &str) -> Option<&Arc<Node>> {
+        self.number(value).and_then(|at| self.cases.get(at)).map(|(_, node)| node)
+    }
+
+    /// The place of this value among the cases.
+    pub(crate) fn number(&self, value: &str) -> Option<usize> {
+        self.cases.binary_search_by(|(known, _)| (**known).cmp(value)).ok()
+    }
+
+    /// The nodes of the cases, in the order of their values.
+    pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.cases.iter().map(|(_, node)| node)
+    }
 }

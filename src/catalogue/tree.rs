@@ -108,7 +108,7 @@ pub(super) fn has_free_text(node: &Node) -> bool {
 /// Every node at and beneath this one, once: nodes are shared between many places of a tree.
 fn visit(node: &Node, seen: &mut HashSet<*const Node>, each: &mut impl FnMut(&Node)) {
     each(node);
-    let cases = node.by.iter().flat_map(|by| by.cases.values());
+    let cases = node.by.iter().flat_map(super::fields::By::nodes);
     for child in node.members.values().chain(&node.any).chain(cases) {
         if seen.insert(Arc::as_ptr(child)) {
             visit(child, seen, each);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use sekisho::catalogue::body::carried;
-use sekisho::catalogue::fields::{Meaning, Node};
+use sekisho::catalogue::fields::{By, Meaning, Node};
 use sekisho::catalogue::{Catalogue, Pointer, SearchKind, lookup};
 use sekisho::policy::Categories;
 use serde_json::json;
@@ -50,7 +50,7 @@ fn at<'c>(catalogue: &'c Catalogue, kind: &str, place: &str) -> (&'c Node, Optio
 }
 
 /// The extensions that may stand at a place, by url.
-fn extensions<'c>(catalogue: &'c Catalogue, kind: &str, place: &str) -> &'c sekisho::catalogue::fields::By {
+fn extensions<'c>(catalogue: &'c Catalogue, kind: &str, place: &str) -> &'c By {
     at(catalogue, kind, &format!("{place}/0")).0.by.as_ref().expect(place)
 }
 
@@ -60,7 +60,7 @@ fn each<'n>(node: &'n Arc<Node>, seen: &mut HashSet<*const Node>, visit: &mut im
         return;
     }
     visit(node);
-    let cases = node.by.iter().flat_map(|by| by.cases.values());
+    let cases = node.by.iter().flat_map(By::nodes);
     node.members.values().chain(&node.any).chain(cases).for_each(|child| each(child, seen, visit));
 }
 
@@ -159,8 +159,8 @@ fn a_shadow_stands_beside_every_value_that_can_be_clear() {
     let catalogue = fhir();
     for (kind, place) in [("Patient", "/_birthDate"), ("Observation", "/_status"), ("Patient", "/name/0/_family")] {
         let by = extensions(&catalogue, kind, &format!("{place}/extension"));
-        assert_eq!(&*by.member, "url");
-        assert!(by.cases.contains_key("http://hl7.org/fhir/StructureDefinition/data-absent-reason"), "{kind}{place}");
+        assert_eq!(by.member(), "url");
+        assert!(by.case("http://hl7.org/fhir/StructureDefinition/data-absent-reason").is_some(), "{kind}{place}");
         assert_eq!(at(&catalogue, kind, &format!("{place}/extension/0")).1, Some(Meaning::Everything));
     }
     // Beside an array each value has its place: it leaves whole or not at all.
@@ -174,7 +174,7 @@ fn an_extension_is_what_its_url_says_else_free_text() {
     let vocabulary = vocabulary();
     let kana = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation";
     let named = |kind: &str, place: &str, url: &str| {
-        extensions(&catalogue, kind, place).cases.get(url).and_then(|node| node.meaning)
+        extensions(&catalogue, kind, place).case(url).and_then(|node| node.meaning)
     };
     assert_eq!(
         named("Patient", "/name/0/extension", kana),
@@ -189,7 +189,7 @@ fn an_extension_is_what_its_url_says_else_free_text() {
         "http://hl7.org/fhir/StructureDefinition/patient-religion",
         "http://jpfhir.jp/fhir/core/Extension/StructureDefinition/JP_Patient_Race",
     ] {
-        assert!(!extensions(&catalogue, "Patient", "/extension").cases.contains_key(url), "{url}");
+        assert!(!extensions(&catalogue, "Patient", "/extension").case(url).is_some(), "{url}");
     }
     for place in ["/extension", "/modifierExtension", "/name/0/extension", "/contact/0/modifierExtension"] {
         assert_eq!(at(&catalogue, "Patient", &format!("{place}/0")).1, Some(Meaning::Everything), "{place}");

@@ -193,8 +193,8 @@ fn scalar(value: &Json, act: u8, at: At<'_>) -> Option<Json> {
 /// What holds for an object that one of its members says what it is.
 fn case<'n>(at: At<'n>, members: &[(String, Json)]) -> At<'n> {
     let by = at.node.and_then(|node| node.by.as_ref());
-    let told = by.and_then(|by| match members.iter().find(|(name, _)| **name == *by.member) {
-        Some((_, Json::Text(value))) => by.cases.get(value.as_str()),
+    let told = by.and_then(|by| match members.iter().find(|(name, _)| name == by.member()) {
+        Some((_, Json::Text(value))) => by.case(value),
         _ => None,
     });
     told.map_or(at, |node| At { node: Some(node), above: at.above })
@@ -213,7 +213,7 @@ fn below(at: At<'_>) -> u8 {
 
 /// The most revealing act at or below a place, whatever its members may say that it is.
 fn revealed(at: At<'_>) -> u8 {
-    let cases = at.node.and_then(|node| node.by.as_ref()).into_iter().flat_map(|by| by.cases.values());
+    let cases = at.node.and_then(|node| node.by.as_ref()).into_iter().flat_map(By::nodes);
     let cases = cases.map(|node| revealed(At { node: Some(node), above: at.above }));
     act(at.held(), &release()).max(below(at)).max(cases.max().unwrap_or(0))
 }
@@ -225,7 +225,7 @@ fn cut(node: &Node) -> bool {
         Some(Meaning::Everything) => true,
         _ => false,
     };
-    let cases = node.by.iter().flat_map(|by| by.cases.values());
+    let cases = node.by.iter().flat_map(By::nodes);
     own || node.resource || node.members.values().chain(&node.any).chain(cases).any(|child| cut(child))
 }
 
@@ -265,7 +265,7 @@ fn some_type(dice: &mut Dice, depth: usize) -> Node {
 fn some_cases(dice: &mut Dice, depth: usize, required: bool) -> By {
     let mut node = some_type(dice, depth);
     node.required = required;
-    By { member: "by".into(), cases: Arc::new([("known".into(), Arc::new(node))].into()) }
+    By::new("by", [("known".into(), Arc::new(node))])
 }
 
 fn some_resource(dice: &mut Dice, depth: usize, serial: &mut usize, root: bool) -> Json {

@@ -180,8 +180,7 @@ fn contained_resources_are_judged_by_their_own_type_and_unknown_ones_go() {
 fn extended() -> Types {
     let open = tree(&[("/url", node(Meaning::Open)), ("/valueCode", node(Meaning::Open))]);
     let gender = Arc::new(of(CLEAR));
-    let cases = [("urn:open".into(), open), ("urn:gender".into(), gender)].into();
-    let by = By { member: "url".into(), cases: Arc::new(cases) };
+    let by = By::new("url", [("urn:open".into(), open), ("urn:gender".into(), gender)]);
     let extension = Node { by: Some(by), ..of(WITHHELD) };
     let patient =
         tree(&[("/gender", of(CLEAR)), ("/extension/*", extension.clone()), ("/_gender/extension/*", extension)]);

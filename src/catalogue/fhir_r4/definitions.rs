@@ -1,6 +1,7 @@
 //! Which elements do types and data types have? Their lines, findable by path, before they become nodes.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::words::{Kind, Line, Says};
 use crate::catalogue::fields::Meaning;
@@ -25,7 +26,7 @@ pub(super) struct Definition {
 /// A data type of which one member's value tells what all of it is.
 pub(super) struct Told {
     pub(super) member: Box<str>,
-    pub(super) cases: Vec<(Box<str>, Meaning)>,
+    pub(super) cases: Vec<(Arc<str>, Meaning)>,
     pub(super) otherwise: Meaning,
 }
 

@@ -13,7 +13,7 @@ use crate::policy::reader::Table;
 
 /// One known extension.
 struct Known {
-    url: Box<str>,
+    url: Arc<str>,
     /// `None`: what the element is that carries it.
     is: Option<Meaning>,
     /// The only members of one that is open: what else it holds is unclassified.
@@ -88,24 +88,23 @@ impl Extensions {
     }
 
     fn element(&mut self, host: &str, own: Meaning) -> Arc<Node> {
-        let mut cases = HashMap::new();
+        let mut cases = Vec::new();
         for at in 0..self.known.len() {
             let Some(known) = self.known.get(at) else { continue };
             if !known.on.iter().any(|on| **on == *host || &**on == ANYWHERE) {
                 continue;
             }
-            let (url, is) = (known.url.clone(), known.is.unwrap_or(own));
+            let (url, is) = (Arc::clone(&known.url), known.is.unwrap_or(own));
             let node = match is {
                 Meaning::Open => open(&known.values),
                 // It could not be made coarser, or be a pseudonym, and still be what its url says.
                 Meaning::Category(_) => self.whole(is),
                 Meaning::Everything | Meaning::Count | Meaning::Link | Meaning::Never => continue,
             };
-            cases.insert(url, node);
+            cases.push((url, node));
         }
         let unknown = self.unknown();
-        let by = By { member: "url".into(), cases: Arc::new(cases) };
-        Arc::new(Node { by: Some(by), ..(*unknown).clone() })
+        Arc::new(Node { by: Some(By::new("url", cases)), ..(*unknown).clone() })
     }
 
     fn unknown(&mut self) -> Arc<Node> {

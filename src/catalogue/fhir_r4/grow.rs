@@ -83,14 +83,14 @@ impl<'d> Grow<'d> {
 
     /// One of its members says what all of it is.
     fn told(&mut self, definition: &Definition, told: &Told, key: &Object) -> Node {
-        let mut cases = HashMap::new();
+        let mut cases = Vec::new();
         for (value, own) in &told.cases {
             let key = Object { own: *own, ..key.clone() };
             let required = key.required;
             let node = Node { members: self.members(definition, &key), required, ..Node::default() };
-            cases.insert(value.clone(), Arc::new(node));
+            cases.push((Arc::clone(value), Arc::new(node)));
         }
-        let by = By { member: told.member.clone(), cases: Arc::new(cases) };
+        let by = By::new(&told.member, cases);
         let key = Object { own: told.otherwise, ..key.clone() };
         Node { members: self.members(definition, &key), required: key.required, by: Some(by), ..Node::default() }
     }

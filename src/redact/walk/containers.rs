@@ -148,7 +148,7 @@ impl Walker {
             (Some(tree), Kind::Object) if self.resources => tree.place(id).by.as_deref(),
             _ => None,
         };
-        let told = by.and_then(|by| by.case(&slice::string_member(from_here, &by.member)?));
+        let told = by.and_then(|by| by.case(&slice::string_member(from_here, by.member())?));
         told.or(id)
     }
 
