@@ -172,3 +172,44 @@ pub(super) fn meaning(line: &Line, own: Meaning) -> Meaning {
         Says::Is(meaning) => meaning,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test")]
+mod tests {
+    use super::*;
+    use crate::policy::reader::Text;
+
+    fn line(path: &str, kind: Kind) -> Line {
+        let path = Text { text: path.to_owned(), span: 0..0 };
+        Line { path, says: Says::Own, kind, generaliser: None, many: false, required: false, reference: false }
+    }
+
+    fn datatype(name: &str) -> Kind {
+        Kind::Datatype(name.into())
+    }
+
+    #[test]
+    fn what_can_contain_itself_is_found_and_so_is_what_contains_it() {
+        let mut definitions = Definitions::default();
+        for (name, inner) in
+            [("Reference", "Identifier"), ("Identifier", "Reference"), ("Note", "Reference"), ("Age", "Code")]
+        {
+            definitions.add(Definition::new(name, vec![line("inner", datatype(inner))], false));
+        }
+        definitions.add(Definition::new("Code", vec![line("code", Kind::Leaf)], false));
+        definitions.find_endless();
+        let endless = |name: &str| definitions.is_endless(definitions.named(name).unwrap());
+        assert!(["Reference", "Identifier", "Note"].into_iter().all(endless));
+        assert!(!["Age", "Code"].into_iter().any(endless));
+    }
+
+    #[test]
+    fn a_later_line_of_the_same_path_replaces_the_common_one() {
+        let lines =
+            vec![line("id", Kind::Leaf), line("id", Kind::Resource), line("a", Kind::Parts), line("a.b", Kind::Leaf)];
+        let definition = Definition::new("T", lines, true);
+        assert_eq!(definition.inside("").map(Line::name).collect::<Vec<_>>(), ["id", "a"]);
+        assert_eq!(definition.line("id").unwrap().kind, Kind::Resource);
+        assert_eq!(definition.inside("a").map(Line::name).collect::<Vec<_>>(), ["b"]);
+    }
+}

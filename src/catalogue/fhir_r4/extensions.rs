@@ -4,7 +4,7 @@
 //! URLs in it are named, so that they lead through the gate. Of one that is known, all of it is one thing: what the
 //! table says, or what the element is that carries it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::words::{Words, split};
@@ -25,7 +25,8 @@ struct Known {
 #[derive(Default)]
 pub(super) struct Extensions {
     known: Vec<Known>,
-    /// Which of them a type or data type can carry that is named in a table: host → numbers; else those of `Element`.
+    /// The types and data types that can carry some of them which others cannot.
+    hosts: HashSet<Box<str>>,
     made: HashMap<(Box<str>, Meaning), Arc<Node>>,
     unknown: Option<Arc<Node>>,
     whole: HashMap<Meaning, Arc<Node>>,
@@ -63,7 +64,8 @@ impl Extensions {
             let is = if said.text == "own" { None } else { words.meaning(&table, &said) };
             let values: Vec<Box<str>> =
                 table.texts("values").iter().flat_map(split).map(|name| name.text.into()).collect();
-            let on = table.texts("on").into_iter().map(|host| host.text.into()).collect();
+            let on: Vec<Box<str>> = table.texts("on").into_iter().map(|host| host.text.into()).collect();
+            extensions.hosts.extend(on.iter().cloned());
             if matches!(is, Some(Meaning::Open)) == values.is_empty() {
                 let message = "`values` names what is in an extension that is `open`, and in no other";
                 table.reader().fault(said.span, message, None);
@@ -76,7 +78,7 @@ impl Extensions {
 
     /// The node of an array of extensions of an element that is `own`, of a type or data type.
     pub(super) fn array(&mut self, host: &str, own: Meaning) -> Arc<Node> {
-        let host = if self.known.iter().any(|known| known.on.iter().any(|on| **on == *host)) { host } else { ANYWHERE };
+        let host = if self.hosts.contains(host) { host } else { ANYWHERE };
         let key = (Box::from(host), own);
         if let Some(made) = self.made.get(&key) {
             return Arc::clone(made);

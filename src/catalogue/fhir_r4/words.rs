@@ -127,3 +127,17 @@ pub(super) fn split(text: &Text) -> impl Iterator<Item = Text> {
         Text { text: word.to_owned(), span: start..start.saturating_add(word.len()) }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_told_where_it_stands_in_the_document() {
+        let document = "x = \"a  bc d\"";
+        let text = Text { text: "a  bc d".to_owned(), span: 4..13 };
+        let found: Vec<(String, Option<&str>)> =
+            split(&text).map(|word| (word.text.clone(), document.get(word.span))).collect();
+        assert_eq!(found, [("a", Some("a")), ("bc", Some("bc")), ("d", Some("d"))].map(|(w, s)| (w.to_owned(), s)));
+    }
+}
