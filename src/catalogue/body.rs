@@ -48,6 +48,12 @@ pub fn carried_at(root: &Node, types: &Types, everything: Categories, place: &Po
     walk.found
 }
 
+/// The node that holds for this value, where one of its members says which.
+fn case<'n>(node: &'n Node, value: &Value) -> &'n Node {
+    let told = node.by.as_ref().and_then(|by| by.case(value.get(by.member())?.as_str()?));
+    told.map_or(node, AsRef::as_ref)
+}
+
 /// Which categories lie at and beneath a place (a JSON Patch `path`, `from` or `test`)? `None`: not named, refuse.
 pub fn categories_at(root: &Node, everything: Categories, place: &Pointer) -> Option<Categories> {
     let (node, inherited) = tree::lookup(root, place)?;
@@ -75,6 +81,7 @@ impl Walk<'_> {
         if node.is_some_and(|node| node.resource) {
             return self.resource(value);
         }
+        let node = node.map(|node| case(node, value));
         let meaning = node.and_then(|node| node.meaning).or(inherited);
         match value {
             Value::Object(members) if !members.is_empty() => {

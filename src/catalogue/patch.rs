@@ -90,7 +90,7 @@ fn place(text: Option<&Value>) -> Result<Pointer, &'static str> {
 /// What lies at a place that is written. An object there may hold members that nobody named, which would be lost: whoever
 /// knows the record looks there ([`Patched::touched`]).
 fn written_at(root: &Node, everything: Categories, place: &Pointer, carried: &mut Carried) {
-    match tree::lookup(root, place) {
+    match tree::lookup(root, place).filter(|_| !told_elsewhere(root, place)) {
         Some((node, None)) if !node.resource && (!node.members.is_empty() || node.any.is_some()) => {
             carried.categories = carried.categories.or(tree::categories(node, everything));
         }
@@ -100,7 +100,7 @@ fn written_at(root: &Node, everything: Categories, place: &Pointer, carried: &mu
 
 /// What a read of a place finds out; one that nobody named, or where unnamed members may lie, is unclassified.
 fn read_at(root: &Node, everything: Categories, place: &Pointer, carried: &mut Carried) -> Categories {
-    let there = categories_at(root, everything, place);
+    let there = categories_at(root, everything, place).filter(|_| !told_elsewhere(root, place));
     match there {
         Some(categories) => carried.categories = carried.categories.or(categories),
         None => {
@@ -109,6 +109,16 @@ fn read_at(root: &Node, everything: Categories, place: &Pointer, carried: &mut C
         }
     }
     there.unwrap_or(Categories::NONE)
+}
+
+/// Whether what a place is depends on a value that the patch does not show (an extension's `url`).
+fn told_elsewhere(root: &Node, place: &Pointer) -> bool {
+    let mut node = Some(root);
+    place.steps().any(|step| {
+        let here = node.is_some_and(|node| node.by.is_some());
+        node = node.and_then(|node| tree::child(node, step));
+        here
+    })
 }
 
 fn touch(place: &Pointer, touched: &mut Vec<Box<str>>) {

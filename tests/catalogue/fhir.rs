@@ -32,8 +32,8 @@ fn what_is_no_route_is_none() {
     }
     for path in [
         "/",
-        "/Group/g-1",
-        "/Binary/b-1",
+        "/Parameters/p-1",
+        "/Nonsense/n-1",
         "/$export",
         "/_history",
         "/Patient/$match/x",
@@ -162,7 +162,6 @@ fn elements_mean_what_the_policy_says() {
         ("Patient", "/birthDate", "identity.birth-date"),
         ("Patient", "/address/0/line/0", "contact.address"),
         ("Patient", "/address/0/postalCode", "contact.postal-code"),
-        ("Patient", "/telecom/0/value", "contact.phone"),
         ("Patient", "/contact/0/name/family", "social.family"),
         ("Observation", "/valueQuantity/value", "health.exam-result"),
         ("Observation", "/effectiveDateTime", "health.exam-event"),
@@ -181,13 +180,11 @@ fn elements_mean_what_the_policy_says() {
         assert_eq!(meaning, vocabulary.category(category).map(Meaning::Category), "{kind}{place}");
     }
     for (kind, place) in [
-        ("Patient", "/extension"),
-        ("Patient", "/_birthDate"),
-        ("Patient", "/photo"),
-        ("Patient", "/name/0/extension"),
-        ("Condition", "/modifierExtension"),
-        ("Condition", "/implicitRules"),
-        ("CapabilityStatement", "/implementation"),
+        ("Patient", "/nonsense"),
+        ("Patient", "/name/0/nonsense"),
+        ("Condition", "/valueString"),
+        ("Observation", "/value"),
+        ("ResearchStudy", "/whyStopped"), // of a later version of the standard
     ] {
         let node = &catalogue.types().get(kind).expect(kind).node;
         assert!(lookup(node, &Pointer::parse(place).expect("a pointer")).is_none(), "{kind}{place}");
@@ -215,7 +212,7 @@ fn a_resource_within_a_resource_is_judged_by_its_own_type() {
         {"resourceType": "Patient", "gender": "female"},
     ]}));
     assert_eq!((found.categories, found.unclassified_count), (set(&["health.condition", "identity.gender"]), 0));
-    for stranger in [json!({"resourceType": "Binary", "data": "x"}), json!({"code": 1}), json!("x"), json!(null)] {
+    for stranger in [json!({"resourceType": "Nonsense", "data": "x"}), json!({"code": 1}), json!("x"), json!(null)] {
         assert_eq!(of(stranger.clone()).unclassified, ["/entry/*/resource"], "{stranger}");
     }
 }
@@ -249,25 +246,36 @@ fn a_surface_beside_rest_routes_is_one_api() {
 fn mistakes_in_a_fhir_document_are_told_at_their_place() {
     let text = Catalogue::fhir_r4_source().text;
     for (from, to, offending, message) in [
-        (
-            "[\"identity.name\", \"HumanName\"",
-            "[\"identity.name\", \"HumanNam\"",
-            "\"HumanNam\"",
-            "did you mean `HumanName`",
-        ),
+        ("identity.name HumanName", "identity.name HumanNam", "HumanNam", "did you mean `HumanName`"),
         ("category = \"health.condition\"", "category = \"health.conditon\"", "\"health.conditon\"", "did you mean"),
         ("subject = \"/subject/reference\"", "subject = \"/subjct/reference\"", "\"/subjct/reference\"", "no element"),
-        ("search.code = ", "search.\"code:in\" = ", "\"code:in\"", "no modifiers"),
+        ("code = \"token code\"", "\"code:in\" = \"token code\"", "\"code:in\"", "no modifiers"),
+        ("code = \"token code\"", "code = \"tokn code\"", "tokn", "did you mean `token`"),
+        ("code = \"token code\"", "code = \"token cod\"", "cod", "no element"),
+        ("> Encounter\"", "> Encountr\"", "Encountr", "did you mean `Encounter`"),
+        ("like:section", "like:sectoin", "\"section.section\"", "no parts to be like"),
+        (
+            "participant = \"parts many\"",
+            "participants = \"parts many\"",
+            "\"participant.role\"",
+            "`participant` has no `parts`",
+        ),
         ("subject-class = \"patient\"", "subject-class = \"patent\"", "\"patent\"", "did you mean `patient`"),
         ("surface = \"fhir-r4\"", "surface = \"fhir-r4\"\nbase = \"fhir/\"", "\"fhir/\"", "a path such as"),
         (
-            "elements.resourceType = []\nelements.issue",
-            "elements.text = [\"free-text\"]\nelements.issue",
-            "OperationOutcome",
+            "\"identity.number reference\"\nmeta = \"Meta\"",
+            "\"open\"\nmeta = \"open\"",
+            "SubstancePolymer",
             "here is none",
         ),
-        ("[bundle]", "[bundles]", "[bundles]", "unknown key"),
+        ("[type.Bundle]", "[typo.Bundle]", "typo", "unknown key"),
         ("subject = \"/id\"", "subjekt = \"/id\"", "subjekt", "did you mean `subject`"),
+        (
+            "is = \"open\"\non = [\"Element\"]\nvalues = [\"valueCode\"]",
+            "is = \"open\"\non = [\"Element\"]",
+            "\"open\"",
+            "names what is in",
+        ),
     ] {
         assert!(text.contains(from), "{from}");
         let Err(faults) = super::read(&text.replacen(from, to, 1)) else { panic!("`{to}` is taken") };
@@ -288,16 +296,4 @@ fn a_base_path_moves_every_route_and_its_subject() {
     let SubjectAt::Target(named) = found.subject else { panic!("no subject") };
     assert_eq!(named.id, "p-1");
     assert!(catalogue.resolve("GET", "/Patient/p-1", None).is_err());
-}
-
-#[test]
-fn every_element_of_every_type_is_one_of_the_standards() {
-    let Ok(path) = std::env::var("SEKISHO_FHIR_SCHEMA") else { return }; // fhir.schema.json of R4, where it is to be had
-    let schema: serde_json::Value = serde_json::from_slice(&std::fs::read(path).expect("the schema")).expect("json");
-    for (kind, known) in fhir().types() {
-        let properties = schema["definitions"][kind.as_ref()]["properties"].as_object().expect(kind);
-        for name in known.node.members.keys() {
-            assert!(properties.contains_key(name.as_ref()), "{kind}.{name}");
-        }
-    }
 }

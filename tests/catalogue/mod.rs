@@ -2,6 +2,7 @@
 
 mod documents;
 mod fhir;
+mod fhir_whole;
 #[cfg(feature = "demo")]
 mod samples;
 mod search;

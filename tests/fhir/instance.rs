@@ -88,9 +88,15 @@ async fn everything_of_a_person_is_what_each_type_shows_of_him() {
     let refused = ask(&stand, MONEY, "/Patient/p1/$everything?_type=Invoice,Condition", &record()).await;
     assert_eq!((refused.status.as_u16(), stand.asked() - asked), (403, 0), "{}", refused.body);
     assert!(refused.body.contains("`_type`"), "{}", refused.body);
-    for parameter in
-        ["_type=Binary", "_type=", "_type=Invoice&_type=Invoice", "_since=2020", "start=2020", "end=2021", "_list=x"]
-    {
+    for parameter in [
+        "_type=Parameters",
+        "_type=",
+        "_type=Invoice&_type=Invoice",
+        "_since=2020",
+        "start=2020",
+        "end=2021",
+        "_list=x",
+    ] {
         let refused = ask(&stand, CARE, &format!("/Patient/p1/$everything?{parameter}"), &record()).await;
         assert_eq!((refused.status.as_u16(), stand.asked() - asked), (400, 0), "{parameter}: {}", refused.body);
     }

@@ -190,12 +190,8 @@ async fn what_is_included_is_judged_by_its_own_type_and_person() {
         [("Condition".into(), "c1".into()), ("Patient".into(), "p1".into())],
         "another's came along"
     );
-    let role =
-        json!({"resourceType": "PractitionerRole", "id": "r1", "practitioner": {"reference": "Practitioner/d1"}});
-    let text =
-        bundle(&[role, json!({"resourceType": "Practitioner", "id": "d1", "name": [{"text": "D"}]})]).to_string();
-    let answer = ask(&stand, CARE, "/PractitionerRole?_include=PractitionerRole:practitioner", &text).await;
-    assert_eq!(kinds(&answer), [("PractitionerRole".into(), "r1".into()), ("Practitioner".into(), "d1".into())]);
+    let answer = ask(&stand, CARE, "/Condition?patient=p1&_include=Condition:asserter:Practitioner", &text).await;
+    assert_eq!(kinds(&answer), [("Condition".into(), "c1".into()), ("Practitioner".into(), "d1".into())]);
 }
 
 /// What a person objects to cannot be asked of him: an outsider learns no more than of an unknown id, and of a list he is

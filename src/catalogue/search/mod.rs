@@ -141,7 +141,7 @@ impl<'c> Guard<'c> {
             "_elements" => self.elements(&parameter.value),
             "_summary" => self.summary(&parameter.value),
             "_pretty" => self.only("_pretty", &parameter.value, &["true", "false"]),
-            "_format" => self.only("_format", &parameter.value, &super::fhir_r4::FORMATS),
+            "_format" => self.only("_format", &parameter.value, &super::fhir_r4::routes::FORMATS),
             _ if self.route.page_name(name).is_some() => self.page(part, parameter),
             _ if search => self.filter(part, parameter),
             _ => Err(unknown(name)),

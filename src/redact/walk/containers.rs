@@ -123,6 +123,8 @@ impl Walker {
             self.open_whole(Act::Withhold, slot, kind, ctx);
             return Ok(());
         };
+        let id = self.case(id, kind, from_here);
+        let slot = Slot::Place(id);
         let Some(tree) = self.tree() else { return Err(Fault::Finished) };
         let place = tree.place(id);
         let (act, whole, resource) = (place.act, place.whole, place.resource);
@@ -140,6 +142,16 @@ impl Walker {
         Ok(())
     }
 
+    /// The place of an object that one of its members says what it is; else the same.
+    fn case(&self, id: Option<u32>, kind: Kind, from_here: &[u8]) -> Option<u32> {
+        let by = match (self.tree(), kind) {
+            (Some(tree), Kind::Object) if self.resources => tree.place(id).by.as_deref(),
+            _ => None,
+        };
+        let told = by.and_then(|by| by.case(&slice::string_member(from_here, by.member())?));
+        told.or(id)
+    }
+
     fn skip_unknown(&mut self, kind: Kind, ctx: &mut Ctx<'_>) {
         self.note(None, Form::Withheld, ctx.tally);
         self.withhold(false, Some(kind), ctx);
@@ -149,7 +161,11 @@ impl Walker {
     /// The value that would begin now was too large to hold and goes.
     pub(in crate::redact) fn drop_resource(&mut self, ctx: &mut Ctx<'_>) {
         self.note(None, Form::Withheld, ctx.tally);
-        self.withhold(false, Some(Kind::Object), ctx);
+        let required = match (self.slot_now(), self.tree()) {
+            (Slot::Place(id), Some(tree)) => tree.place(id).required && !tree.place(id).resource,
+            _ => false,
+        };
+        self.withhold(required, Some(Kind::Object), ctx);
     }
 
     /// A container on the way to the entries: it is walked and stays, whatever the plan says of it.
