@@ -203,7 +203,7 @@ def requests():
     read = f"/Patient/{EXAMINED}"
     for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"]:
         refused(CARE, read, 405, method, "-X", method)
-    for path in [f"{read}/$everything", f"{read}/_history", "/$export", "/Binary/x", "/Group", "/$match/x", "/"]:
+    for path in [f"{read}/$everything", f"{read}/_history", "/$export", "/Parameters/x", "/Bundle", "/$match/x", "/"]:
         refused(CARE, path, 404, path)
     refused(CARE, "/Patient/_search", 405, "a search by POST", "-d", "name=Dummett")
     for query in [

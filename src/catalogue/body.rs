@@ -38,6 +38,22 @@ pub fn carried(root: &Node, types: &Types, everything: Categories, body: &Value)
     walk.found
 }
 
+/// The same of a value that is to lie, or lies, at this place of a body.
+pub fn carried_at(root: &Node, types: &Types, everything: Categories, place: &Pointer, value: &Value) -> Carried {
+    let mut walk = Walk { types, everything, found: Carried::default(), path: place.to_string() };
+    match tree::lookup(root, place) {
+        Some((node, inherited)) => walk.value(Some(node), inherited, value),
+        None => walk.unclassified(),
+    }
+    walk.found
+}
+
+/// The node that holds for this value, where one of its members says which.
+fn case<'n>(node: &'n Node, value: &Value) -> &'n Node {
+    let told = node.by.as_ref().and_then(|by| by.case(value.get(by.member())?.as_str()?));
+    told.map_or(node, AsRef::as_ref)
+}
+
 /// Which categories lie at and beneath a place (a JSON Patch `path`, `from` or `test`)? `None`: not named, refuse.
 pub fn categories_at(root: &Node, everything: Categories, place: &Pointer) -> Option<Categories> {
     let (node, inherited) = tree::lookup(root, place)?;
@@ -65,6 +81,7 @@ impl Walk<'_> {
         if node.is_some_and(|node| node.resource) {
             return self.resource(value);
         }
+        let node = node.map(|node| case(node, value));
         let meaning = node.and_then(|node| node.meaning).or(inherited);
         match value {
             Value::Object(members) if !members.is_empty() => {

@@ -82,4 +82,46 @@ pub struct Node {
     /// FHIR: the value here is a whole resource of its own (`contained`, `Bundle.entry.resource`), judged by its own
     /// `resourceType` against the surface's table of types.
     pub resource: bool,
+    /// An object here is what a sibling's value says it is (an extension by its `url`); `None`, and where none of the
+    /// cases fits: what this node says.
+    pub by: Option<By>,
+}
+
+/// Which node holds for an object, by the value of one of its own members.
+#[derive(Clone, Debug)]
+pub struct By {
+    member: Arc<str>,
+    /// By value, ascending.
+    cases: Arc<[Case]>,
+}
+
+type Case = (Arc<str>, Arc<Node>);
+
+impl By {
+    /// `member`: the member, a string, by its exact name; `cases`: its value → the node of the whole object.
+    pub fn new(member: &str, cases: impl IntoIterator<Item = (Arc<str>, Arc<Node>)>) -> By {
+        let mut cases: Vec<Case> = cases.into_iter().collect();
+        cases.sort_by(|(a, _), (b, _)| a.cmp(b));
+        By { member: member.into(), cases: cases.into() }
+    }
+
+    /// The member whose value tells.
+    pub fn member(&self) -> &str {
+        &self.member
+    }
+
+    /// The node for this value; `None`: no case is.
+    pub fn case(&self, value: &str) -> Option<&Arc<Node>> {
+        self.number(value).and_then(|at| self.cases.get(at)).map(|(_, node)| node)
+    }
+
+    /// The place of this value among the cases.
+    pub(crate) fn number(&self, value: &str) -> Option<usize> {
+        self.cases.binary_search_by(|(known, _)| (**known).cmp(value)).ok()
+    }
+
+    /// The nodes of the cases, in the order of their values.
+    pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.cases.iter().map(|(_, node)| node)
+    }
 }

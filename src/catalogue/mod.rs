@@ -11,10 +11,12 @@ pub mod body;
 mod check;
 mod fhir_r4;
 pub mod fields;
+pub mod patch;
 mod pointer;
 mod resolve;
 mod rest;
 mod route;
+mod search;
 mod sort;
 mod target;
 mod tree;
@@ -23,11 +25,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::policy::reader::{Reader, Table};
-use crate::policy::{Faults, Source, Vocabulary};
+use crate::policy::{Categories, Faults, Source, Vocabulary};
 
+pub use fhir_r4::search::{SearchKind, SearchParameter, SearchParameters};
 pub use pointer::{Pointer, SUBJECT_BYTES_MAX, SubjectPath, is_subject_id};
 pub use resolve::{NamedId, PARAMETER_NAME_BYTES_MAX, Part, Resolved, SubjectAt, Unresolved};
 pub use route::{Cells, Certified, Existence, Route, Shape};
+pub use search::{Charge, ParameterFault};
 pub use target::{BadTarget, PARAMETERS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX};
 pub use tree::{categories as categories_of, lookup};
 
@@ -41,6 +45,14 @@ pub struct ResourceType {
     pub node: Arc<fields::Node>,
     /// Where a resource of it names its subject; `None`: it is about no one.
     pub subject: Option<SubjectPath>,
+    /// What it can be searched by.
+    pub parameters: SearchParameters,
+    /// All categories that a resource of it can carry.
+    pub categories: Categories,
+    /// What it tells of a person that there is a record of it; see [`Route::told_by_type`].
+    pub told_by_type: Categories,
+    /// Records of it have ids, and routes, of their own.
+    pub own: bool,
 }
 
 /// The compiled-in FHIR R4 surface.
@@ -54,6 +66,8 @@ pub struct Catalogue {
     paths: matchit::Router<usize>,
     groups: Vec<(String, Vec<usize>)>,
     types: Types,
+    /// FHIR: what an id is.
+    ids: Categories,
 }
 
 impl Catalogue {

@@ -12,6 +12,7 @@ use crate::policy::{Action, Categories};
 use super::Catalogue;
 use super::pointer::PERSON;
 use super::route::{Param, Route};
+use super::search::{self, Asked, Charge, ParameterFault};
 use super::target::{self, BadTarget, Parameter, Segment};
 
 /// A request that the catalogue knows. No `Debug`: the subject is in it.
@@ -31,8 +32,12 @@ pub struct Resolved<'c> {
     /// The ids in the path that are not the subject's (`/donors/{donor}/exams/{exam}`: the exam's; `/Condition/{id}`): they
     /// may be pseudonyms too.
     pub ids: Vec<NamedId>,
-    /// Where page numbers, sizes and cursors stand in the raw query.
-    pub pages: Vec<Range<usize>>,
+    /// Where page numbers, sizes and cursors stand.
+    pub pages: Vec<(Part, Range<usize>)>,
+    /// What each parameter filters and sorts on: [`Resolved::query_categories`], one by one.
+    pub charges: Vec<Charge>,
+    /// FHIR: types whose records the answer may hold beside the route's own; their categories are asked for too.
+    pub included: Vec<Box<str>>,
 }
 
 /// Where the subject of a request is found.
@@ -44,6 +49,8 @@ pub enum SubjectAt {
     Body,
     /// In each entry of the answer, at [`Route::entry_subject`]; on one record, the record is the entry.
     Entries,
+    /// The record that a write changes, as the backend has it: FHIR, where the path names a record and no person.
+    Stored,
     /// The caller himself.
     Caller,
     /// Nobody: practitioners, medications, certified datasets.
@@ -69,6 +76,8 @@ pub enum Part {
     Path,
     /// The query, without its `?`.
     Query,
+    /// The body, where it is a form.
+    Form,
 }
 
 /// Why a request is not taken up.
@@ -88,6 +97,13 @@ pub enum Unresolved {
         /// Its name for the caller: at most [`PARAMETER_NAME_BYTES_MAX`] bytes.
         name: String,
     },
+    /// A query parameter that the catalogue knows, and not so: 400.
+    Parameter {
+        /// Its name for the caller, as above.
+        name: String,
+        /// What is wrong with it.
+        why: ParameterFault,
+    },
 }
 
 /// The longest name of an unknown parameter that is told back.
@@ -106,6 +122,7 @@ impl std::fmt::Display for Unresolved {
             Unresolved::MethodNotAllowed { allow } => write!(f, "the route takes only {allow}"),
             Unresolved::BadTarget(why) => why.fmt(f),
             Unresolved::UnknownParameter { name } => write!(f, "unknown query parameter `{name}`"),
+            Unresolved::Parameter { name, why } => write!(f, "query parameter `{name}`: {}", why.detail()),
         }
     }
 }
@@ -118,6 +135,21 @@ impl Catalogue {
     /// # Errors
     /// See [`Unresolved`]; the first that fails in the order of the module.
     pub fn resolve(&self, method: &str, path: &str, query: Option<&str>) -> Result<Resolved<'_>, Unresolved> {
+        self.resolve_form(method, path, query, None)
+    }
+
+    /// The same with the body of a request that may hold parameters too ([`Route::takes_form`]): those of the query and of
+    /// the form count together, as they do at the backend.
+    ///
+    /// # Errors
+    /// As [`Catalogue::resolve`].
+    pub fn resolve_form(
+        &self,
+        method: &str,
+        path: &str,
+        query: Option<&str>,
+        form: Option<&str>,
+    ) -> Result<Resolved<'_>, Unresolved> {
         let segments = target::segments(path)?;
         let routes = self.routes_at(path).ok_or(Unresolved::NotFound)?;
         let judged_as = if method == "HEAD" { "GET" } else { method };
@@ -126,17 +158,32 @@ impl Catalogue {
             Some((*route, *action))
         });
         let Some((route, action)) = found else { return Err(not_allowed(&routes)) };
-        let parameters = target::parameters(query.unwrap_or(""))?;
-        let asked_of = Query::read(route, &parameters)?;
+        let in_query = target::parameters(query.unwrap_or(""), target::QUERY_BYTES_MAX)?;
+        let in_form = target::parameters(form.unwrap_or(""), target::FORM_BYTES_MAX)?;
+        if !in_form.is_empty() && !route.takes_form() {
+            return Err(BadTarget::TooLong.into());
+        }
+        let in_form = in_form.into_iter().map(|parameter| (Part::Form, parameter));
+        let parameters: Vec<_> =
+            in_query.into_iter().map(|parameter| (Part::Query, parameter)).chain(in_form).collect();
+        let kind = route.resource_type.as_deref().filter(|kind| self.types.get(*kind).is_some_and(|known| known.own));
+        let asked_of = match kind {
+            Some(kind) => search::read(self, route, kind, &parameters)?,
+            None => Query::read(route, &parameters)?,
+        };
         let subject = route.locate_subject(action, &segments, asked_of.subject)?;
+        let brought = asked_of.included.iter().filter_map(|kind| self.types.get(kind));
+        let asked = brought.fold(route.asked(action), |set, known| set.or(known.categories));
         Ok(Resolved {
             route,
             action,
             subject,
-            asked: route.asked(action),
-            query_categories: asked_of.categories,
+            asked,
+            query_categories: asked_of.charges.iter().fold(Categories::NONE, |set, charge| set.or(charge.categories)),
             ids: route.other_ids(&segments)?,
             pages: asked_of.pages,
+            charges: asked_of.charges,
+            included: asked_of.included,
         })
     }
 }
@@ -153,42 +200,46 @@ fn not_allowed(routes: &[&Route]) -> Unresolved {
     Unresolved::MethodNotAllowed { allow: methods.join(", ") }
 }
 
-/// What the query asks of a route.
-struct Query {
-    categories: Categories,
-    pages: Vec<Range<usize>>,
-    subject: Option<NamedId>,
-}
+/// Reads the query of a route whose parameters are named one by one.
+struct Query;
 
 impl Query {
-    fn read(route: &Route, parameters: &[Parameter<'_>]) -> Result<Query, Unresolved> {
-        let mut query = Query { categories: Categories::NONE, pages: Vec::new(), subject: None };
+    fn read(route: &Route, parameters: &[(Part, Parameter<'_>)]) -> Result<Asked, Unresolved> {
+        let mut asked = Asked::default();
         let mut seen: Vec<&str> = Vec::new();
-        for parameter in parameters {
+        for (part, parameter) in parameters {
             let name = parameter.name.as_ref();
             let param = route.query.get(name).ok_or_else(|| unknown(name))?;
             if seen.contains(&name) && !matches!(param, Param::Filter(_)) {
                 return Err(BadTarget::Doubled.into());
             }
             seen.push(name);
-            query.take(route, param, parameter)?;
+            Query::take(&mut asked, route, param, (*part, parameter))?;
         }
-        Ok(query)
+        Ok(asked)
     }
 
-    fn take(&mut self, route: &Route, param: &Param, parameter: &Parameter<'_>) -> Result<(), BadTarget> {
+    fn take(
+        asked: &mut Asked,
+        route: &Route,
+        param: &Param,
+        (part, parameter): (Part, &Parameter<'_>),
+    ) -> Result<(), BadTarget> {
+        let mut charge = |categories| {
+            let parameter = shown(&parameter.name);
+            asked.charges.push(Charge { parameter, categories });
+        };
         match param {
-            Param::Filter(categories) => self.categories = self.categories.or(*categories),
+            Param::Filter(categories) => charge(*categories),
             Param::Free => {}
             Param::Page => {
                 target::page(&parameter.value)?;
-                self.pages.push(parameter.raw.clone());
+                asked.pages.push((part, parameter.raw.clone()));
             }
             Param::Sort(fields) => {
                 for field in parameter.value.split(',') {
                     let name = field.strip_prefix(['-', '+', ' ']).unwrap_or(field);
-                    let categories = fields.get(name).ok_or(BadTarget::SortField)?;
-                    self.categories = self.categories.or(*categories);
+                    charge(*fields.get(name).ok_or(BadTarget::SortField)?);
                 }
             }
             Param::Only(values) => {
@@ -197,19 +248,24 @@ impl Query {
                 }
             }
             Param::Subject => {
-                if self.subject.is_some() {
+                if asked.subject.is_some() {
                     return Err(BadTarget::Doubled);
                 }
-                self.subject = Some(route.subject_in_query(parameter)?);
+                asked.subject = Some(route.subject_in(part, parameter)?);
             }
         }
         Ok(())
     }
 }
 
-fn unknown(name: &str) -> Unresolved {
+pub(super) fn unknown(name: &str) -> Unresolved {
+    Unresolved::UnknownParameter { name: shown(name) }
+}
+
+/// A parameter's name as it is told back.
+pub(super) fn shown(name: &str) -> String {
     let end = name.floor_char_boundary(PARAMETER_NAME_BYTES_MAX);
-    Unresolved::UnknownParameter { name: name.get(..end).unwrap_or("").to_owned() }
+    name.get(..end).unwrap_or("").to_owned()
 }
 
 impl Route {
@@ -224,7 +280,7 @@ impl Route {
         }
     }
 
-    fn subject_in_query(&self, parameter: &Parameter<'_>) -> Result<NamedId, BadTarget> {
+    pub(super) fn subject_in(&self, part: Part, parameter: &Parameter<'_>) -> Result<NamedId, BadTarget> {
         if parameter.raw_value.contains('+') {
             return Err(BadTarget::SubjectId); // a blank to some, a plus to others
         }
@@ -237,7 +293,7 @@ impl Route {
             false if parameter.raw_value.ends_with(id) => parameter.raw.end.saturating_sub(id.len())..parameter.raw.end,
             false => return Err(BadTarget::NeedlessEncoding),
         };
-        Ok(NamedId { id: id.to_owned(), part: Part::Query, raw })
+        Ok(NamedId { id: id.to_owned(), part, raw })
     }
 
     fn check_id<'v>(&self, id: &'v str) -> Result<&'v str, BadTarget> {
@@ -263,6 +319,9 @@ impl Route {
         }
         if spec.none {
             return Ok(SubjectAt::NoOne);
+        }
+        if spec.stored {
+            return Ok(SubjectAt::Stored);
         }
         let optional = spec.query.is_empty() || spec.query_optional;
         match action {

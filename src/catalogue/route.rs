@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::policy::{Action, Categories, Dataset};
 
-use super::fields::Node;
+use super::fhir_r4::instance::EVERYTHING;
+use super::fields::{Meaning, Node};
 use super::pointer::{Pointer, SubjectPath};
 
 /// How a released body is laid out.
@@ -81,6 +82,8 @@ pub(super) struct SubjectSpec {
     /// A search without such a parameter is allowed; the entries then tell.
     pub(super) query_optional: bool,
     pub(super) body: Option<SubjectPath>,
+    /// The backend's own record of that id tells: it is read before it is changed.
+    pub(super) stored: bool,
     pub(super) entry: Option<SubjectPath>,
     /// The caller himself.
     pub(super) caller: bool,
@@ -108,6 +111,7 @@ pub(super) enum Param {
 }
 
 /// One route: path template, methods, and what goes out and in.
+#[derive(Clone)]
 pub struct Route {
     pub(super) id: Box<str>,
     pub(super) template: Box<str>,
@@ -215,6 +219,41 @@ impl Route {
     /// What the query parameters can do, by name; what a help page shows.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
         self.query.keys().map(AsRef::as_ref)
+    }
+
+    /// The name of a parameter that says which page, or how large; `None`: it does not.
+    pub(super) fn page_name(&self, name: &str) -> Option<&str> {
+        self.query.get_key_value(name).filter(|(_, param)| **param == Param::Page).map(|(name, _)| name.as_ref())
+    }
+
+    /// Whether this parameter says which page, or how large.
+    pub fn is_page_parameter(&self, name: &str) -> bool {
+        self.page_name(name).is_some()
+    }
+
+    /// Whether a member `next` of the answer's root is a link, by which a list goes on.
+    pub fn next_link(&self) -> bool {
+        self.root.members.get("next").is_some_and(|node| node.meaning == Some(Meaning::Link))
+    }
+
+    /// FHIR: whether it is a search, which may filter and sort.
+    pub(super) fn is_search(&self) -> bool {
+        self.fhir && self.methods().any(|(_, action)| action == Action::Search)
+    }
+
+    /// FHIR: whether it writes a record that has an id, so that the record there is looked at first.
+    pub fn changes_record(&self) -> bool {
+        self.fhir && self.methods().any(|(_, action)| matches!(action, Action::Update | Action::Delete))
+    }
+
+    /// FHIR: whether it is all that is a person's, of every type.
+    pub fn is_everything(&self) -> bool {
+        self.fhir && self.template.rsplit('/').next() == Some(EVERYTHING)
+    }
+
+    /// Whether a request's parameters may stand in its body, as a form (`POST /Type/_search`).
+    pub fn takes_form(&self) -> bool {
+        self.is_search() && self.methods().any(|(method, _)| method == "POST")
     }
 
     /// What free text in a request body counts as: all that answers or bodies of this route can carry.

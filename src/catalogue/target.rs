@@ -89,6 +89,8 @@ impl std::error::Error for BadTarget {}
 pub const PATH_BYTES_MAX: usize = 4096;
 /// The longest query.
 pub const QUERY_BYTES_MAX: usize = 8192;
+/// The longest form in a body.
+pub(super) const FORM_BYTES_MAX: usize = 64 << 10;
 /// The most parameters.
 pub const PARAMETERS_MAX: usize = 64;
 
@@ -143,9 +145,9 @@ fn segment(raw: &str) -> Result<Cow<'_, str>, BadTarget> {
     decode(raw)
 }
 
-/// The parameters of a query, in order; empty pieces (`a=1&`) count as none.
-pub(super) fn parameters(query: &str) -> Result<Vec<Parameter<'_>>, BadTarget> {
-    if query.len() > QUERY_BYTES_MAX {
+/// The parameters of a query or a form, in order; empty pieces (`a=1&`) count as none.
+pub(super) fn parameters(query: &str, bytes_max: usize) -> Result<Vec<Parameter<'_>>, BadTarget> {
+    if query.len() > bytes_max {
         return Err(BadTarget::TooLong);
     }
     if query.contains(';') {
@@ -280,16 +282,16 @@ mod tests {
             ("a[]=1", BadTarget::Byte),
             ("a=\"b\"", BadTarget::Byte),
         ] {
-            assert_eq!(parameters(query).err(), Some(why), "{query}");
+            assert_eq!(parameters(query, QUERY_BYTES_MAX).err(), Some(why), "{query}");
         }
         let many = "a=1&".repeat(PARAMETERS_MAX + 1);
-        assert_eq!(parameters(&many).err(), Some(BadTarget::TooLong));
+        assert_eq!(parameters(&many, QUERY_BYTES_MAX).err(), Some(BadTarget::TooLong));
     }
 
     #[test]
     fn the_raw_place_of_a_value_is_the_value() {
         let query = "&page=2&name=%E4%BD%90+%E8%97%A4&flag";
-        let found = parameters(query).unwrap();
+        let found = parameters(query, QUERY_BYTES_MAX).unwrap();
         let raw: Vec<_> = found.iter().map(|p| &query[p.raw.clone()]).collect();
         assert_eq!(raw, ["2", "%E4%BD%90+%E8%97%A4", ""]);
         assert_eq!(found[1].value, "佐 藤");

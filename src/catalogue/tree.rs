@@ -1,6 +1,6 @@
 //! How does a list of pointers become the tree of [`Node`]s? And which categories lie beneath a place of it?
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::policy::{Categories, Vocabulary};
@@ -87,19 +87,33 @@ pub(super) const WORDS: [&str; 5] = ["free-text", "open", "count", "link", "neve
 
 /// Every category at this node and beneath it; `everything` is what free text counts as.
 pub fn categories(node: &Node, everything: Categories) -> Categories {
-    let own = match node.meaning {
-        Some(Meaning::Category(category)) => category.only(),
-        Some(Meaning::Everything) => everything,
-        Some(Meaning::Open | Meaning::Count | Meaning::Link | Meaning::Never) | None => Categories::NONE,
-    };
-    let inner = node.members.values().chain(&node.any);
-    inner.fold(own, |set, child| set.or(categories(child, everything)))
+    let mut set = Categories::NONE;
+    visit(node, &mut HashSet::new(), &mut |node| {
+        set = set.or(match node.meaning {
+            Some(Meaning::Category(category)) => category.only(),
+            Some(Meaning::Everything) => everything,
+            Some(Meaning::Open | Meaning::Count | Meaning::Link | Meaning::Never) | None => Categories::NONE,
+        });
+    });
+    set
 }
 
 /// Whether free text lies at this node or beneath it.
 pub(super) fn has_free_text(node: &Node) -> bool {
-    node.meaning == Some(Meaning::Everything)
-        || node.members.values().chain(&node.any).any(|child| has_free_text(child))
+    let mut found = false;
+    visit(node, &mut HashSet::new(), &mut |node| found |= node.meaning == Some(Meaning::Everything));
+    found
+}
+
+/// Every node at and beneath this one, once: nodes are shared between many places of a tree.
+fn visit(node: &Node, seen: &mut HashSet<*const Node>, each: &mut impl FnMut(&Node)) {
+    each(node);
+    let cases = node.by.iter().flat_map(super::fields::By::nodes);
+    for child in node.members.values().chain(&node.any).chain(cases) {
+        if seen.insert(Arc::as_ptr(child)) {
+            visit(child, seen, each);
+        }
+    }
 }
 
 /// The node of a place, and what it inherits from the nodes above it. `None`: the tree does not name the place.

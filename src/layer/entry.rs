@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::judgement::{Judgement, Whose};
 use super::layout::{Means, PlanKey, Side};
-use crate::catalogue::{Catalogue, Route};
+use super::paging::Progress;
+use crate::catalogue::{Catalogue, Route, Shape};
 use crate::decision::{Permit, Refusal};
 use crate::policy::{Action, Categories, Form, Release};
 use crate::redact::{Entry, Judge, LinkRewriter, Plan, Pseudonymiser, Spec, Verdict};
@@ -37,6 +38,7 @@ pub(super) enum Settled {
 }
 
 /// Judges entries; see the module.
+#[derive(Clone)]
 pub(super) struct EntryJudge {
     pub(super) judgement: Arc<Judgement>,
     pub(super) spec: Arc<Spec>,
@@ -45,15 +47,19 @@ pub(super) struct EntryJudge {
     pub(super) notes: Arc<Mutex<Notes>>,
     /// What is asked of each entry: read or search, and all that an answer can carry.
     pub(super) asked: (Action, Categories),
+    /// Of a list that is filled from several pages.
+    pub(super) progress: Option<Arc<Mutex<Progress>>>,
 }
 
 impl Judge for EntryJudge {
     fn judge(&mut self, entry: &Entry<'_>) -> Verdict {
         let Some(route) = self.judgement.route() else { return Verdict::Drop };
-        if route.is_fhir() && entry.resource_type != route.resource_type() {
+        let Some(kind) = self.kind(route, entry.resource_type) else { return Verdict::Drop };
+        if kind.fills && !self.progress(Progress::admits).unwrap_or(true) {
             return Verdict::Drop;
         }
         let whose = match (&self.settled, entry.subject) {
+            _ if kind.of_no_one => Whose::NoOnes,
             (Settled::Open, _) => return Verdict::Release(self.plan(Release::NOTHING, None)),
             (Settled::Each, Some(subject)) => Whose::Of(subject),
             (Settled::Each, None) => return Verdict::Drop,
@@ -75,9 +81,16 @@ impl Judge for EntryJudge {
             notes.blind = true;
             return Verdict::Drop;
         };
-        match self.judgement.decide_as(whose, entry.id.unwrap_or(""), &view, now, self.asked) {
+        let query = self.judgement.route.as_ref().map_or(Categories::NONE, |reference| reference.query);
+        let query = query.or(kind.told);
+        match self.judgement.decide_searching(whose, entry.id.unwrap_or(""), &view, now, self.asked, query) {
+            // Of several types that were asked for, others may be shown, and nothing of this one.
+            Ok(permit) if !kind.shows_any(&permit) => Verdict::Drop,
             Ok(permit) => {
                 notes.permit = Some(permit);
+                if kind.fills {
+                    self.progress(Progress::releases);
+                }
                 Verdict::Release(self.plan(*permit.release(), Some(&permit)))
             }
             Err(refusal) => {
@@ -88,7 +101,47 @@ impl Judge for EntryJudge {
     }
 }
 
+/// What is known of an entry by its type.
+struct Kind {
+    /// A record of no one, in an answer about persons.
+    of_no_one: bool,
+    /// What it tells that there is a record of the type, besides what the route's own tells.
+    told: Categories,
+    /// All that it can carry, where records of several types were asked for.
+    categories: Option<Categories>,
+    /// It counts for the size of a page: what is only brought along does not.
+    fills: bool,
+}
+
+impl Kind {
+    fn shows_any(&self, permit: &Permit) -> bool {
+        self.categories.is_none_or(|all| !permit.release().any().and(all).is_empty())
+    }
+}
+
 impl EntryJudge {
+    /// `None`: nobody asked for records of this type here.
+    fn kind(&self, route: &Route, resource_type: Option<&str>) -> Option<Kind> {
+        if !route.is_fhir() {
+            return Some(Kind { of_no_one: false, told: Categories::NONE, categories: None, fills: true });
+        }
+        let included = self.judgement.route.as_ref().map_or(&[][..], |reference| &*reference.included);
+        let name = resource_type?;
+        let known = self.judgement.generation.catalogue.types().get(name)?;
+        let categories = (!included.is_empty()).then_some(known.categories);
+        if resource_type == route.resource_type() {
+            return Some(Kind { of_no_one: false, told: Categories::NONE, categories, fills: true });
+        }
+        let brought = self.side == Side::Answer && included.iter().any(|kind| **kind == *name);
+        let (of_no_one, told) = (known.subject.is_none(), known.told_by_type);
+        brought.then_some(Kind { of_no_one, told, categories, fills: route.is_everything() })
+    }
+
+    fn progress<T>(&self, with: impl FnOnce(&mut Progress) -> T) -> Option<T> {
+        let progress = self.progress.as_ref()?;
+        Some(with(&mut progress.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
     /// Whether the catalogue says where such an entry names its subject.
     fn names_subject(&self, route: &Route, resource_type: Option<&str>) -> bool {
         if route.is_fhir() {
@@ -128,11 +181,11 @@ pub(super) fn plan(
         side,
         spec: Arc::as_ptr(spec) as usize,
         release,
+        all: judgement.everything(),
         clear,
         context: format!("{context}{}", if shows_ids { "+ids" } else { "" }),
     };
-    let all = route.map_or(Categories::ALL, crate::catalogue::Route::everything);
-    judgement.generation.layouts.plan(key, spec, all, || Means {
+    judgement.generation.layouts.plan(key, spec, || Means {
         pseudonymiser: pseudonyms.map(|p| Arc::new(p) as Arc<dyn Pseudonymiser>),
         links: Some(Arc::new(Links::of(judgement, shows_ids || open, Some(clear).filter(|_| !open)))),
     })
@@ -148,12 +201,22 @@ pub(super) struct Links {
     pass: bool,
     /// What it may filter and sort on, besides; `None`: anything, where there is nobody's data.
     clear: Option<Categories>,
+    /// In a list, links lead to records: where the list goes on, the gate says itself.
+    in_list: bool,
 }
 
 impl Links {
     pub(super) fn of(judgement: &Judgement, pass: bool, clear: Option<Categories>) -> Links {
         let (gate, catalogue) = (&judgement.gate, Arc::clone(&judgement.generation.catalogue));
-        Links { origin: gate.upstream_origin.clone(), prefix: gate.public_prefix.clone(), catalogue, pass, clear }
+        let in_list = judgement.route().is_some_and(|route| route.shape() == Shape::List);
+        Links {
+            origin: gate.upstream_origin.clone(),
+            prefix: gate.public_prefix.clone(),
+            catalogue,
+            pass,
+            clear,
+            in_list,
+        }
     }
 
     /// Whether it is a request of this API that this caller might make himself: a query may hold any value.
@@ -161,14 +224,17 @@ impl Links {
         let Some(clear) = self.clear else { return true };
         let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
         let resolved = self.catalogue.resolve("GET", path, query);
-        resolved.is_ok_and(|resolved| clear.covers(resolved.query_categories))
+        resolved.is_ok_and(|resolved| {
+            let record = resolved.route.shape() != Shape::List && query.is_none();
+            clear.covers(resolved.query_categories) && (record || !self.in_list)
+        })
     }
 }
 
 impl LinkRewriter for Links {
     fn rewrite(&self, url: &str) -> Option<String> {
         if (1..=16).contains(&url.len()) && url.bytes().all(|b| b.is_ascii_alphabetic()) {
-            return self.pass.then(|| url.to_owned());
+            return (self.pass && !self.in_list).then(|| url.to_owned());
         }
         let path = match url.strip_prefix(self.origin.as_str()) {
             Some(rest) => rest,

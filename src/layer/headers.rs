@@ -80,6 +80,16 @@ pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
     Some(media)
 }
 
+/// A body that holds parameters.
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A JSON Patch (RFC 6902).
+pub(super) const PATCH: &str = "application/json-patch+json";
+
+/// The fields by which a client makes a request depend on what is there. `If-None-Exist` is FHIR's.
+pub(super) const CONDITIONS: [&str; 5] =
+    ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-none-exist"];
+
 /// Whether a body of this type is JSON that the gate reads.
 pub(super) fn is_json(media: &str) -> bool {
     matches!(

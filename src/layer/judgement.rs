@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::declaration::Declaration;
 use super::gate::{Gate, Generation};
-use crate::catalogue::Route;
+use crate::catalogue::{Charge, Resolved, Route};
 use crate::decision::{Caller, Named, Permit, Refusal, Request, decide};
 use crate::identity;
 use crate::policy::facts::Person;
@@ -38,8 +38,15 @@ pub(super) struct RouteRef {
     pub(super) action: Action,
     pub(super) asked: Categories,
     pub(super) query: Categories,
+    /// What each of its parameters filters and sorts on.
+    pub(super) charges: Arc<[Charge]>,
+    /// FHIR: types whose records may be in the answer beside the route's own, and all categories that they can carry.
+    pub(super) included: Arc<[Box<str>]>,
+    pub(super) brought: Categories,
     /// A write that replaces what is there, seen or not.
     pub(super) replaces: bool,
+    /// FHIR: what a patch finds out, and the members that it changes; `None`: the record is written whole.
+    pub(super) patch: Option<Arc<(Categories, Vec<Box<str>>)>>,
 }
 
 impl RouteRef {
@@ -52,7 +59,31 @@ impl RouteRef {
     ) -> RouteRef {
         let same = |other: &Route| std::ptr::eq(other, route);
         let index = generation.catalogue.routes().iter().position(same).unwrap_or(usize::MAX);
-        RouteRef { index, action, asked, query, replaces: false }
+        let (charges, included) = (Arc::default(), Arc::default());
+        RouteRef {
+            index,
+            action,
+            asked,
+            query,
+            charges,
+            included,
+            brought: Categories::NONE,
+            replaces: false,
+            patch: None,
+        }
+    }
+
+    /// What a request means to the catalogue.
+    pub(super) fn of(generation: &Generation, resolved: &Resolved<'_>) -> RouteRef {
+        let (route, types) = (resolved.route, generation.catalogue.types());
+        let query = resolved.query_categories.or(route.told_by_type());
+        let brought = resolved.included.iter().filter_map(|kind| types.get(kind));
+        RouteRef {
+            charges: resolved.charges.clone().into(),
+            included: resolved.included.clone().into(),
+            brought: brought.fold(Categories::NONE, |set, known| set.or(known.categories)),
+            ..RouteRef::new(generation, route, resolved.action, resolved.asked, query)
+        }
     }
 }
 
@@ -100,6 +131,21 @@ impl Judgement {
         at: Moment,
         asked: (Action, Categories),
     ) -> Result<Permit, Refusal> {
+        let query = self.route.as_ref().map_or(Categories::NONE, |reference| reference.query);
+        self.decide_searching(whose, record, view, at, asked, query)
+    }
+
+    /// The same, where these categories are filtered and sorted on.
+    pub(super) fn decide_searching(
+        &self,
+        whose: Whose<'_>,
+        record: &str,
+        view: &View,
+        at: Moment,
+        asked: (Action, Categories),
+        query: Categories,
+    ) -> Result<Permit, Refusal> {
+        let query = if asked.0.releases() { query } else { Categories::NONE };
         let person: Option<Cow<'_, Person>> = match whose {
             Whose::Anybodys => None,
             Whose::Of(subject) => Some(view.person_for(subject, &self.caller.issuer, &self.caller.id)),
@@ -109,7 +155,7 @@ impl Judgement {
             Whose::Of(subject) => Some(subject),
             Whose::Anybodys | Whose::NoOnes => None,
         };
-        decide(&self.policy, &Request { record, ..self.request(subject, person.as_deref(), view, at, asked) })
+        decide(&self.policy, &Request { record, query, ..self.request(subject, person.as_deref(), view, at, asked) })
     }
 
     fn request<'a>(
@@ -123,11 +169,6 @@ impl Judgement {
         let (caller, declared, vocabulary) = (&self.caller, &self.declaration, &self.policy.vocabulary);
         let route = self.route();
         let written = |text: &Option<String>| text.as_deref().is_some_and(|t| !t.trim().is_empty());
-        let query = if action.releases() {
-            self.route.as_ref().map_or(Categories::NONE, |r| r.query)
-        } else {
-            Categories::NONE
-        };
         Request {
             caller: Caller {
                 id: &caller.id,
@@ -143,7 +184,7 @@ impl Judgement {
             dataset: route.and_then(Route::certified).map(|certified| certified.dataset),
             asked,
             asked_unknown: false,
-            query,
+            query: Categories::NONE,
             query_unknown: false,
             purpose: self.purpose,
             basis: Named::from(declared.basis.as_deref().map(|name| vocabulary.basis_id(name))),
@@ -215,6 +256,25 @@ impl Judgement {
     pub(super) fn form_of_id(&self, permit: &Permit) -> Form {
         let category = self.policy.vocabulary.category(SUBJECT_ID);
         category.map_or(Form::Withheld, |category| permit.release().form(category))
+    }
+
+    /// All that an answer to this request can carry: what free text in it counts as.
+    pub(super) fn everything(&self) -> Categories {
+        let brought = self.route.as_ref().map_or(Categories::NONE, |reference| reference.brought);
+        self.route().map_or(Categories::ALL, Route::everything).or(brought)
+    }
+
+    /// The parameters that search on what this caller may not see in clear of anybody.
+    pub(super) fn hidden_parameters(&self, at: Moment) -> Vec<String> {
+        let (Some(reference), Some(view)) = (&self.route, &self.view) else { return Vec::new() };
+        let all = reference.charges.iter().fold(Categories::NONE, |set, charge| set.or(charge.categories));
+        let shown = self.decide_searching(Whose::Anybodys, "", view, at, (reference.action, all), Categories::NONE);
+        let clear = shown.map_or(Categories::NONE, |permit| permit.release().having(Form::Clear, all));
+        let hidden = reference.charges.iter().filter(|charge| !clear.covers(charge.categories));
+        let mut names: Vec<String> = hidden.map(|charge| charge.parameter.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     /// Own staff are told why; others only what does not depend on the person.

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::catalogue::{self, Catalogue, Route, SubjectPath};
 use crate::policy::{Categories, Release};
 use crate::redact::{
-    Limits, LinkRewriter, Plan, Pointer, Pseudonymiser, ResourceType, Shape, Spec, SubjectAt, Subjects, Terms, Types,
+    Likeness, Limits, LinkRewriter, Plan, Pointer, Pseudonymiser, ResourceType, Shape, Spec, SubjectAt, Subjects,
+    Terms, Trees, Types,
 };
 
 /// How many plans are kept; past it they are made anew.
@@ -29,6 +30,8 @@ pub(super) struct PlanKey {
     /// Which layout: the address of one that lives as long as the generation.
     pub(super) spec: usize,
     pub(super) release: Release,
+    /// What free text counts as.
+    pub(super) all: Categories,
     /// What links may ask for.
     pub(super) clear: Categories,
     pub(super) context: String,
@@ -43,7 +46,15 @@ pub(super) struct Means {
 /// The layouts of one generation.
 pub(super) struct Layouts {
     specs: HashMap<(String, Side, bool), Arc<Spec>>,
-    plans: Mutex<HashMap<PlanKey, Arc<Plan>>>,
+    types: Arc<Types>,
+    plans: Mutex<Plans>,
+}
+
+#[derive(Default)]
+struct Plans {
+    made: HashMap<PlanKey, Arc<Plan>>,
+    /// What plans of different receivers have in common.
+    trees: HashMap<Likeness, Arc<Trees>>,
 }
 
 impl Layouts {
@@ -61,7 +72,7 @@ impl Layouts {
                 }
             }
         }
-        Ok(Layouts { specs, plans: Mutex::default() })
+        Ok(Layouts { specs, types, plans: Mutex::default() })
     }
 
     /// The layout of a route; `None`: its body cannot be read inside.
@@ -70,18 +81,20 @@ impl Layouts {
     }
 
     /// The plan of a release, joined at its first use.
-    pub(super) fn plan(&self, key: PlanKey, spec: &Spec, all: Categories, means: impl FnOnce() -> Means) -> Arc<Plan> {
+    pub(super) fn plan(&self, key: PlanKey, spec: &Spec, means: impl FnOnce() -> Means) -> Arc<Plan> {
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(plan) = plans.get(&key) {
+        if let Some(plan) = plans.made.get(&key) {
             return Arc::clone(plan);
         }
-        if plans.len() >= PLANS_MAX {
-            plans.clear();
+        if plans.made.len() >= PLANS_MAX {
+            *plans = Plans::default();
         }
         let Means { pseudonymiser, links } = means();
-        let terms = Terms { release: key.release, all, pseudonymiser, links };
-        let plan = Arc::new(Plan::join(spec, terms));
-        plans.insert(key, Arc::clone(&plan));
+        let terms = Terms { release: key.release, all: key.all, pseudonymiser, links };
+        let likeness = Likeness::of(spec, &terms);
+        let trees = plans.trees.entry(likeness).or_insert_with(|| Arc::new(Trees::of(&self.types)));
+        let plan = Arc::new(Plan::join_beside(spec, terms, Arc::clone(trees)));
+        plans.made.insert(key, Arc::clone(&plan));
         plan
     }
 }

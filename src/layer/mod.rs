@@ -5,7 +5,8 @@
 //! step by step.
 //!
 //! Promises:
-//! * The inner service is asked only with a permit, and at most once.
+//! * The inner service is asked only with a permit: once; before that for the record that a FHIR write changes, after it for
+//!   further pages of a list.
 //! * No byte of its answer leaves before the record of the decision is durable.
 //! * What a caller is told of a refusal that depends on the person is what he is told of an unknown id.
 //!
@@ -19,6 +20,7 @@ mod headers;
 mod help;
 mod judgement;
 mod layout;
+mod paging;
 mod pump;
 mod record;
 mod refusal;

@@ -15,6 +15,7 @@ use http_body::Body;
 use super::body::BoxError;
 use super::entry::{EntryJudge, Notes};
 use super::judgement::Judgement;
+use super::paging::Pager;
 use super::record;
 use crate::audit::{self, AuditError, Latency, Outcome, Pending, Ticket};
 use crate::redact::{Redactor, Tally};
@@ -56,6 +57,14 @@ pub(super) struct Pump {
     /// Why nothing more is cut: the body's end, or what stops it once what was cut before has left.
     cut: Option<Result<(), Stop>>,
     ended: bool,
+    /// Fills a list from several pages.
+    pager: Option<Box<Pager>>,
+    /// The next page is to be asked for, once all of this one has left.
+    turning: bool,
+    /// Of the pages before this one: what became of their entries, and how many bytes were judged.
+    former: Option<(Tally, u64)>,
+    /// How many bytes of this page were judged, up to the last window.
+    judged: u64,
     status: u16,
     started: Instant,
     backend_us: u64,
@@ -70,6 +79,7 @@ pub(super) struct Start {
     pub(super) upstream: Upstream,
     pub(super) redactor: Option<Redactor<EntryJudge>>,
     pub(super) notes: Arc<Mutex<Notes>>,
+    pub(super) pager: Option<Box<Pager>>,
     pub(super) ticket: Ticket,
     pub(super) on_record: bool,
     pub(super) status: u16,
@@ -104,6 +114,10 @@ impl Pump {
             pending: Bytes::new(),
             cut: None,
             ended: false,
+            pager: start.pager,
+            turning: false,
+            former: None,
+            judged: 0,
             status: start.status,
             started: start.started,
             backend_us: start.backend_us,
@@ -124,7 +138,11 @@ impl Pump {
             }
         }
         match &self.filter {
-            Filter::Json(redactor) if self.ready.is_empty() && redactor.tally().released == 0 => First::Dropped,
+            Filter::Json(redactor)
+                if self.ready.is_empty() && self.pager.is_none() && redactor.tally().released == 0 =>
+            {
+                First::Dropped
+            }
             Filter::Json(_) | Filter::Opaque => First::Ready,
         }
     }
@@ -181,7 +199,12 @@ impl Pump {
                 }
             }
             Next::Broken => self.cut = Some(Err(Stop::Fault("backend-body-broken"))),
-            Next::End => self.cut = Some(self.finish()),
+            Next::End => {
+                if let Err(stop) = self.finish() {
+                    self.cut = Some(Err(stop));
+                }
+            }
+            Next::Turn => self.turn().await?,
             Next::AllLeft => match self.cut.take() {
                 Some(Err(stop)) => return Err(stop),
                 Some(Ok(())) | None => self.ended = true,
@@ -196,6 +219,9 @@ impl Pump {
             && let Poll::Ready(durable) = oldest.poll_durable(context)
         {
             return Poll::Ready(Next::Durable(durable));
+        }
+        if self.turning {
+            return if self.held.is_empty() { Poll::Ready(Next::Turn) } else { Poll::Pending };
         }
         if self.cut.is_some() {
             return if self.held.is_empty() { Poll::Ready(Next::AllLeft) } else { Poll::Pending };
@@ -219,6 +245,9 @@ impl Pump {
 
     fn cut_piece(&mut self) -> Result<(), Stop> {
         let piece = self.pending.split_to(self.pending.len().min(PIECE_BYTES));
+        if let Some(pager) = &mut self.pager {
+            pager.read(&piece);
+        }
         let mut out = Vec::new();
         let pushed = match &mut self.filter {
             Filter::Json(redactor) => redactor.push(&piece, &mut out),
@@ -240,7 +269,46 @@ impl Pump {
         {
             return Err(Stop::Fault("body-not-judged"));
         }
-        self.record(out)
+        self.record(out)?;
+        let Some(pager) = &mut self.pager else {
+            self.cut = Some(Ok(()));
+            return Ok(());
+        };
+        match pager.page_ends().map_err(Stop::Fault)? {
+            Some(end) => {
+                self.hold(Held { bytes: Bytes::from(end), pending: VecDeque::new() });
+                self.cut = Some(Ok(()));
+            }
+            None => self.turning = true,
+        }
+        Ok(())
+    }
+
+    /// Asks for the next page, and reads it as a body of its own.
+    async fn turn(&mut self) -> Result<(), Stop> {
+        let Some(pager) = &mut self.pager else { return Err(Stop::Fault("failed")) };
+        let (upstream, redactor) = pager.turn().await.map_err(Stop::Fault)?;
+        let filter = std::mem::replace(&mut self.filter, Filter::Json(Box::new(redactor)));
+        if let Filter::Json(read) = filter {
+            let (mut tally, judged) = self.former.take().unwrap_or_else(|| (Tally::new(), 0));
+            tally.absorb(read.tally());
+            self.former = Some((tally, judged + self.judged));
+        }
+        (self.upstream, self.turning, self.judged) = (upstream, false, 0);
+        Ok(())
+    }
+
+    /// What became of all entries so far; those that were left for another page count for nothing here.
+    fn tally(&self) -> Option<Tally> {
+        let Filter::Json(redactor) = &self.filter else { return None };
+        let mut tally = redactor.tally().clone();
+        if let Some((former, _)) = &self.former {
+            tally.absorb(former);
+        }
+        let passed_over = self.pager.as_ref().map_or(0, |pager| pager.passed_over());
+        tally.dropped = tally.dropped.saturating_sub(passed_over);
+        tally.dropped_refused = tally.dropped_refused.saturating_sub(passed_over);
+        Some(tally)
     }
 
     /// Hands the windows of `out` to the log, and holds it until they are durable.
@@ -253,10 +321,15 @@ impl Pump {
             Filter::Opaque => Vec::new(),
         };
         let on_record = self.on_record;
+        self.judged = windows.last().map_or(self.judged, |window| window.end);
         let mut pending = VecDeque::new();
         for window in windows.iter().filter(|window| !window.disclosures.is_empty() && !on_record) {
             pending.push_back(self.continuation(window)?);
         }
+        let out = match &mut self.pager {
+            Some(pager) => pager.write(&out).map_err(Stop::Fault)?,
+            None => out,
+        };
         if !(out.is_empty() && pending.is_empty()) {
             self.hold(Held { bytes: Bytes::from(out), pending });
         }
@@ -289,22 +362,23 @@ impl Pump {
             .iter()
             .map(|(subject, forms)| audit::Disclosure { class, subjects: subject.as_slice(), forms })
             .collect();
-        let dropped = match &self.filter {
+        let (earlier, judged) = self.former.as_ref().map_or((0, 0), |(tally, judged)| (tally.dropped, *judged));
+        let here = match &self.filter {
             Filter::Json(redactor) => redactor.tally().dropped,
             Filter::Opaque => 0,
         };
-        let record = audit::Window { disclosed: &disclosed, entries_dropped: dropped, window_bytes: window.end };
+        let passed_over = self.pager.as_ref().map_or(0, |pager| pager.passed_over());
+        let dropped = (earlier + here).saturating_sub(passed_over);
+        let window_bytes = judged + window.end;
+        let record = audit::Window { disclosed: &disclosed, entries_dropped: dropped, window_bytes };
         let Some(ticket) = &mut self.ticket else { return Err(Stop::Blind("record-failed")) };
         Ok(ticket.continuation(&record))
     }
 
     fn end(&mut self, outcome: Outcome, code: Option<&str>) {
         let Some(ticket) = self.ticket.take() else { return };
-        let nothing: Option<&Tally> = None;
-        let tally = match &self.filter {
-            Filter::Json(redactor) => Some(redactor.tally()),
-            Filter::Opaque => nothing,
-        };
+        let tally = self.tally();
+        let tally = tally.as_ref();
         let counts = tally.map(|tally| record::counts(&self.judgement.policy, tally)).unwrap_or_default();
         let places: Vec<&str> = tally.map(|t| t.unclassified_places.iter().map(|p| &**p).collect()).unwrap_or_default();
         if let Some(tally) = tally.filter(|tally| tally.unclassified > 0) {
@@ -365,6 +439,8 @@ enum Next {
     Broken,
     /// The backend's body ended.
     End,
+    /// All of a page has left, and another is needed.
+    Turn,
     /// Nothing more is cut, and all that was is on record.
     AllLeft,
 }

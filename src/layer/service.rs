@@ -7,11 +7,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceExt};
 
 use super::body::{BoxError, GateBody};
-use super::exchange::{Exchange, ForwardBody, caught, panicked};
+use super::exchange::{Exchange, Forward, ForwardBody, caught, panicked};
 use super::gate::Gate;
+use super::pump::Upstream;
 
 /// Lets a request through only with a [`Permit`](crate::decision::Permit).
 ///
@@ -66,10 +68,16 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let inner = self.inner.clone();
+        let forward: Forward = Box::new(move |request| {
+            let inner = inner.clone();
+            Box::pin(async move {
+                let answered = inner.oneshot(request).await.map_err(Into::into)?;
+                Ok(answered.map(|body| Box::pin(body.map_err(Into::into)) as Upstream))
+            })
+        });
         let (head, body) = request.into_parts();
         let exchange = Exchange::new(Arc::clone(&self.gate), &head);
         Box::pin(async move {
-            let forward = |request| async move { inner.oneshot(request).await.map_err(Into::into) };
             let (id, head_only) = (exchange.id().to_owned(), head.method == http::Method::HEAD);
             let answered = caught(exchange.answer(head, body, forward)).await;
             Ok(answered.unwrap_or_else(|| {

@@ -78,7 +78,7 @@ mod walk;
 
 pub use fault::Fault;
 pub use keys::KeySeed;
-pub use plan::{LinkRewriter, Plan, Terms};
+pub use plan::{Likeness, LinkRewriter, Plan, Terms, Trees};
 pub use pseudonym::{MasterKey, Pseudonymiser, Pseudonyms, Receiver};
 pub use redactor::{Entry, Judge, Redactor, Verdict};
 pub use spec::{Limits, Pointer, ResourceType, Shape, Spec, SpecFault, SubjectAt, Subjects, Types};

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::catalogue::fields::{Generaliser, Meaning, Node};
+use crate::catalogue::fields::{self, Generaliser, Meaning, Node};
 use crate::policy::{Categories, Form, Release};
 
 use super::names::Names;
@@ -67,6 +67,28 @@ pub(super) struct Place {
     any: Option<u32>,
     /// What holds for a member that is not named.
     inherit: Option<u32>,
+    /// An object here is what a member of its own says it is.
+    pub(super) by: Option<Box<By>>,
+}
+
+/// Which place holds for an object, by the value of one of its members.
+#[derive(Clone, Debug)]
+pub(super) struct By {
+    told: fields::By,
+    /// A place for each case, in the cases' order.
+    places: Box<[u32]>,
+}
+
+impl By {
+    /// The member whose value tells.
+    pub(super) fn member(&self) -> &str {
+        self.told.member()
+    }
+
+    /// The place for this value; `None`: the one that asks.
+    pub(super) fn case(&self, value: &str) -> Option<u32> {
+        self.places.get(self.told.number(value)?).copied()
+    }
 }
 
 /// The places of one document or resource type.
@@ -92,6 +114,7 @@ static EMPTY: Place = Place {
     members: Names::NONE,
     any: None,
     inherit: None,
+    by: None,
 };
 
 impl Place {
@@ -126,27 +149,63 @@ pub struct Plan {
     pub(super) terms: Terms,
     judged: bool,
     types: Arc<Types>,
-    /// The trees of the types, each joined at its first use.
+    trees: Arc<Trees>,
+}
+
+/// The trees of resource types, each joined at its first use. Plans of the same [`Likeness`] and the same types share them: they
+/// differ in whose pseudonyms they make, not in what happens where.
+pub struct Trees {
     joined: Vec<OnceLock<Arc<Tree>>>,
     /// Which of them is whose.
     numbers: Names,
 }
 
+impl Trees {
+    /// Of these types, none joined yet.
+    pub fn of(types: &Types) -> Trees {
+        let mut numbers = Names::with_capacity(types.0.len());
+        types.0.keys().zip(0u32..).for_each(|(name, number)| numbers.add(name.as_bytes(), number));
+        Trees { joined: types.0.keys().map(|_| OnceLock::new()).collect(), numbers }
+    }
+
+    fn get(&self, resource_type: &str) -> Option<&OnceLock<Arc<Tree>>> {
+        self.joined.get(usize::try_from(self.numbers.get(resource_type.as_bytes())?).ok()?)
+    }
+}
+
+/// All that a type's tree depends on besides the type.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Likeness {
+    release: Release,
+    all: Categories,
+    links: bool,
+    judged: bool,
+}
+
+impl Likeness {
+    /// Of a plan for this layout and these terms.
+    pub fn of(spec: &Spec, terms: &Terms) -> Likeness {
+        let Terms { release, all, pseudonymiser: _, links } = terms;
+        Likeness { release: *release, all: *all, links: links.is_some(), judged: spec.judges_entries() }
+    }
+}
+
 impl Plan {
     /// Joins the layout's tree with what a decision grants.
     pub fn join(spec: &Spec, terms: Terms) -> Plan {
+        Plan::join_beside(spec, terms, Arc::new(Trees::of(&spec.types)))
+    }
+
+    /// The same, with the trees of a plan of the same [`Likeness`] for the same types.
+    pub fn join_beside(spec: &Spec, terms: Terms, trees: Arc<Trees>) -> Plan {
         let judged = spec.judges_entries();
         let root = Arc::new(Join::new(&terms, judged, spec.fhir()).tree(&spec.root, false));
-        let mut numbers = Names::with_capacity(spec.types.0.len());
-        spec.types.0.keys().zip(0u32..).for_each(|(name, number)| numbers.add(name.as_bytes(), number));
-        let joined = spec.types.0.keys().map(|_| OnceLock::new()).collect();
-        Plan { root, terms, judged, types: Arc::clone(&spec.types), joined, numbers }
+        Plan { root, terms, judged, types: Arc::clone(&spec.types), trees }
     }
 
     /// The tree of a resource type; joined at its first use.
     pub(super) fn resource(&self, resource_type: &str) -> Option<&Arc<Tree>> {
-        let number = usize::try_from(self.numbers.get(resource_type.as_bytes())?).ok()?;
-        let joined = self.joined.get(number)?;
+        let joined = self.trees.get(resource_type)?;
         match joined.get() {
             Some(tree) => Some(tree),
             None => {
@@ -311,6 +370,7 @@ impl<'a> Join<'a> {
             below = below.max(most);
             id
         });
+        let (by, most) = self.by(node, from_above);
         let leaf = node.members.is_empty() && any.is_none() && !node.resource;
         let whole = match act {
             Act::Clear => {
@@ -331,9 +391,24 @@ impl<'a> Join<'a> {
             members,
             any,
             inherit,
+            by,
         });
-        self.seen.insert(memo, (id, below.max(act)));
-        (id, below.max(act))
+        let revealed = below.max(act).max(most);
+        self.seen.insert(memo, (id, revealed));
+        (id, revealed)
+    }
+
+    /// The places of the cases, each in this node's stead, and the most revealing act in them.
+    fn by(&mut self, node: &Node, from_above: Option<Handed>) -> (Option<Box<By>>, Act) {
+        let Some(by) = &node.by else { return (None, Act::Walk) };
+        let mut most = Act::Walk;
+        let places = by.nodes().map(|case| {
+            let (id, revealed) = self.node(case, from_above);
+            most = most.max(revealed);
+            id
+        });
+        let places = places.collect();
+        (Some(Box::new(By { told: by.clone(), places })), most)
     }
 }
 

@@ -22,7 +22,7 @@ use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use unicode_normalization::UnicodeNormalization;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Makes pseudonyms for a plan.
 pub trait Pseudonymiser: Send + Sync {
@@ -42,6 +42,13 @@ impl MasterKey {
     /// From 32 random bytes.
     pub const fn new(bytes: [u8; 32]) -> MasterKey {
         MasterKey(bytes)
+    }
+
+    /// A key for something else than pseudonyms, by its name: none of them tells another. 64 bytes, for AES-SIV.
+    pub fn derive(&self, name: &str) -> Option<Zeroizing<[u8; 64]>> {
+        let mut key = Zeroizing::new([0; 64]);
+        let hkdf = Hkdf::<Sha256>::new(Some(b"sekisho keys 1"), &self.0);
+        hkdf.expand(name.as_bytes(), key.as_mut()).ok().map(|()| key)
     }
 }
 

@@ -84,7 +84,7 @@ impl Into<'_> {
         self.hold(src.get(from..at).unwrap_or_default());
         let Through { walker, ctx } = &mut self.entry;
         if std::mem::take(&mut self.nested.large) {
-            walker.drop_unknown(src, from, Kind::Object, ctx);
+            walker.drop_large(src, from, ctx);
         } else {
             walker.pause(src, from, ctx.out)?;
             let held = std::mem::take(&mut self.nested.held);

@@ -23,6 +23,10 @@ impl FormCounts {
         }
     }
 
+    fn absorb(&mut self, other: FormCounts) {
+        self.counts.iter_mut().zip(other.counts).for_each(|(mine, theirs)| *mine += theirs);
+    }
+
     const fn add(&mut self, form: Form) {
         match form {
             Form::Withheld => self.counts[0] += 1,
@@ -122,7 +126,8 @@ pub struct Tally {
 const PLACES_SEEN_MAX: usize = 64;
 
 impl Tally {
-    pub(super) fn new() -> Tally {
+    /// Nothing yet.
+    pub(crate) fn new() -> Tally {
         Tally {
             categories: vec![FormCounts::default(); Categories::MAX].into(),
             everything: FormCounts::default(),
@@ -138,6 +143,27 @@ impl Tally {
             occurred: Occurred::default(),
             places_seen: Vec::new(),
         }
+    }
+
+    /// Adds what became of another body of the same answer.
+    pub fn absorb(&mut self, other: &Tally) {
+        for (mine, theirs) in self.categories.iter_mut().zip(&other.categories) {
+            mine.absorb(*theirs);
+        }
+        self.everything.absorb(other.everything);
+        for place in &other.unclassified_places {
+            if self.unclassified_places.len() < UNCLASSIFIED_PLACES_MAX && !self.unclassified_places.contains(place) {
+                self.unclassified_places.push(place.clone());
+            }
+        }
+        self.unclassified += other.unclassified;
+        self.withheld_other += other.withheld_other;
+        self.released += other.released;
+        self.dropped += other.dropped;
+        self.dropped_subject += other.dropped_subject;
+        self.dropped_type += other.dropped_type;
+        self.dropped_large += other.dropped_large;
+        self.dropped_refused += other.dropped_refused;
     }
 
     /// How many values of this category were met, by form.

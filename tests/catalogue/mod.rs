@@ -2,8 +2,10 @@
 
 mod documents;
 mod fhir;
+mod fhir_whole;
 #[cfg(feature = "demo")]
 mod samples;
+mod search;
 mod targets;
 mod writes;
 

@@ -43,6 +43,12 @@ pub(crate) struct Backend {
     pub(crate) sample: Arc<Sample>,
     pub(crate) asked: Arc<AtomicUsize>,
     pub(crate) last: Arc<Mutex<Option<(String, HeaderMap)>>>,
+    /// Every target asked for, in order.
+    pub(crate) targets: Arc<Mutex<Vec<String>>>,
+    /// What is answered to these targets, as FHIR JSON.
+    pub(crate) pages: Arc<Mutex<HashMap<String, String>>>,
+    /// The body of the same request.
+    pub(crate) last_body: Arc<Mutex<Bytes>>,
     /// Answers instead of the sample, where a test sets one.
     pub(crate) instead: Arc<Mutex<Option<Response<Bytes>>>>,
     /// The same, as a script.
@@ -66,12 +72,19 @@ impl tower::Service<Request<ForwardBody>> for Backend {
             this.asked.fetch_add(1, Ordering::SeqCst);
             let (head, body) = request.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
+            this.targets.lock().unwrap().push(head.uri.to_string());
+            *this.last_body.lock().unwrap() = body.clone();
             *this.last.lock().unwrap() = Some((head.uri.to_string(), head.headers.clone()));
             let hook = this.hook.lock().unwrap().take();
             if let Some(hook) = hook {
                 return hook();
             }
             let size = this.chunk.load(Ordering::SeqCst);
+            let page = this.pages.lock().unwrap().get(&head.uri.to_string()).cloned();
+            if let Some(page) = page {
+                let response = Response::builder().header("content-type", "application/fhir+json");
+                return Ok(response.body(Script::chunked(&Bytes::from(page), size)).unwrap());
+            }
             if let Some(instead) = this.instead.lock().unwrap().take() {
                 return Ok(instead.map(|bytes| Script::chunked(&bytes, size)));
             }
@@ -223,6 +236,9 @@ impl Stand {
             sample: Arc::new(sample),
             asked: Arc::default(),
             last: Arc::default(),
+            targets: Arc::default(),
+            pages: Arc::default(),
+            last_body: Arc::default(),
             instead: Arc::default(),
             hook: Arc::default(),
             chunk: Arc::default(),

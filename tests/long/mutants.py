@@ -32,7 +32,7 @@ BY_HAND = [
     ("src/layer/gate.rs", "let may = bucket.left >= 1000;", "let may = true;", "refusals of one caller are bounded"),
     ("src/layer/exchange/subject.rs", "return Err(self.refuse(&ready.judgement, self.not_available(&ready.judgement), None, &[]).await);", "", "other ids of a path are pseudonyms too"),
     ("src/layer/exchange/subject.rs", "original.filter(|id| crate::catalogue::is_subject_id(id))", "original", "an opened id stays one name"),
-    ("src/layer/exchange/subject.rs", "(SubjectAt::Body, None) => {", "(SubjectAt::Body, None) => None, #[allow(unreachable_patterns)] (SubjectAt::Body, None) => {", "a body says whom it is about"),
+    ("src/layer/exchange/subject.rs", "(SubjectAt::Body | SubjectAt::Stored, None) => {", "(SubjectAt::Body | SubjectAt::Stored, None) => None, #[allow(unreachable_patterns)] (SubjectAt::Body, None) => {", "a body says whom it is about"),
     ("src/layer/exchange/release.rs", "if !action.releases() && !self.may_read_back(ready, asked) {", "if false {", "an answer to a write is a read"),
     ("src/layer/exchange/mod.rs", "if headers::connection_names_what_is_checked(&head.headers) {", "if false {", "Connection may name no checked field"),
     ("src/layer/exchange/refuse.rs", "if hidden && !judgement.is_staff() && refusal.reasons.iter().any(of_person) {", "if false {", "what depends on the person is not told outside"),

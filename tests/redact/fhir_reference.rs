@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use sekisho::catalogue::fields::{Meaning, Node};
+use sekisho::catalogue::fields::{By, Meaning, Node};
 use sekisho::redact::*;
 
 use super::reference::*;
@@ -26,7 +26,15 @@ impl Env<'_> {
 
     /// What stands at a place in the end; `None`: nothing.
     fn value(&self, value: &Json, at: Option<At<'_>>) -> Option<Json> {
-        let at = at?;
+        let mut at = at?;
+        if let Json::Map(members) = value
+            && at.node.is_some_and(|node| node.by.is_some())
+        {
+            if value.compact().len() > self.nested_bytes_max {
+                return None;
+            }
+            at = case(at, members);
+        }
         let act = self.act(at);
         match value {
             Json::Word(_) | Json::Text(_) => scalar(value, act, at),
@@ -182,6 +190,16 @@ fn scalar(value: &Json, act: u8, at: At<'_>) -> Option<Json> {
     }
 }
 
+/// What holds for an object that one of its members says what it is.
+fn case<'n>(at: At<'n>, members: &[(String, Json)]) -> At<'n> {
+    let by = at.node.and_then(|node| node.by.as_ref());
+    let told = by.and_then(|by| match members.iter().find(|(name, _)| name == by.member()) {
+        Some((_, Json::Text(value))) => by.case(value),
+        _ => None,
+    });
+    told.map_or(at, |node| At { node: Some(node), above: at.above })
+}
+
 /// The most revealing act below a place; a resource may reveal anything.
 fn below(at: At<'_>) -> u8 {
     let Some(node) = at.node else { return 0 };
@@ -190,7 +208,14 @@ fn below(at: At<'_>) -> u8 {
     }
     let children = node.members.values().chain(&node.any);
     let at = children.map(|child| At { node: Some(child), above: at.held() });
-    at.map(|child| act(child.held(), &release()).max(below(child))).max().unwrap_or(0)
+    at.map(revealed).max().unwrap_or(0)
+}
+
+/// The most revealing act at or below a place, whatever its members may say that it is.
+fn revealed(at: At<'_>) -> u8 {
+    let cases = at.node.and_then(|node| node.by.as_ref()).into_iter().flat_map(By::nodes);
+    let cases = cases.map(|node| revealed(At { node: Some(node), above: at.above }));
+    act(at.held(), &release()).max(below(at)).max(cases.max().unwrap_or(0))
 }
 
 /// Whether a plan for this type withholds anything.
@@ -200,7 +225,8 @@ fn cut(node: &Node) -> bool {
         Some(Meaning::Everything) => true,
         _ => false,
     };
-    own || node.resource || node.members.values().chain(&node.any).any(|child| cut(child))
+    let cases = node.by.iter().flat_map(By::nodes);
+    own || node.resource || node.members.values().chain(&node.any).chain(cases).any(|child| cut(child))
 }
 
 const NAMES: [&str; 9] = ["a", "b", "_a", "_b", "meta", "security", "tag", "in", "k1"];
@@ -215,7 +241,11 @@ fn some_type(dice: &mut Dice, depth: usize) -> Node {
         for name in NAMES {
             if dice.roll(2) == 0 {
                 let mut child = some_type(dice, depth - 1);
-                child.required &= name != "meta" && name != "security" && name != "tag";
+                let labelled = name == "meta" || name == "security" || name == "tag";
+                child.required &= !labelled;
+                if !labelled && dice.roll(4) == 0 {
+                    child.by = Some(some_cases(dice, depth - 1, child.required));
+                }
                 node.members.insert(name.into(), Arc::new(child));
             }
         }
@@ -231,6 +261,13 @@ fn some_type(dice: &mut Dice, depth: usize) -> Node {
     node
 }
 
+/// An object that a member says what it is: one value of it is known, another is not.
+fn some_cases(dice: &mut Dice, depth: usize, required: bool) -> By {
+    let mut node = some_type(dice, depth);
+    node.required = required;
+    By::new("by", [("known".into(), Arc::new(node))])
+}
+
 fn some_resource(dice: &mut Dice, depth: usize, serial: &mut usize, root: bool) -> Json {
     let mut members = some_members(dice, depth, serial);
     let place = if root { 0 } else { dice.roll(members.len() + 1) };
@@ -241,9 +278,14 @@ fn some_resource(dice: &mut Dice, depth: usize, serial: &mut usize, root: bool) 
 
 fn some_members(dice: &mut Dice, depth: usize, serial: &mut usize) -> Vec<(String, Json)> {
     let mut names = NAMES.to_vec();
-    (0..dice.roll(7))
+    let mut members: Vec<(String, Json)> = (0..dice.roll(7))
         .map(|_| (names.remove(dice.roll(names.len())).to_owned(), some_value(dice, depth.saturating_sub(1), serial)))
-        .collect()
+        .collect();
+    if dice.roll(2) == 0 {
+        let place = dice.roll(members.len() + 1);
+        members.insert(place, ("by".into(), Json::Text(["known", "other"][dice.roll(2)].into())));
+    }
+    members
 }
 
 fn some_value(dice: &mut Dice, depth: usize, serial: &mut usize) -> Json {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sekisho::catalogue::fields::{Generaliser, Meaning, Node};
+use sekisho::catalogue::fields::{By, Generaliser, Meaning, Node};
 use sekisho::redact::*;
 
 use super::support::*;
@@ -88,8 +88,15 @@ pub(super) fn corpus() -> Vec<(Setup, Vec<u8>)> {
     let long = format!(
         r#"{{"resourceType":"Patient","contained":[{observation},{patient}],"id":"p1","gender":"male","telecom":["a"]}}"#
     );
+    let root = || Arc::new(Node::default());
+    let extended = |entry_bytes_max| {
+        let limits = Limits { entry_bytes_max, ..Limits::default() };
+        Setup::with(Shape::FhirResource, root(), Some(extended()), true, limits, release())
+    };
     let short = Limits { entry_bytes_max: 170, ..Limits::default() };
     vec![
+        (extended(1 << 20), EXTENDED.into()),
+        (extended(60), EXTENDED.into()),
         (single(Limits::default(), false), patient.into()),
         (single(Limits::default(), false), observation.into()),
         (single(short, true), long.clone().into()),
@@ -167,6 +174,39 @@ fn contained_resources_are_judged_by_their_own_type_and_unknown_ones_go() {
         meta()
     );
     assert_eq!(setup.text(body), expected);
+}
+
+/// A resource whose extensions are withheld, but for one that is known by its url and one that is somebody's gender.
+fn extended() -> Types {
+    let open = tree(&[("/url", node(Meaning::Open)), ("/valueCode", node(Meaning::Open))]);
+    let gender = Arc::new(of(CLEAR));
+    let by = By::new("url", [("urn:open".into(), open), ("urn:gender".into(), gender)]);
+    let extension = Node { by: Some(by), ..of(WITHHELD) };
+    let patient =
+        tree(&[("/gender", of(CLEAR)), ("/extension/*", extension.clone()), ("/_gender/extension/*", extension)]);
+    Types([("Patient".into(), ResourceType { node: patient, subjects: Subjects::NoOne })].into())
+}
+
+const EXTENDED: &str = r#"{"resourceType":"Patient","extension":[{"valueCode":"a","url":"urn:open"},{"url":"urn:other","valueCode":"\u5c71"},{"valueString":"山田"},{"\u0075rl":"urn:gender","valueCode":"f"},{"url":"urn:open","valueString":"山田","valueCode":"b"},{"url":["urn:open"],"valueCode":"山田"},"urn:open"],"_gender":{"extension":[{"url":"urn:other"},{"url":"urn:open","valueCode":"c"}]}}"#;
+
+#[test]
+fn an_object_is_what_its_own_member_says() {
+    let root = Arc::new(Node::default());
+    let setup = Setup::with(Shape::FhirResource, root, Some(extended()), true, Limits::default(), release());
+    let expected = format!(
+        r#"{{"resourceType":"Patient","extension":[{{"valueCode":"a","url":"urn:open"}},{{"\u0075rl":"urn:gender","valueCode":"f"}},{{"url":"urn:open","valueCode":"b"}}],"_gender":{{"extension":[{{"url":"urn:open","valueCode":"c"}}]}},{}}}"#,
+        meta()
+    );
+    assert_eq!(setup.text(EXTENDED), expected);
+    // As it streams, each is held until it says what it is; one too large to be held goes.
+    for (entry_bytes_max, kept) in [(60, true), (20, false)] {
+        let root = Arc::new(Node::default());
+        let limits = Limits { entry_bytes_max: entry_bytes_max.max(30), ..Limits::default() };
+        let setup = Setup::with(Shape::FhirResource, root, Some(extended()), true, limits, release());
+        let out = setup.text(EXTENDED);
+        assert_eq!(out.contains("urn:open"), kept, "{out}");
+        assert!(out.contains("Patient") && !out.contains("山田") && !out.contains("5c71"), "{out}");
+    }
 }
 
 #[test]

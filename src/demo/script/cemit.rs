@@ -55,7 +55,7 @@ pub(super) const STEPS: &[Step] = &[
             present: &["/items/0/gender", "/items/0/lifestyle/steps"],
             absent: &["/items/0/name", "/items/0/phone", "/items/0/employer", "/items/0/my_number", "/total"],
             changed: &["/items/0/id", "/items/0/born"],
-            count: &[("/items", 3)],
+            count: &[("/items", 4)],
             ..EXPECT
         },
         ..STEP

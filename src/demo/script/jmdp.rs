@@ -47,7 +47,7 @@ pub(super) const STEPS: &[Step] = &[
                 "/items/0/my_number",
             ],
             // d-0003 stopped provision to third parties, which a joint user is not; d-0004 stopped all use.
-            count: &[("/items", 3)],
+            count: &[("/items", 4)],
             ..EXPECT
         },
         ..STEP
@@ -79,7 +79,7 @@ pub(super) const STEPS: &[Step] = &[
             ],
             changed: &["/items/0/id", "/items/0/born", "/items/0/address/postal_code"],
             // d-0003 stopped provision to third parties, d-0004 all use.
-            count: &[("/items", 2)],
+            count: &[("/items", 4)],
             ..EXPECT
         },
         ..STEP

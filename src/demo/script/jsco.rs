@@ -45,12 +45,12 @@ pub(super) const STEPS: &[Step] = &[
         ..STEP
     },
     Step {
-        story: "The list leaves out who stopped use and who is blocked, and its total",
+        story: "The list leaves out who stopped use and who is blocked, and its total; a page is full all the same",
         token: Token::Of(&OFFICE),
         purpose: "services",
         target: "/members?size=6",
         is_sample: true,
-        expect: Expect { present: &["/items/0/name/kanji"], count: &[("/items", 4)], ..EXPECT },
+        expect: Expect { present: &["/items/0/name/kanji"], count: &[("/items", 6)], ..EXPECT },
         ..STEP
     },
     Step {

@@ -4,9 +4,11 @@
 
 mod refuse;
 mod release;
+mod stored;
 mod subject;
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,13 +18,15 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::audit::Sealed;
-use crate::catalogue::Unresolved;
+use crate::catalogue::{BadTarget, Route, Unresolved};
 use crate::decision::{Named, Permit};
 use crate::layer::body::{BoxError, GateBody};
 use crate::layer::declaration::{Declaration, DeclarationFault, dry_run};
 use crate::layer::entry::Settled;
 use crate::layer::gate::Gate;
 use crate::layer::judgement::{Judgement, RouteRef, training_until};
+use crate::layer::paging::{self, Cursor, Own};
+use crate::layer::pump::Upstream;
 use crate::layer::refusal::Problem;
 use crate::layer::{PeerAddress, PeerCertificate};
 use crate::layer::{headers, help};
@@ -30,7 +34,9 @@ use crate::layer::{headers, help};
 /// The body of a forwarded request: a read has none, a write was read whole.
 pub type ForwardBody = Full<Bytes>;
 /// What the backend answers.
-pub(super) type Answered<B> = Result<Response<B>, BoxError>;
+pub(super) type Answered = Result<Response<Upstream>, BoxError>;
+/// Asks the backend: for the record that a write changes, for what was permitted, for the next page of it.
+pub(super) type Forward = Box<dyn FnMut(Request<ForwardBody>) -> Pin<Box<dyn Future<Output = Answered> + Send>> + Send>;
 
 /// One request on its way through the gate.
 pub(super) struct Exchange {
@@ -57,6 +63,13 @@ struct Ready {
     subjects: Vec<Sealed>,
     target: String,
     body: Bytes,
+    /// Forwarded only if the record still has this version.
+    condition: Option<String>,
+    /// The caller's request, where a list may be filled from several pages.
+    own: Option<Own>,
+    /// What the backend would be asked for its first page, where another is asked for.
+    first: Option<(String, Bytes)>,
+    cursor: Option<Cursor>,
 }
 
 impl Exchange {
@@ -80,18 +93,14 @@ impl Exchange {
         &self.id
     }
 
-    /// The answer to a request. `forward` asks the backend; it is called at most once, and only with a permit.
-    pub(super) async fn answer<B, RB, F, Fut>(mut self, head: Parts, body: B, forward: F) -> Out
+    /// The answer to a request. `forward` asks the backend; it is called only with a permit.
+    pub(super) async fn answer<B>(mut self, head: Parts, body: B, mut forward: Forward) -> Out
     where
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,
-        RB: http_body::Body<Data = Bytes> + Send + 'static,
-        RB::Error: Into<BoxError>,
-        F: FnOnce(Request<ForwardBody>) -> Fut,
-        Fut: Future<Output = Answered<RB>>,
     {
         let begun = async {
-            let ready = self.judge(&head, body).await?;
+            let ready = self.judge(&head, body, &mut forward).await?;
             let pending = self.begin(&ready);
             Ok::<_, Box<Out>>((ready, pending))
         };
@@ -113,7 +122,7 @@ impl Exchange {
 
     // --- steps 1 to 7: before the backend ----------------------------------------------------------------------------
 
-    async fn judge<B>(&mut self, head: &Parts, body: B) -> Result<Ready, Box<Out>>
+    async fn judge<B>(&mut self, head: &Parts, body: B, forward: &mut Forward) -> Result<Ready, Box<Out>>
     where
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,
@@ -131,18 +140,18 @@ impl Exchange {
             return Err(self.help(&judgement).await);
         }
         let generation = Arc::clone(&judgement.generation);
+        let (cursor, asked) = match self.open_cursor(head, &judgement) {
+            Ok(None) => (None, None),
+            Ok(Some((cursor, asked))) => (Some(cursor), Some(asked)),
+            Err(problem) => return Err(self.refuse(&judgement, *problem, None, &[]).await),
+        };
+        let head = asked.as_ref().unwrap_or(head);
         let resolved = match generation.catalogue.resolve(head.method.as_str(), head.uri.path(), head.uri.query()) {
             Ok(resolved) => resolved,
             Err(unresolved) => return Err(self.refuse(&judgement, unresolved_problem(&unresolved), None, &[]).await),
         };
         self.fhir = resolved.route.is_fhir();
-        judgement.route = Some(RouteRef::new(
-            &generation,
-            resolved.route,
-            resolved.action,
-            resolved.asked,
-            resolved.query_categories.or(resolved.route.told_by_type()),
-        ));
+        judgement.route = Some(RouteRef::of(&generation, &resolved));
         if resolved.route.is_open() && resolved.action.releases() {
             let ready = self.open_route(judgement, head);
             return if self.dry_run { Err(self.dry_run(&ready).await) } else { Ok(ready) };
@@ -154,9 +163,63 @@ impl Exchange {
             return Err(self.refuse(&judgement, problem, None, &[]).await);
         }
         let writes = resolved.action.writes();
+        if resolved.route.takes_form() {
+            let form = match cursor.as_ref().and_then(|cursor| cursor.form.clone()) {
+                Some(form) => Bytes::from(form),
+                None => self.read_form(&judgement, head, body).await?,
+            };
+            let text = std::str::from_utf8(&form).map_err(|_| Unresolved::BadTarget(BadTarget::Utf8));
+            let (method, path, query) = (head.method.as_str(), head.uri.path(), head.uri.query());
+            let resolved = text.and_then(|text| generation.catalogue.resolve_form(method, path, query, Some(text)));
+            let resolved = match resolved {
+                Ok(resolved) => resolved,
+                Err(why) => return Err(self.refuse(&judgement, unresolved_problem(&why), None, &[]).await),
+            };
+            judgement.route = Some(RouteRef::of(&generation, &resolved));
+            self.now = self.gate.now_ms();
+            let own = own(head, Some(text_of(&form)));
+            let ready = self.judge_subject(judgement, head, &resolved, form, forward).await?;
+            return Ok(ready.paged(resolved.route, own, cursor));
+        }
+        let conditions: &[&str] =
+            if resolved.route.changes_record() { &headers::CONDITIONS[1..] } else { &headers::CONDITIONS };
+        if let Some(name) =
+            conditions.iter().find(|name| !resolved.action.releases() && head.headers.contains_key(**name))
+        {
+            let detail =
+                format!("`{name}` is not judged here, and a write that passed it over would not be what was meant");
+            let problem = Problem::new(StatusCode::BAD_REQUEST, "condition-refused", detail);
+            return Err(self.refuse(&judgement, problem, None, &[]).await);
+        }
         let body = if writes { self.read_body(&judgement, head, body).await? } else { Bytes::new() };
         self.now = self.gate.now_ms(); // a body may arrive slowly: the permit is that of now
-        self.judge_subject(judgement, head, &resolved, body).await
+        let ready = self.judge_subject(judgement, head, &resolved, body, forward).await?;
+        Ok(ready.paged(resolved.route, own(head, None), cursor))
+    }
+
+    /// A request that is nothing but a cursor: the caller's own request, which it holds, is judged in its place.
+    fn open_cursor(&self, head: &Parts, judgement: &Judgement) -> Result<Option<(Cursor, Parts)>, Box<Problem>> {
+        let Some((name, text)) = paging::cursor_in(head.uri.query()) else { return Ok(None) };
+        let (path, catalogue) = (head.uri.path(), &judgement.generation.catalogue);
+        let taken = |route: &Route| paging::fills(route) && paging::cursor_name(route) == name;
+        let reads = matches!(head.method, Method::GET | Method::HEAD);
+        if !(reads && catalogue.resolve("GET", path, None).is_ok_and(|resolved| taken(resolved.route))) {
+            return Ok(None); // a parameter like any other
+        }
+        let refused = || {
+            let detail = "the list does not go on from here: ask for its beginning again";
+            Box::new(Problem::new(StatusCode::BAD_REQUEST, "cursor-refused", detail))
+        };
+        let cursor = Cursor::open(judgement, &paging::scope(judgement, path), text, self.now).ok_or_else(refused)?;
+        let mut asked = head.clone();
+        let step = if cursor.form.is_some() { "/_search" } else { "" };
+        let question = if cursor.query.is_empty() { "" } else { "?" };
+        let uri = format!("{path}{step}{question}{}", cursor.query).parse();
+        asked.uri = uri.map_err(|_| refused())?;
+        if cursor.form.is_some() {
+            asked.method = Method::POST;
+        }
+        Ok(Some((cursor, asked)))
     }
 
     /// Step 3: who calls? Refusals here are counted, not recorded one by one: strangers cannot fill the log.
@@ -244,8 +307,43 @@ impl Exchange {
             subjects: Vec::new(),
             target: target(head),
             body: Bytes::new(),
+            condition: None,
+            own: None,
+            first: None,
+            cursor: None,
         }
     }
+}
+
+impl Ready {
+    /// The same, of a list that is filled from several pages; `cursor`: where it is taken up.
+    fn paged(mut self, route: &Route, own: Own, cursor: Option<Cursor>) -> Ready {
+        let reads = self.judgement.route.as_ref().is_some_and(|reference| reference.action.releases());
+        if !reads || !paging::fills(route) {
+            return self;
+        }
+        self.own = Some(own);
+        if let Some(cursor) = &cursor {
+            let target = std::mem::replace(&mut self.target, cursor.upstream.clone());
+            self.first = Some((target, std::mem::take(&mut self.body)));
+        }
+        self.cursor = cursor;
+        self
+    }
+}
+
+fn own(head: &Parts, form: Option<String>) -> Own {
+    let query = head.uri.query().unwrap_or("").to_owned();
+    Own { path: head.uri.path().to_owned(), query, form }
+}
+
+fn text_of(form: &Bytes) -> String {
+    String::from_utf8_lossy(form).into_owned()
+}
+
+/// FHIR `meta.versionId`: an id.
+fn is_version(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
 }
 
 /// What a caller is told after a panic: nothing of it.
@@ -276,6 +374,7 @@ pub(super) fn unresolved_problem(unresolved: &Unresolved) -> Problem {
             problem
         }
         Unresolved::BadTarget(_) => Problem::new(StatusCode::BAD_REQUEST, "bad-target", unresolved.to_string()),
+        Unresolved::Parameter { .. } => Problem::new(StatusCode::BAD_REQUEST, "bad-parameter", unresolved.to_string()),
         Unresolved::UnknownParameter { .. } => {
             Problem::new(StatusCode::BAD_REQUEST, "unknown-parameter", unresolved.to_string())
         }

@@ -54,9 +54,11 @@ impl Exchange {
 
     /// `anybodys`: it was refused for anybody's record, so that nothing in it depends on a person.
     pub(super) fn decision_problem(&self, judgement: &Judgement, refusal: &Refusal, anybodys: bool) -> Problem {
-        // What anybody's record would have passed fails for this person's consent, on which art. 28 rests.
+        // What anybody's record would have passed fails for this person: for his consent, on which art. 28 rests, or for what
+        // of him is not shown.
+        let passed_for_anybody = [Reason::OverseasBasisMissing, Reason::SearchNotPermitted];
         let of_person =
-            |reason: Reason| reason.is_about_the_person() || (!anybodys && reason == Reason::OverseasBasisMissing);
+            |reason: Reason| reason.is_about_the_person() || (!anybodys && passed_for_anybody.contains(&reason));
         let hidden = judgement.route().is_none_or(|route| route.existence() == Existence::Hidden);
         if hidden && !judgement.is_staff() && refusal.reasons.iter().any(of_person) {
             return self.not_available(judgement);
@@ -74,6 +76,13 @@ impl Exchange {
             && (refusal.reasons.has(Reason::CategoryNotPermitted) || refusal.reasons.has(Reason::Prohibited))
         {
             problem.names.push(("categories", help::refused_categories(judgement)));
+        }
+        if refusal.reasons.has(Reason::SearchNotPermitted) {
+            let hidden = judgement.hidden_parameters(self.now);
+            if !hidden.is_empty() {
+                problem.detail = format!("{}: `{}`", problem.detail, hidden.join("`, `"));
+                problem.names.push(("parameters", hidden));
+            }
         }
         if refusal.obligations.has(Obligations::NAME_CONTACT) {
             problem.contact = Some(judgement.policy.document.meta.contact.text.clone());

@@ -1,13 +1,13 @@
 //! Steps 8 to 11: record, forward, release.
 
-use super::{Answered, Exchange, ForwardBody, Out, Ready, caught, panicked};
+use super::{Exchange, Forward, ForwardBody, Out, Ready, caught, panicked};
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 
 use crate::audit::{self, Outcome, Pending, Sealed, Ticket};
 use crate::catalogue::{Route, Shape, SubjectAt};
@@ -18,7 +18,8 @@ use crate::layer::entry::{EntryJudge, Links, Notes, Settled, plan};
 use crate::layer::headers;
 use crate::layer::judgement::{Judgement, Whose};
 use crate::layer::layout::Side;
-use crate::layer::pump::{First, Pump, Start, micros};
+use crate::layer::paging::{self, Progress};
+use crate::layer::pump::{First, Pump, Start, Upstream, micros};
 use crate::layer::record::{self, Words};
 use crate::layer::refusal::{Problem, insert};
 use crate::policy::{Action, Categories, Form, Release};
@@ -26,19 +27,13 @@ use crate::redact::{LinkRewriter, Redactor};
 
 impl Exchange {
     /// `pending`: the beginning, on its way to the log.
-    pub(super) async fn forward<RB, F, Fut>(
+    pub(super) async fn forward(
         &self,
         head: &Parts,
         ready: Ready,
         pending: Pending<Ticket>,
-        forward: F,
-    ) -> Out
-    where
-        RB: http_body::Body<Data = Bytes> + Send + 'static,
-        RB::Error: Into<BoxError>,
-        F: FnOnce(Request<ForwardBody>) -> Fut,
-        Fut: Future<Output = Answered<RB>>,
-    {
+        mut forward: Forward,
+    ) -> Out {
         let judgement = Arc::clone(&ready.judgement);
         let Some(request) = self.forwarded(head, &ready) else {
             drop(pending);
@@ -47,11 +42,11 @@ impl Exchange {
         let reads = judgement.route.as_ref().is_some_and(|r| r.action.releases());
         // A write is on disk before it is forwarded; a read before its first byte is released, while the backend works.
         let (answered, ticket) = if reads {
-            let answered = caught(async move { forward(request).await }).await;
+            let answered = caught(async { forward(request).await }).await;
             (answered, pending.await)
         } else {
             match pending.await {
-                Ok(ticket) => (caught(async move { forward(request).await }).await, Ok(ticket)),
+                Ok(ticket) => (caught(async { forward(request).await }).await, Ok(ticket)),
                 Err(_) => return self.cannot_record(),
             }
         };
@@ -59,18 +54,8 @@ impl Exchange {
         let backend_us = micros(self.started);
         match answered {
             None => self.end_refused(ticket, Outcome::Failed, &panicked(), backend_us),
-            Some(Ok(response)) => self.release(head, ready, response, ticket, backend_us).await,
-            Some(Err(error)) => {
-                let problem = match error.is::<Timeout>() {
-                    true => Problem::new(
-                        StatusCode::GATEWAY_TIMEOUT,
-                        "backend-timeout",
-                        "the backend did not answer in time",
-                    ),
-                    false => Problem::bad_gateway("backend-unreachable", "the backend could not be asked"),
-                };
-                self.end_refused(ticket, Outcome::Failed, &problem, backend_us)
-            }
+            Some(Ok(response)) => self.release(head, ready, response, ticket, (backend_us, forward)).await,
+            Some(Err(error)) => self.end_refused(ticket, Outcome::Failed, &unanswered(&error), backend_us),
         }
     }
 
@@ -104,37 +89,40 @@ impl Exchange {
         }
     }
 
-    /// The request as the backend sees it.
-    pub(super) fn forwarded(&self, head: &Parts, ready: &Ready) -> Option<Request<ForwardBody>> {
-        let route = ready.judgement.route();
-        let accept = match route.map(|route| (route.is_fhir(), route.shape())) {
+    /// What the backend is to answer in.
+    fn accept(&self, ready: &Ready) -> &'static str {
+        match ready.judgement.route().map(|route| (route.is_fhir(), route.shape())) {
             Some((true, Shape::Lines)) => "application/fhir+ndjson",
             Some((true, _)) => "application/fhir+json",
             Some((false, Shape::Lines)) => "application/x-ndjson",
             Some((false, Shape::Opaque)) => "*/*",
             Some((false, _)) | None => "application/json",
-        };
+        }
+    }
+
+    /// The request as the backend sees it.
+    pub(super) fn forwarded(&self, head: &Parts, ready: &Ready) -> Option<Request<ForwardBody>> {
+        let accept = self.accept(ready);
         let uri: Uri = ready.target.parse().ok()?;
         let method = if head.method == Method::HEAD { Method::GET } else { head.method.clone() };
         let mut request = Request::new(Full::new(ready.body.clone()));
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers::inward(&head.headers, head.version, accept, !ready.body.is_empty());
+        if let Some(condition) = &ready.condition {
+            insert(request.headers_mut(), header::IF_MATCH, condition);
+        }
         Some(request)
     }
 
-    pub(super) async fn release<RB>(
+    pub(super) async fn release(
         &self,
         head: &Parts,
-        ready: Ready,
-        response: Response<RB>,
+        mut ready: Ready,
+        response: Response<Upstream>,
         ticket: Ticket,
-        backend_us: u64,
-    ) -> Out
-    where
-        RB: http_body::Body<Data = Bytes> + Send + 'static,
-        RB::Error: Into<BoxError>,
-    {
+        (backend_us, forward): (u64, Forward),
+    ) -> Out {
         let (parts, body) = response.into_parts();
         if let Some(mut problem) = upstream_problem(parts.status) {
             if problem.status == StatusCode::NOT_FOUND {
@@ -154,14 +142,32 @@ impl Exchange {
         if empty || action == Action::Delete {
             return bodiless(None, ticket);
         }
-        let filter = match self.filter(&ready, action, &parts) {
+        let progress = ready.own.is_some().then(Arc::<Mutex<Progress>>::default);
+        let filter = match self.filter(&ready, action, &parts, progress.as_ref()) {
             Ok(filter) => filter,
             Err(Unread::Bodiless) => return bodiless(Some("answer-not-released"), ticket),
             Err(Unread::Problem(problem)) => return self.end_refused(ticket, Outcome::Failed, &problem, backend_us),
         };
+        let pager = match (ready.own.take(), progress, filter.remake) {
+            (Some(own), Some(progress), Some(redactor)) => paging::Pager::new(paging::Start {
+                judgement: Arc::clone(&ready.judgement),
+                forward,
+                fields: headers::inward(&head.headers, head.version, self.accept(&ready), false),
+                own,
+                asked: match ready.first.take() {
+                    Some((target, form)) => (target, String::from_utf8_lossy(&form).into_owned()),
+                    None => (ready.target.clone(), String::from_utf8_lossy(&ready.body).into_owned()),
+                },
+                cursor: ready.cursor.take(),
+                progress,
+                redactor,
+            }),
+            _ => None,
+        };
         let pump = Pump::new(Start {
+            pager,
             judgement: Arc::clone(&ready.judgement),
-            upstream: Box::pin(body.map_err(Into::into)),
+            upstream: body,
             redactor: filter.redactor,
             notes: filter.notes,
             ticket,
@@ -222,6 +228,7 @@ impl Exchange {
         ready: &Ready,
         action: Action,
         parts: &http::response::Parts,
+        progress: Option<&Arc<Mutex<Progress>>>,
     ) -> Result<Filter, Unread> {
         let judgement = &ready.judgement;
         let Some(route) = judgement.route() else {
@@ -268,15 +275,19 @@ impl Exchange {
             settled: ready.settled.clone(),
             notes: Arc::clone(&notes),
             asked,
+            progress: progress.map(Arc::clone),
         };
-        let redactor = Redactor::new(spec, judge, envelope, self.gate.key_seed());
+        let gate = Arc::clone(&self.gate);
+        let make = move || Redactor::new(Arc::clone(&spec), judge.clone(), Arc::clone(&envelope), gate.key_seed());
+        let redactor = make();
+        let remake = progress.map(|_| Box::new(make) as Box<dyn Fn() -> Redactor<EntryJudge> + Send>);
         let media = match (lines, route.is_fhir()) {
             (true, true) => "application/fhir+ndjson",
             (true, false) => "application/x-ndjson",
             (false, true) => "application/fhir+json",
             (false, false) => "application/json",
         };
-        Ok(Filter { redactor: Some(redactor), notes, media: media.into() })
+        Ok(Filter { redactor: Some(redactor), remake, notes, media: media.into() })
     }
 
     /// The answer to a write is judged as a read by the same purpose, else it stays here.
@@ -301,7 +312,7 @@ impl Exchange {
             return Err(Problem::bad_gateway("content-type", detail).into());
         }
         let media = media.map_or("application/octet-stream".into(), Cow::Owned);
-        Ok(Filter { redactor: None, notes: Arc::default(), media })
+        Ok(Filter { redactor: None, remake: None, notes: Arc::default(), media })
     }
 
     /// `Location` of what was created, where ids are shown.
@@ -323,7 +334,7 @@ impl Exchange {
         let his = match &found.subject {
             SubjectAt::Target(named) => named.id == *person,
             SubjectAt::Entries | SubjectAt::NoOne => true,
-            SubjectAt::Body | SubjectAt::Caller => false,
+            SubjectAt::Body | SubjectAt::Caller | SubjectAt::Stored => false,
         };
         Links::of(judgement, his, Some(Categories::NONE)).rewrite(url)
     }
@@ -368,6 +379,8 @@ impl Exchange {
 /// How a body is filtered.
 pub(super) struct Filter {
     redactor: Option<Redactor<EntryJudge>>,
+    /// Another like it, for a further page.
+    remake: Option<Box<dyn Fn() -> Redactor<EntryJudge> + Send>>,
     notes: Arc<Mutex<Notes>>,
     media: Cow<'static, str>,
 }
@@ -382,6 +395,14 @@ pub(super) enum Unread {
 impl From<Problem> for Unread {
     fn from(problem: Problem) -> Unread {
         Unread::Problem(Box::new(problem))
+    }
+}
+
+/// The backend could not be asked.
+pub(super) fn unanswered(error: &BoxError) -> Problem {
+    match error.is::<Timeout>() {
+        true => Problem::new(StatusCode::GATEWAY_TIMEOUT, "backend-timeout", "the backend did not answer in time"),
+        false => Problem::bad_gateway("backend-unreachable", "the backend could not be asked"),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Steps 6 and 7: whose record is it, what does a write carry, and may this caller have it?
 
-use super::{Exchange, Out, Ready, target};
+use super::stored::fhir_body;
+use super::{Exchange, Forward, Out, Ready, target};
 use std::borrow::Cow;
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,10 +28,44 @@ impl Exchange {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,
     {
+        let media = headers::media_type(&head.headers);
+        let patches = self.method == Method::PATCH && judgement.route().is_some_and(Route::is_fhir);
+        let fits = match media.as_deref() {
+            Some(headers::PATCH) if patches => Ok(()),
+            Some(_) | None if patches => Err("send a JSON Patch, `application/json-patch+json`"),
+            Some(media) if headers::is_json(media) => Ok(()),
+            Some(_) | None => Err("send `application/json`, in UTF-8"),
+        };
+        self.read_whole(judgement, head, body, fits).await
+    }
+
+    /// A body that holds parameters.
+    pub(super) async fn read_form<B>(&self, judgement: &Judgement, head: &Parts, body: B) -> Result<Bytes, Box<Out>>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: Into<BoxError>,
+    {
+        let form = headers::media_type(&head.headers).as_deref() == Some(headers::FORM);
+        let none = body.is_end_stream() && !head.headers.contains_key(header::CONTENT_TYPE);
+        let fits = if form || none { Ok(()) } else { Err("send `application/x-www-form-urlencoded`, in UTF-8") };
+        self.read_whole(judgement, head, body, fits).await
+    }
+
+    async fn read_whole<B>(
+        &self,
+        judgement: &Judgement,
+        head: &Parts,
+        body: B,
+        fits: Result<(), &str>,
+    ) -> Result<Bytes, Box<Out>>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: Into<BoxError>,
+    {
         let problem = if head.headers.contains_key(header::CONTENT_ENCODING) {
             Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-coding", "send the body without a content coding")
-        } else if !headers::media_type(&head.headers).as_deref().is_some_and(headers::is_json) {
-            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", "send `application/json`, in UTF-8")
+        } else if let Err(detail) = fits {
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", detail)
         } else {
             let read = Limited::new(body, self.gate.limits.request_body_bytes_max).collect();
             match Box::pin(read).await {
@@ -52,6 +88,7 @@ impl Exchange {
         head: &Parts,
         resolved: &Resolved<'_>,
         body: Bytes,
+        forward: &mut Forward,
     ) -> Result<Ready, Box<Out>> {
         let Ok(view) = self.gate.registry.facts(self.now) else {
             let problem =
@@ -59,7 +96,7 @@ impl Exchange {
             return Err(self.refuse(&judgement, problem, None, &[]).await);
         };
         judgement.view = Some(Arc::clone(&view));
-        let named_in_body = self.read_write(&mut judgement, resolved.route, resolved.action, &body).await?;
+        let named_in_body = self.read_write(&mut judgement, resolved, &body).await?;
         // Records of no one have no subject to wait for: what is on file of the caller counts at once.
         let whose = if resolved.subject == SubjectAt::NoOne { Whose::NoOnes } else { Whose::Anybodys };
         let general = match judgement.decide(whose, &view, self.now) {
@@ -69,8 +106,9 @@ impl Exchange {
         let named = match (&resolved.subject, &named_in_body) {
             (SubjectAt::Target(named), _) => Some(named.id.clone()),
             (SubjectAt::Caller, _) => Some(judgement.caller.id.clone()),
-            (SubjectAt::Body, Some(subject)) => Some(subject.clone()),
-            (SubjectAt::Body, None) => {
+            (SubjectAt::Body | SubjectAt::Stored, Some(subject)) => Some(subject.clone()),
+            (SubjectAt::Stored, None) if self.method != Method::PUT => None,
+            (SubjectAt::Body | SubjectAt::Stored, None) => {
                 let problem =
                     Problem::new(StatusCode::BAD_REQUEST, "subject-missing", "the body does not say whom it is about");
                 return Err(self.refuse(&judgement, problem, None, &[]).await);
@@ -88,6 +126,10 @@ impl Exchange {
             subjects: Vec::new(),
             judgement: Arc::new(judgement),
             body,
+            condition: None,
+            own: None,
+            first: None,
+            cursor: None,
         };
         let ids = (&general, ready.judgement.form_of_ids(resolved.action, resolved.route, &general, &view, self.now));
         let mut replaced = self.other_ids(&ready, resolved, ids).await?;
@@ -95,12 +137,23 @@ impl Exchange {
             let in_body = named_in_body.as_deref();
             replaced.extend(self.judge_named(&mut ready, resolved, &named, in_body, ids, &view).await?);
         }
-        ready.target = put_back(&ready.target, replaced);
+        let (in_form, in_target): (Vec<_>, Vec<_>) = replaced.into_iter().partition(|(part, ..)| *part == Part::Form);
+        ready.target = put_back(&ready.target, in_target);
+        if !in_form.is_empty() {
+            let form = std::str::from_utf8(&ready.body).unwrap_or_default();
+            ready.body = Bytes::from(put_back(form, in_form));
+        }
         if ready.judgement.route.as_ref().is_some_and(|route| route.replaces) {
             self.refuse_redacted_view(&ready, resolved.route, &view).await?;
         }
         if self.dry_run {
             return Err(self.dry_run(&ready).await);
+        }
+        if resolved.route.changes_record() {
+            // Boxed, for whoever asks nothing of it is not to carry its size.
+            let judged: Pin<Box<dyn Future<Output = Result<(), Box<Out>>> + Send + '_>> =
+                Box::pin(self.judge_stored(&mut ready, head, resolved, &view, forward));
+            judged.await?;
         }
         Ok(ready)
     }
@@ -173,7 +226,12 @@ impl Exchange {
         let original = original.into_owned();
         let replaced = match &resolved.subject {
             SubjectAt::Target(place) if original != place.id => Some((place.part, place.raw.clone(), original.clone())),
-            SubjectAt::Target(_) | SubjectAt::Body | SubjectAt::Entries | SubjectAt::Caller | SubjectAt::NoOne => None,
+            SubjectAt::Target(_)
+            | SubjectAt::Body
+            | SubjectAt::Stored
+            | SubjectAt::Entries
+            | SubjectAt::Caller
+            | SubjectAt::NoOne => None,
         };
         ready.settled = Settled::Person(original);
         Ok(replaced)
@@ -183,10 +241,10 @@ impl Exchange {
     pub(super) async fn read_write(
         &self,
         judgement: &mut Judgement,
-        route: &Route,
-        action: Action,
+        resolved: &Resolved<'_>,
         body: &Bytes,
     ) -> Result<Option<String>, Box<Out>> {
+        let (route, action) = (resolved.route, resolved.action);
         if !action.writes() {
             return Ok(None);
         }
@@ -202,6 +260,14 @@ impl Exchange {
                 return Err(self.refuse(judgement, problem, None, &[]).await);
             }
         };
+        if route.is_fhir() && self.method == Method::PATCH {
+            return self.read_patch(judgement, route, &value).await;
+        }
+        if route.is_fhir()
+            && let Err(problem) = fhir_body(resolved, &value)
+        {
+            return Err(self.refuse(judgement, *problem, None, &[]).await);
+        }
         let types = judgement.generation.catalogue.types();
         let found = carried(route.body(), types, route.everything(), &value);
         if found.unclassified_count > 0 {
@@ -216,7 +282,8 @@ impl Exchange {
         if let Some(reference) = &mut judgement.route {
             reference.asked = found.categories;
             // An array is written whole, by PATCH too: what the caller could not see in it would be gone.
-            reference.replaces = action == Action::Update && (self.method == Method::PUT || holds_array(&value));
+            let whole = self.method == Method::PUT || holds_array(&value);
+            reference.replaces = action == Action::Update && whole && !route.is_fhir(); // there the record is looked at
         }
         let Some(path) = route.body_subject() else { return Ok(None) };
         let named = path.find(&value);
@@ -256,10 +323,10 @@ impl Exchange {
     }
 }
 
-/// The target with original ids in the places of their pseudonyms, each as one percent-encoded segment or value.
+/// The target, or the form, with original ids in the places of their pseudonyms, each as one percent-encoded segment or value.
 pub(super) fn put_back(target: &str, mut replaced: Vec<(Part, Range<usize>, String)>) -> String {
     let query = target.find('?').map_or(0, |at| at + 1);
-    let offset = |part| if part == Part::Path { 0 } else { query };
+    let offset = |part| if part == Part::Query { query } else { 0 };
     replaced.sort_by_key(|(part, raw, _)| std::cmp::Reverse(raw.start + offset(*part)));
     let mut target = target.to_owned();
     for (part, raw, original) in replaced {

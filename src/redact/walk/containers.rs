@@ -96,6 +96,8 @@ impl Walker {
         let Slot::Place(id) = slot else {
             return self.open_whole(src, at, Act::Withhold, slot, kind, ctx);
         };
+        let id = self.case(id, kind, src.get(at..).unwrap_or_default());
+        let slot = Slot::Place(id);
         let Some(tree) = self.tree() else { return self.skip_unknown(src, at, kind, ctx) };
         let place = tree.place(id);
         let (act, whole, resource) = (place.act, place.whole, place.resource);
@@ -112,16 +114,36 @@ impl Walker {
         }
     }
 
+    /// The place of an object that one of its members says what it is; else the same.
+    fn case(&mut self, id: Option<u32>, kind: Kind, from_here: &[u8]) -> Option<u32> {
+        let Walker { trees, finder, resources: true, .. } = self else { return id };
+        let by = match (trees.last(), kind) {
+            (Some(tree), Kind::Object) => tree.place(id).by.as_deref(),
+            _ => None,
+        };
+        let told = by.and_then(|by| by.case(&finder.string_member(from_here, by.member())?));
+        told.or(id)
+    }
+
     fn skip_unknown(&mut self, src: &[u8], at: usize, kind: Kind, ctx: &mut Ctx<'_>) -> bool {
-        self.drop_unknown(src, at, kind, ctx);
+        self.drop_unknown(src, at, kind, false, ctx);
         self.whole = Whole::Skip;
         false
     }
 
-    /// The container at `at` goes, for nothing says what it is, or it was too large to hold.
-    pub(in crate::redact) fn drop_unknown(&mut self, src: &[u8], at: usize, kind: Kind, ctx: &mut Ctx<'_>) {
+    /// The container at `at` goes, for nothing says what it is.
+    fn drop_unknown(&mut self, src: &[u8], at: usize, kind: Kind, required: bool, ctx: &mut Ctx<'_>) {
         self.note(None, Form::Withheld, ctx.tally);
-        self.withhold(src, at, false, Some(kind), ctx.out);
+        self.withhold(src, at, required, Some(kind), ctx.out);
+    }
+
+    /// The resource, or what a member says what it is, at `at` was too large to hold and goes.
+    pub(in crate::redact) fn drop_large(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
+        let required = match (self.slot_now(), self.tree()) {
+            (Slot::Place(id), Some(tree)) => tree.place(id).required && !tree.place(id).resource,
+            _ => false,
+        };
+        self.drop_unknown(src, at, Kind::Object, required, ctx);
     }
 
     /// A container on the way to the entries: it is walked and stays, whatever the plan says of it.

@@ -227,11 +227,12 @@ impl Walker {
         }
     }
 
-    /// Whether the value that begins now is a resource of its own, which needs its type before it can be walked.
+    /// Whether the value that begins now is a resource of its own, or what a member of it says: its type, or that
+    /// member's value, is needed before it can be walked.
     pub(super) fn at_resource(&self) -> bool {
         self.deep == Deep::No
             && match (self.slot_now(), self.tree()) {
-                (Slot::Place(id), Some(tree)) => tree.place(id).resource,
+                (Slot::Place(id), Some(tree)) => tree.place(id).resource || tree.place(id).by.is_some(),
                 _ => false,
             }
     }

@@ -22,12 +22,20 @@ fuzz_target!(|bytes: &[u8]| {
     let catalogue = &CATALOGUES[usize::from(choice >> 3) % CATALOGUES.len()];
     let method = METHODS[usize::from(choice & 7)];
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-    let Ok(resolved) = catalogue.resolve(method, path, query) else { return };
+    // What follows a line's end is a form.
+    let (query, form) = match query.and_then(|query| query.split_once('\n')) {
+        Some((query, form)) => (Some(query), Some(form)),
+        None => (query, None),
+    };
+    let Ok(resolved) = catalogue.resolve_form(method, path, query, form) else { return };
+    let all = resolved.charges.iter().fold(Categories::NONE, |set, charge| set.or(charge.categories));
+    assert!(resolved.query_categories == all, "{target}");
     assert!(!path.contains("//") && !path.contains('\\') && !path.contains('#'), "{path}");
     assert_eq!(path.split('/').count(), resolved.route.template().split('/').count(), "{path}");
     let in_place = |part: Part, raw: &std::ops::Range<usize>| match part {
         Part::Path => path.get(raw.clone()).is_some_and(|text| !text.contains('/')),
         Part::Query => query.unwrap_or("").get(raw.clone()).is_some_and(|text| !text.contains('&')),
+        Part::Form => form.is_some_and(|form| form.get(raw.clone()).is_some_and(|text| !text.contains('&'))),
     };
     for named in &resolved.ids {
         assert!(is_subject_id(&named.id) && in_place(named.part, &named.raw), "{target}");

@@ -1,0 +1,193 @@
+//! How do definitions become nodes? Each place's node is made once and shared wherever the same lies.
+//!
+//! A node depends on the lines it is made of, on what holds for it from above, and on how often the way there has led
+//! through things that can contain themselves: a reference has an identifier has a reference. Those are unfolded
+//! to a bound; what lies deeper is not named, and so withheld.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::definitions::{Definition, Definitions, Owner, Told, meaning};
+use super::extensions::Extensions;
+use super::words::{Kind, Line};
+use crate::catalogue::fields::{By, Generaliser, Meaning, Node};
+
+/// Makes nodes.
+pub(super) struct Grow<'d> {
+    pub(super) definitions: &'d Definitions,
+    pub(super) extensions: Extensions,
+    /// Lines of every element: ids and extensions.
+    element: Vec<Line>,
+    objects: HashMap<Object, Arc<Node>>,
+    leaves: HashMap<Leaf, Arc<Node>>,
+    shadows: HashMap<(Owner, Meaning), Arc<Node>>,
+}
+
+/// What an object's node depends on.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Object {
+    owner: Owner,
+    path: Box<str>,
+    own: Meaning,
+    turns: Turns,
+    required: bool,
+}
+
+/// What a value's node depends on.
+type Leaf = (Meaning, Option<Generaliser>, bool, bool);
+
+/// How often the way here has led through what can contain itself.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct Turns {
+    datatypes: u8,
+    likes: u8,
+}
+
+/// How deep references and identifiers may lie in one another.
+const DATATYPES_MAX: u8 = 4;
+/// How deep items may lie in items.
+const LIKES_MAX: u8 = 8;
+
+impl<'d> Grow<'d> {
+    pub(super) fn new(definitions: &'d Definitions, extensions: Extensions, element: Vec<Line>) -> Grow<'d> {
+        Grow {
+            definitions,
+            extensions,
+            element,
+            objects: HashMap::new(),
+            leaves: HashMap::new(),
+            shadows: HashMap::new(),
+        }
+    }
+
+    /// The node of a whole resource whose type is `own`.
+    pub(super) fn resource(&mut self, owner: Owner, own: Meaning) -> Arc<Node> {
+        let key = Object { owner, path: "".into(), own, turns: Turns::default(), required: false };
+        self.object(&key)
+    }
+
+    fn object(&mut self, key: &Object) -> Arc<Node> {
+        if let Some(made) = self.objects.get(key) {
+            return Arc::clone(made);
+        }
+        let definitions = self.definitions;
+        let Some(definition) = definitions.get(key.owner) else { return Arc::default() };
+        let node = match &definition.by {
+            Some(told) if key.path.is_empty() => self.told(definition, told, key),
+            _ => Node { members: self.members(definition, key), required: key.required, ..Node::default() },
+        };
+        let node = Arc::new(node);
+        self.objects.insert(key.clone(), Arc::clone(&node));
+        node
+    }
+
+    /// One of its members says what all of it is.
+    fn told(&mut self, definition: &Definition, told: &Told, key: &Object) -> Node {
+        let mut cases = Vec::new();
+        for (value, own) in &told.cases {
+            let key = Object { own: *own, ..key.clone() };
+            let required = key.required;
+            let node = Node { members: self.members(definition, &key), required, ..Node::default() };
+            cases.push((Arc::clone(value), Arc::new(node)));
+        }
+        let by = By::new(&told.member, cases);
+        let key = Object { own: told.otherwise, ..key.clone() };
+        Node { members: self.members(definition, &key), required: key.required, by: Some(by), ..Node::default() }
+    }
+
+    fn members(&mut self, definition: &Definition, key: &Object) -> HashMap<Box<str>, Arc<Node>> {
+        let mut members = HashMap::new();
+        let top = key.path.is_empty();
+        // A resource's own lines say what stands at its top; every other object is an element.
+        if !(definition.resource && top) {
+            let element = std::mem::take(&mut self.element);
+            let carries = |line: &&Line| definition.resource || line.path.text != "modifierExtension";
+            for line in element.iter().filter(carries) {
+                self.member(definition, line, key, &mut members);
+            }
+            self.element = element;
+        }
+        for line in definition.inside(&key.path) {
+            self.member(definition, line, key, &mut members);
+        }
+        members
+    }
+
+    fn member(&mut self, definition: &Definition, line: &Line, key: &Object, into: &mut HashMap<Box<str>, Arc<Node>>) {
+        let own = meaning(line, key.own);
+        let required = line.required && !line.many;
+        let value = match &line.kind {
+            Kind::Leaf => {
+                let leaf = self.leaf((own, line.generaliser, line.reference, required));
+                if let Some(shadow) = self.shadow(key.owner, definition, own, line.many) {
+                    into.insert(format!("_{}", line.name()).into(), shadow);
+                }
+                leaf
+            }
+            Kind::Parts => self.object(&Object { path: line.path.text.as_str().into(), own, required, ..key.clone() }),
+            Kind::Like(path) => {
+                if key.turns.likes >= LIKES_MAX {
+                    return;
+                }
+                let turns = Turns { likes: key.turns.likes + 1, ..key.turns };
+                self.object(&Object { path: path.clone(), own, required, turns, ..key.clone() })
+            }
+            Kind::Datatype(name) => match self.datatype(name, own, key.turns, required) {
+                Some(node) => node,
+                None => return,
+            },
+            Kind::Resource => Arc::new(Node { resource: true, required, ..Node::default() }),
+            Kind::Extension => self.extensions.array(&definition.name, own),
+        };
+        let node = match line.many {
+            true => Arc::new(Node { any: Some(value), required: line.required, ..Node::default() }),
+            false => value,
+        };
+        into.insert(line.name().into(), node);
+    }
+
+    /// `None`: it lies too deep.
+    fn datatype(&mut self, name: &str, own: Meaning, turns: Turns, required: bool) -> Option<Arc<Node>> {
+        let owner = self.definitions.named(name)?;
+        let own = self.definitions.get(owner)?.link().map_or(own, |link| meaning(link, own));
+        let datatypes = match self.definitions.is_endless(owner) {
+            true if turns.datatypes >= DATATYPES_MAX => return None,
+            true => turns.datatypes + 1,
+            false => 0,
+        };
+        let turns = Turns { datatypes, likes: 0 };
+        Some(self.object(&Object { owner, path: "".into(), own, turns, required }))
+    }
+
+    fn leaf(&mut self, leaf: Leaf) -> Arc<Node> {
+        let (meaning, generaliser, reference, required) = leaf;
+        let make = || {
+            let meaning = Some(meaning);
+            Arc::new(Node { meaning, generaliser, reference, required, ..Node::default() })
+        };
+        Arc::clone(self.leaves.entry(leaf).or_insert_with(make))
+    }
+
+    /// What `_name` is beside a value: its id, and extensions. `None`: it is never there where the value is not clear.
+    ///
+    /// Beside an array it holds a `null` for each value without extensions, so that taking anything from it would move
+    /// the others to a neighbour's place: it leaves whole or not at all.
+    fn shadow(&mut self, owner: Owner, definition: &Definition, own: Meaning, many: bool) -> Option<Arc<Node>> {
+        match own {
+            Meaning::Category(_) | Meaning::Everything | Meaning::Open => {}
+            Meaning::Count | Meaning::Link | Meaning::Never => return None,
+        }
+        if many {
+            return Some(self.leaf((Meaning::Everything, None, false, false)));
+        }
+        if let Some(made) = self.shadows.get(&(owner, own)) {
+            return Some(Arc::clone(made));
+        }
+        let id = self.leaf((Meaning::Everything, None, false, false));
+        let extension = self.extensions.array(&definition.name, own);
+        let members = HashMap::from([("id".into(), id), ("extension".into(), extension)]);
+        let shadow = Arc::new(Node { members, ..Node::default() });
+        self.shadows.insert((owner, own), Arc::clone(&shadow));
+        Some(shadow)
+    }
+}

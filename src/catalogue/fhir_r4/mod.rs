@@ -1,0 +1,220 @@
+//! How is a `fhir-r4` document read? Every element and every search parameter of every type, on a line of its own.
+//!
+//! The compiled-in document is derived from the standard (`policy/catalogue/derive-fhir-r4`). A line says what an element is
+//! (a category or `free-text` `open` `count` `link` `never`; `own`: what it lies in) and how it lies there: a data type,
+//! `parts`, `like:PATH`, `many`, `required`, `reference`, `resource`, `extension`, a generaliser ([`words`]). Lines become nodes,
+//! shared wherever the same lies ([`grow`]); what a parameter compares is told by the lines at its paths ([`params`]).
+//!
+//! Read (`GET /Type/{id}`), search by GET (`GET /Type?…`) and `GET /metadata` are routes; all else is 404 or 405. An
+//! element that the document does not name is withheld, so are unknown types.
+
+mod definitions;
+mod extensions;
+mod grow;
+pub(super) mod instance;
+mod params;
+pub(super) mod routes;
+pub(super) mod search;
+mod words;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::policy::reader::{Table, Text};
+use crate::policy::{Categories, Category, Vocabulary};
+
+use super::check::NOTHING_TO_COUNT_AS;
+use super::fields::{Meaning, Node};
+use super::pointer::SubjectPath;
+use super::rest::{category, pointer};
+use super::{Catalogue, ResourceType, tree};
+use definitions::{Definition, Definitions, Owner, Told};
+use extensions::Extensions;
+use grow::Grow;
+use params::Parameters;
+use routes::Surface;
+use words::{Line, Words};
+
+/// Reads the surface into the catalogue; faults go to the table's reader.
+pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Vocabulary) {
+    let mut words = Words { vocabulary, datatypes: HashSet::new() };
+    let datatypes = root.named("datatype");
+    words.datatypes.extend(datatypes.iter().map(|(name, _)| name.text.clone()));
+    let mut document = Document { words, definitions: Definitions::default(), types: Vec::new() };
+    for (name, table) in &datatypes {
+        document.datatype(name, table);
+    }
+    let common = Common::read(root, &document.words);
+    let tables = root.named("type");
+    for (name, table) in &tables {
+        document.resource_type(name, table, &common);
+    }
+    let Document { words, mut definitions, types } = document;
+    definitions.find_endless();
+    let extensions = Extensions::read(root, &words);
+    let surface = Surface::read(root, vocabulary);
+    catalogue.ids = vocabulary.category("identity.number").map_or(Categories::ALL, Category::only);
+    let names: Vec<Box<str>> = types.iter().map(|known| known.name.clone()).collect();
+    let mut grow = Grow::new(&definitions, extensions, common.element);
+    let bundle = definitions.named(BUNDLE).map(|owner| grow.resource(owner, Meaning::Open));
+    if bundle.is_none() {
+        root.missing("type.Bundle");
+    }
+    let bundle = bundle.unwrap_or_default();
+    let mut build = Build { words: &words, definitions: &definitions, names: &names, search: common.search, grow };
+    for ((name, table), known) in tables.iter().zip(&types) {
+        let kind = build.kind(catalogue, table, name, known);
+        table.finish();
+        for route in surface.routes(&kind, &bundle) {
+            if let Err(why) = catalogue.add(route) {
+                root.reader().fault(name.span.clone(), why, None);
+            }
+        }
+    }
+}
+
+/// The type of what a search answers with.
+const BUNDLE: &str = "Bundle";
+
+/// What every element and every resource has.
+struct Common<'d> {
+    element: Vec<Line>,
+    resource: Vec<Line>,
+    domain: Vec<Line>,
+    search: Option<Table<'d>>,
+}
+
+impl<'d> Common<'d> {
+    fn read(root: &Table<'d>, words: &Words<'_>) -> Common<'d> {
+        let lines = |table: &Option<Table<'d>>| table.as_ref().map(|table| words.lines(table)).unwrap_or_default();
+        let (element, domain) = (root.table("element"), root.table("domain-resource"));
+        let resource = root.table("resource");
+        let common =
+            Common { element: lines(&element), resource: lines(&resource), domain: lines(&domain), search: resource };
+        element.iter().chain(&domain).for_each(Table::finish);
+        common
+    }
+}
+
+/// The document's tables of elements.
+struct Document<'v> {
+    words: Words<'v>,
+    definitions: Definitions,
+    types: Vec<Known>,
+}
+
+/// A type whose lines are read.
+struct Known {
+    name: Box<str>,
+    owner: Owner,
+    /// What an element is that says nothing else.
+    own: Option<Meaning>,
+}
+
+impl Document<'_> {
+    fn datatype(&mut self, name: &Text, table: &Table<'_>) {
+        let lines = self.words.lines(table);
+        let mut definition = Definition::new(&name.text, lines, false);
+        definitions::check(table, &definition);
+        if let Some(member) = table.text("by") {
+            let otherwise = self.words.meaning(table, &table.required("otherwise"));
+            let cases = table.lists("cases").into_iter().filter_map(|(value, meanings)| {
+                Some((value.text.into(), self.words.meaning(table, meanings.first()?)?))
+            });
+            let cases = cases.collect();
+            let otherwise = otherwise.unwrap_or(Meaning::Never);
+            definition.by = Some(Told { member: member.text.into(), cases, otherwise });
+        }
+        table.finish();
+        self.definitions.add(definition);
+    }
+
+    fn resource_type(&mut self, name: &Text, table: &Table<'_>, common: &Common<'_>) {
+        let own = self.words.meaning(table, &table.required("category"));
+        let plain = table.flag("plain");
+        let domain = common.domain.iter().filter(|_| !plain);
+        let mut lines: Vec<Line> = common.resource.iter().chain(domain).cloned().collect();
+        lines.extend(self.words.lines(table));
+        let definition = Definition::new(&name.text, lines, true);
+        definitions::check(table, &definition);
+        let owner = self.definitions.add(definition);
+        self.types.push(Known { name: name.text.as_str().into(), owner, own });
+    }
+}
+
+/// A type as it is entered in the catalogue, and what its routes need.
+struct Kind {
+    name: Box<str>,
+    node: Arc<Node>,
+    own: Option<Meaning>,
+    categories: Categories,
+    /// `None`: about no one, or only inside others.
+    entry: Option<SubjectPath>,
+    parameters: search::SearchParameters,
+    /// A path of its own.
+    at: Option<Text>,
+    /// It has an id of its own to be read by.
+    alone: bool,
+}
+
+struct Build<'d, 'v> {
+    words: &'d Words<'v>,
+    definitions: &'d Definitions,
+    names: &'d [Box<str>],
+    search: Option<Table<'d>>,
+    grow: Grow<'d>,
+}
+
+impl Build<'_, '_> {
+    /// One type's node and parameters, entered in the table of types.
+    fn kind(&mut self, catalogue: &mut Catalogue, table: &Table<'_>, name: &Text, known: &Known) -> Kind {
+        let own = known.own.unwrap_or(Meaning::Never);
+        let node = self.grow.resource(known.owner, own);
+        let carries = table.texts("carries");
+        let carries =
+            carries.iter().fold(Categories::NONE, |set, word| set.or(category(table, self.words.vocabulary, word)));
+        let categories = tree::categories(&node, Categories::NONE).or(carries);
+        // What servers say of themselves, or only inside others, is no record with an id of its own.
+        let (at, contained_only) = (table.text("at"), table.flag("contained-only"));
+        let subject = table.text("subject");
+        let inside = at.is_some() || contained_only;
+        if subject.is_none() && !inside {
+            table.missing("subject");
+        }
+        if !inside && categories.is_empty() && tree::has_free_text(&node) {
+            table.reader().fault(name.span.clone(), NOTHING_TO_COUNT_AS, None);
+        }
+        let entry = subject.as_ref().filter(|place| place.text != "none").map(|place| subject_at(table, &node, place));
+        let reading = Parameters {
+            definitions: self.definitions,
+            owner: known.owner,
+            own,
+            everything: categories,
+            types: self.names,
+            subject: entry.as_ref(),
+        };
+        let parameters = match inside {
+            true => search::SearchParameters::new(),
+            false => reading.read(self.search.iter().chain([table])),
+        };
+        let alone = subject.is_some() && !inside;
+        let entered = ResourceType {
+            node: node.clone(),
+            subject: entry.clone(),
+            parameters: parameters.clone(),
+            categories,
+            told_by_type: routes::told_by_type(entry.as_ref(), known.own, categories),
+            own: alone,
+        };
+        catalogue.types.insert(known.name.clone(), entered);
+        Kind { name: known.name.clone(), node, own: known.own, categories, entry, parameters, at, alone }
+    }
+}
+
+fn subject_at(table: &Table<'_>, node: &Node, text: &Text) -> SubjectPath {
+    let place = pointer(table, text);
+    if tree::lookup(node, &place).is_none() {
+        table.reader().fault(text.span.clone(), format!("`{}` is no element of the type", text.text), None);
+    }
+    SubjectPath::new(place, text.text.ends_with("/reference"))
+}

@@ -1,0 +1,362 @@
+//! How many entries has a page, and where does the list go on?
+//!
+//! Of a judged list entries are dropped. A page that grew short by it would tell how many, and so would the backend's own
+//! positions in a link. So the gate fills each page to the size that was asked for, from up to [`PAGES_MAX`] pages of the
+//! backend, and says where the list goes on by a [`Cursor`] of its own:
+//! * the size is the caller's, else as many as the backend's first page has;
+//! * it follows the backend's `next` itself, to the same origin and list only ([`Pager::follow`]);
+//! * what comes after the page's last entry is not asked about and not released; the cursor says where to take it up;
+//! * a page that [`PAGES_MAX`] pages do not fill ends short, with a cursor.
+//!
+//! Nothing of it is held but the envelope's end: entries leave as they are judged and recorded, page after page.
+
+mod cursor;
+mod outline;
+mod splice;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+pub(super) use self::cursor::{Cursor, scope};
+use self::outline::{Outline, Seen, Step};
+use self::splice::Splice;
+use super::entry::EntryJudge;
+use super::exchange::{Forward, ForwardBody, caught};
+use super::headers;
+use super::judgement::Judgement;
+use super::pump::Upstream;
+use crate::catalogue::{Route, Shape};
+use crate::redact::Redactor;
+
+/// The most pages of the backend that one page of the gate is filled from.
+const PAGES_MAX: usize = 20;
+/// How many entries a page has where neither the caller nor the backend says.
+const SIZE_DEFAULT: u64 = 20;
+/// The parameter that holds a cursor.
+const FHIR_CURSOR: &str = "_cursor";
+const REST_CURSOR: &str = "page-cursor";
+/// Parameters by which a caller says how many entries he wants.
+const SIZES: [&str; 9] =
+    ["_count", "size", "limit", "per_page", "per-page", "page_size", "page-size", "pageSize", "count"];
+/// What FHIR servers add to the links of their pages, besides the surface's own.
+const FHIR_PAGING: [&str; 5] = ["_bundletype", "_format", "_pretty", "_total", "_skip"];
+
+/// How far a page is filled. Shared with the judge of its entries.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// How many entries of this page of the backend are still to be passed over: a former page had them.
+    skip: u64,
+    /// How many were passed over or asked about.
+    consumed: u64,
+    released: u64,
+    size: Option<u64>,
+    /// Entries were left for the next page.
+    left: bool,
+    /// How many entries were not asked about.
+    passed_over: u64,
+}
+
+impl Progress {
+    /// An entry comes: is it to be asked about?
+    pub(super) fn admits(&mut self) -> bool {
+        let passed = if self.skip > 0 {
+            self.skip -= 1;
+            self.consumed += 1;
+            true
+        } else if self.is_full() {
+            self.left = true;
+            true
+        } else {
+            self.consumed += 1;
+            false
+        };
+        self.passed_over += u64::from(passed);
+        !passed
+    }
+
+    /// It is released.
+    pub(super) fn releases(&mut self) {
+        self.released += 1;
+    }
+
+    fn is_full(&self) -> bool {
+        self.size.is_some_and(|size| self.released >= size)
+    }
+}
+
+/// How a list says where it goes on.
+enum Next {
+    /// `link` of a FHIR Bundle.
+    Bundle,
+    /// A member `next` of the root.
+    Member,
+}
+
+/// The caller's own request, as he wrote it.
+pub(super) struct Own {
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) form: Option<String>,
+}
+
+/// What a [`Pager`] begins with.
+pub(super) struct Start {
+    pub(super) judgement: Arc<Judgement>,
+    pub(super) forward: Forward,
+    pub(super) fields: HeaderMap,
+    pub(super) own: Own,
+    /// What the backend is asked at first for the caller's request, pseudonyms resolved: target and form.
+    pub(super) asked: (String, String),
+    /// Where the page begins, if a cursor said so.
+    pub(super) cursor: Option<Cursor>,
+    pub(super) progress: Arc<Mutex<Progress>>,
+    pub(super) redactor: Box<dyn Fn() -> Redactor<EntryJudge> + Send>,
+}
+
+/// Fills one page.
+pub(super) struct Pager {
+    start: Start,
+    next: Next,
+    /// Parameters of the list, decoded: what every further page is a page of.
+    parameters: Vec<(String, String)>,
+    outline: Outline,
+    relation: Option<String>,
+    url: Option<String>,
+    /// The backend's `next`, of the page that is read.
+    found: Option<String>,
+    splice: Splice,
+    /// The pages asked for, in order; the last is being read.
+    targets: Vec<String>,
+}
+
+/// Why a page cannot go on: a code for the record.
+pub(super) type Broken = &'static str;
+
+/// Whether the route's lists are filled.
+pub(super) fn fills(route: &Route) -> bool {
+    next_of(route).is_some()
+}
+
+fn next_of(route: &Route) -> Option<Next> {
+    let lists = route.shape() == Shape::List;
+    let names = route.entries().steps().count();
+    match route.is_fhir() {
+        true if lists => Some(Next::Bundle),
+        false if lists && names > 1 && route.next_link() => Some(Next::Member),
+        _ => None,
+    }
+}
+
+/// The name and value of a query that is nothing but a cursor.
+pub(super) fn cursor_in(query: Option<&str>) -> Option<(&'static str, &str)> {
+    let (name, value) = query?.split_once('=')?;
+    let known = [FHIR_CURSOR, REST_CURSOR].into_iter().find(|known| *known == name)?;
+    (!value.contains('&')).then_some((known, value))
+}
+
+/// The parameter that holds the route's cursors.
+pub(super) fn cursor_name(route: &Route) -> &'static str {
+    if route.is_fhir() { FHIR_CURSOR } else { REST_CURSOR }
+}
+
+impl Pager {
+    /// `None`: the route's lists are not filled.
+    pub(super) fn new(start: Start) -> Option<Box<Pager>> {
+        let route = start.judgement.route()?;
+        let next = next_of(route)?;
+        let mut entries: Vec<Box<str>> = route.entries().steps().map(Into::into).collect();
+        entries.pop();
+        if entries.iter().any(|step| **step == *"*") {
+            return None;
+        }
+        let (target, form) = &start.asked;
+        let query = target.split_once('?').map_or("", |(_, query)| query);
+        let parameters: Vec<(String, String)> = parameters(query).chain(parameters(form)).collect();
+        let size = parameters.iter().find(|(name, _)| SIZES.contains(&name.as_str()) && route.is_page_parameter(name));
+        let size = size.and_then(|(_, size)| size.parse::<u64>().ok()).filter(|size| *size > 0);
+        let first = start.cursor.as_ref().map_or(target.clone(), |cursor| cursor.upstream.clone());
+        {
+            let mut progress = lock(&start.progress);
+            progress.size = start.cursor.as_ref().map_or(size, |cursor| Some(cursor.size));
+            progress.skip = start.cursor.as_ref().map_or(0, |cursor| cursor.skip);
+        }
+        Some(Box::new(Pager {
+            next,
+            parameters,
+            outline: Outline::default(),
+            relation: None,
+            url: None,
+            found: None,
+            splice: Splice::new(entries.into()),
+            targets: vec![first],
+            start,
+        }))
+    }
+
+    /// A piece of the backend's body, before it is judged.
+    pub(super) fn read(&mut self, piece: &[u8]) {
+        let Pager { outline, next, relation, url, found, .. } = self;
+        outline.feed(piece, |path, seen, _| match (&next, path) {
+            (Next::Member, [Step::Member(name)]) if name == "next" => {
+                if let Seen::Text(text) = seen {
+                    *found = Some(text.unwrap_or_default());
+                }
+            }
+            (Next::Bundle, [Step::Member(link), Step::Element]) if link == "link" => {
+                if seen == Seen::Close && relation.as_deref() == Some("next") {
+                    *found = Some(url.take().unwrap_or_default());
+                }
+                (*relation, *url) = (None, None);
+            }
+            (Next::Bundle, [Step::Member(link), Step::Element, Step::Member(name)]) if link == "link" => {
+                if let Seen::Text(text) = seen {
+                    match name.as_str() {
+                        "relation" => *relation = text,
+                        "url" => *url = text,
+                        _ => {}
+                    }
+                }
+            }
+            (Next::Member | Next::Bundle, _) => {}
+        });
+    }
+
+    /// What of the judged output leaves now.
+    pub(super) fn write(&mut self, out: &[u8]) -> Result<Vec<u8>, Broken> {
+        self.splice.push(out).map_err(|_| "body-not-judged")
+    }
+
+    /// A page of the backend has ended: the end of the gate's own page, or `None` if another is needed.
+    pub(super) fn page_ends(&mut self) -> Result<Option<Vec<u8>>, Broken> {
+        let mut progress = lock(&self.start.progress);
+        let backends = if progress.consumed > 0 { progress.consumed } else { SIZE_DEFAULT };
+        let size = *progress.size.get_or_insert(backends);
+        let (full, left, consumed) = (progress.is_full(), progress.left, progress.consumed);
+        drop(progress);
+        let following = self.found.take().map(|url| self.follow(&url).ok_or("page-link")).transpose()?;
+        let goes_on = match (left, following) {
+            (true, _) => Some((self.targets.last().cloned().unwrap_or_default(), consumed)),
+            (false, Some(target)) if full || self.targets.len() >= PAGES_MAX => Some((target, 0)),
+            (false, Some(target)) => {
+                self.targets.push(target);
+                return Ok(None);
+            }
+            (false, None) => None,
+        };
+        let members = self.members(goes_on, size)?;
+        self.splice.end(&members).map(Some).map_err(|_| "body-not-judged")
+    }
+
+    /// Asks for the page that [`Pager::page_ends`] needs.
+    pub(super) async fn turn(&mut self) -> Result<(Upstream, Redactor<EntryJudge>), Broken> {
+        let mut request: Request<ForwardBody> = Request::new(Full::new(Bytes::new()));
+        let target = self.targets.last().map_or("", String::as_str);
+        *request.uri_mut() = target.parse().map_err(|_| "page-link")?;
+        *request.headers_mut() = self.start.fields.clone();
+        let forward = &mut self.start.forward;
+        let answered = caught(async { forward(request).await }).await.ok_or("failed")?;
+        let (parts, body) = answered.map_err(|_| "backend-page")?.into_parts();
+        let json = headers::media_type(&parts.headers).as_deref().is_some_and(headers::is_json);
+        if parts.status != StatusCode::OK || !json || parts.headers.contains_key(http::header::CONTENT_ENCODING) {
+            return Err("backend-page");
+        }
+        self.outline = Outline::default();
+        (self.relation, self.url) = (None, None);
+        self.splice.next_body();
+        let mut progress = lock(&self.start.progress);
+        (progress.skip, progress.consumed) = (0, 0);
+        drop(progress);
+        Ok((body, (self.start.redactor)()))
+    }
+
+    /// How many entries were dropped only because the page was full, or had been on a page before.
+    pub(super) fn passed_over(&self) -> u64 {
+        lock(&self.start.progress).passed_over
+    }
+
+    /// The backend's `next` as a target, if it is a further page of the same list: of the same origin; at the same path, with
+    /// no parameter that the list has not, but for those that say which page; or, as some FHIR servers have it, at the
+    /// surface's base with a key of the result.
+    fn follow(&self, url: &str) -> Option<String> {
+        let route = self.start.judgement.route()?;
+        let origin = self.start.judgement.gate.upstream_origin.as_str();
+        let current = self.targets.last()?.split('?').next()?;
+        let target = match url.strip_prefix(origin).filter(|rest| rest.starts_with(['/', '?'])) {
+            Some(rest) if rest.starts_with('?') => format!("/{rest}"),
+            Some(rest) => rest.to_owned(),
+            None if url.starts_with('?') => format!("{current}{url}"),
+            None if url.starts_with('/') => url.to_owned(),
+            None if !url.split(['?', '/']).next()?.contains(':') => {
+                format!("{}/{url}", current.rsplit_once('/').map_or("", |(parent, _)| parent))
+            }
+            None => return None,
+        };
+        let hostile =
+            target.starts_with("//") || target.contains(['\\', '#']) || !target.bytes().all(|b| b.is_ascii_graphic());
+        let (path, query) = target.split_once('?')?;
+        let asked = self.start.asked.0.split('?').next()?;
+        let list = asked.strip_suffix("/_search").unwrap_or(asked);
+        let keyed =
+            route.is_fhir() && path.len() < list.len() && parameters(query).any(|(name, _)| name == "_getpages");
+        let base = keyed && list.starts_with(path.trim_end_matches('/'));
+        let pages = |name: &str| {
+            let of_fhir = route.is_fhir() && (FHIR_PAGING.contains(&name) || name.starts_with("_getpages"));
+            of_fhir || route.is_page_parameter(name)
+        };
+        let same = |pair: &(String, String)| pages(&pair.0) || self.parameters.contains(pair);
+        let further = (path == asked || path == list || base) && parameters(query).all(|pair| same(&pair));
+        let new = !self.targets.contains(&target);
+        (!hostile && further && new).then_some(target)
+    }
+
+    /// The gate's own links.
+    fn members(&self, goes_on: Option<(String, u64)>, size: u64) -> Result<String, Broken> {
+        let Start { judgement, own, .. } = &self.start;
+        let list = own.path.strip_suffix("/_search").unwrap_or(&own.path);
+        let name = match self.next {
+            Next::Bundle => FHIR_CURSOR,
+            Next::Member => REST_CURSOR,
+        };
+        let next = match goes_on {
+            None => None,
+            Some((upstream, skip)) => {
+                let (query, form) = (own.query.clone(), own.form.clone());
+                let cursor = Cursor { query, form, upstream, skip, size };
+                let sealed = cursor.seal(judgement, &scope(judgement, list), judgement.gate.now_ms());
+                let sealed = sealed.ok_or("cursor-too-long")?;
+                Some(format!("{}{list}?{name}={sealed}", judgement.gate.public_prefix))
+            }
+        };
+        Ok(match self.next {
+            Next::Member => next.map_or_else(String::new, |url| format!("\"next\":{}", Value::from(url))),
+            Next::Bundle => {
+                let question = if own.query.is_empty() { "" } else { "?" };
+                let own_url = format!("{}{}{question}{}", judgement.gate.public_prefix, own.path, own.query);
+                let link = |relation: &str, url: String| json!({"relation": relation, "url": url});
+                let own_link = own.form.is_none().then(|| link("self", own_url));
+                let links: Vec<Value> = own_link.into_iter().chain(next.map(|url| link("next", url))).collect();
+                if links.is_empty() { String::new() } else { format!("\"link\":{}", Value::from(links)) }
+            }
+        })
+    }
+}
+
+fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The parameters of a query or form, decoded as a server does.
+fn parameters(query: &str) -> impl Iterator<Item = (String, String)> {
+    let decoded = |text: &str| {
+        let text = text.replace('+', " ");
+        percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned()
+    };
+    query.split('&').filter(|piece| !piece.is_empty()).map(move |piece| {
+        let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+        (decoded(name), decoded(value))
+    })
+}

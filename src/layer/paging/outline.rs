@@ -1,0 +1,205 @@
+//! Where in a JSON text does which value lie? A walk over its first levels, piece by piece.
+//!
+//! It checks nothing: the text was written by the redactor, or is read by it at the same time, which refuses what is no
+//! strict JSON. What lies deeper than [`LEVELS`] is only passed over.
+
+use memchr::memchr2;
+
+/// How many levels are told.
+const LEVELS: usize = 4;
+/// The longest text that is told, in bytes as it stands there.
+const TEXT_BYTES_MAX: usize = 8192;
+
+/// One step towards a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The member of this name, unescaped.
+    Member(String),
+    /// An element of an array.
+    Element,
+}
+
+/// What is met at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// An object or array begins.
+    Open,
+    /// It ends.
+    Close,
+    /// A string, unescaped; `None`: longer than is told.
+    Text(Option<String>),
+}
+
+/// The walk.
+#[derive(Default)]
+pub(super) struct Outline {
+    /// Of each object or array around: whether it is an object.
+    objects: Vec<bool>,
+    path: Vec<Step>,
+    /// The next string is a name.
+    name_next: bool,
+    in_string: bool,
+    escaped: bool,
+    text: Vec<u8>,
+    overlong: bool,
+}
+
+impl Outline {
+    /// Walks on; `see` is told each value's path, what it is, and at which byte of this piece its first or last byte lies.
+    pub(super) fn feed(&mut self, bytes: &[u8], mut see: impl FnMut(&[Step], Seen, usize)) {
+        let mut at = 0;
+        while let Some(byte) = bytes.get(at) {
+            if self.in_string {
+                at = self.string(bytes, at, &mut see);
+                continue;
+            }
+            match byte {
+                b'"' => {
+                    self.in_string = true;
+                    self.overlong = false;
+                    self.text.clear();
+                }
+                b'{' | b'[' => self.open(*byte == b'{', at, &mut see),
+                b'}' | b']' => self.close(at, &mut see),
+                b',' => self.name_next = self.objects.last() == Some(&true),
+                _ => {}
+            }
+            at += 1;
+        }
+    }
+
+    fn shallow(&self) -> bool {
+        self.objects.len() <= LEVELS
+    }
+
+    fn open(&mut self, object: bool, at: usize, see: &mut impl FnMut(&[Step], Seen, usize)) {
+        if self.shallow() {
+            see(&self.path, Seen::Open, at);
+        }
+        self.objects.push(object);
+        self.name_next = object;
+        if self.shallow() {
+            self.path.push(if object { Step::Member(String::new()) } else { Step::Element });
+        }
+    }
+
+    fn close(&mut self, at: usize, see: &mut impl FnMut(&[Step], Seen, usize)) {
+        if self.shallow() {
+            self.path.pop();
+        }
+        self.objects.pop();
+        self.name_next = false;
+        if self.shallow() {
+            see(&self.path, Seen::Close, at);
+        }
+    }
+
+    /// Goes on inside a string; answers where.
+    fn string(&mut self, bytes: &[u8], at: usize, see: &mut impl FnMut(&[Step], Seen, usize)) -> usize {
+        let rest = bytes.get(at..).unwrap_or_default();
+        if self.escaped {
+            self.escaped = false;
+            self.keep(rest.get(..1).unwrap_or_default());
+            return at + 1;
+        }
+        let Some(end) = memchr2(b'"', b'\\', rest) else {
+            self.keep(rest);
+            return bytes.len();
+        };
+        self.keep(rest.get(..end).unwrap_or_default());
+        if rest.get(end) == Some(&b'\\') {
+            self.keep(b"\\");
+            self.escaped = true;
+        } else {
+            self.in_string = false;
+            self.string_ends(at + end, see);
+        }
+        at + end + 1
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if !self.shallow() {
+            return;
+        }
+        if self.text.len() + bytes.len() > TEXT_BYTES_MAX {
+            self.overlong = true;
+        } else {
+            self.text.extend_from_slice(bytes);
+        }
+    }
+
+    fn string_ends(&mut self, at: usize, see: &mut impl FnMut(&[Step], Seen, usize)) {
+        if !self.shallow() {
+            self.name_next = false;
+            return;
+        }
+        let text = if self.overlong { None } else { unescaped(&self.text) };
+        if std::mem::take(&mut self.name_next) {
+            if let Some(Step::Member(name)) = self.path.last_mut() {
+                *name = text.unwrap_or_default();
+            }
+        } else {
+            see(&self.path, Seen::Text(text), at);
+        }
+    }
+}
+
+fn unescaped(raw: &[u8]) -> Option<String> {
+    if !raw.contains(&b'\\') {
+        return String::from_utf8(raw.to_vec()).ok();
+    }
+    let quoted = [b"\"", raw, b"\""].concat();
+    serde_json::from_slice(&quoted).ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn walked(pieces: &[&[u8]]) -> Vec<(String, Seen, usize)> {
+        let (mut outline, mut seen, mut base) = (Outline::default(), Vec::new(), 0);
+        for piece in pieces {
+            outline.feed(piece, |path, what, at| {
+                let path = path.iter().map(|step| match step {
+                    Step::Member(name) => format!("/{name}"),
+                    Step::Element => "/*".to_owned(),
+                });
+                seen.push((path.collect(), what, base + at));
+            });
+            base += piece.len();
+        }
+        seen
+    }
+
+    const TEXT: &[u8] = br#"{"link":[{"relation":"next","u\u0072l":"\/a\"b]{"}],"a":{"b":{"c":{"d":{"e":["x",{"f":"g"}]}}}},"n":null,"z":"end"}"#;
+
+    #[test]
+    fn values_are_found_however_the_text_is_cut() {
+        let whole = walked(&[TEXT]);
+        let text = |path: &str| whole.iter().find(|(p, seen, _)| p == path && matches!(seen, Seen::Text(_))).cloned();
+        assert_eq!(text("/link/*/relation").unwrap().1, Seen::Text(Some("next".into())));
+        assert_eq!(text("/link/*/url").unwrap().1, Seen::Text(Some("/a\"b]{".into())));
+        assert_eq!(text("/z").unwrap().1, Seen::Text(Some("end".into())));
+        assert!(whole.iter().all(|(path, ..)| !path.contains("/e")), "{whole:?}");
+        assert_eq!(whole.last().unwrap(), &(String::new(), Seen::Close, TEXT.len() - 1));
+        for cut in 0..=TEXT.len() {
+            assert_eq!(walked(&[&TEXT[..cut], &TEXT[cut..]]), whole, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_text_too_long_is_told_as_such() {
+        let long = format!("{{\"next\":\"{}\"}}", "x".repeat(TEXT_BYTES_MAX + 1));
+        assert_eq!(walked(&[long.as_bytes()])[1].1, Seen::Text(None));
+    }
+
+    proptest! {
+        /// Whatever it is fed: no end is missed twice, nothing panics.
+        #[test]
+        fn any_bytes_are_walked(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            drop(walked(&[&bytes]));
+        }
+    }
+}

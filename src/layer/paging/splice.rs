@@ -1,0 +1,206 @@
+//! How do several bodies become one list? The first gives the envelope, every one its entries, the gate the end.
+//!
+//! Works on what the redactor let through. Everything up to the entries leaves as it comes, and so do the entries; what
+//! comes after them in the first body waits for the end, so that the gate's own links can join it.
+
+use super::outline::{Outline, Seen, Step};
+
+/// The most that may come after the entries, in bytes: there are no records in it.
+const TAIL_BYTES_MAX: usize = 64 << 10;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// Before the entries.
+    Envelope,
+    /// Among them.
+    Entries,
+    /// After them, or at the end of a body that has none.
+    Tail,
+}
+
+/// Something that is no list: the envelope has too much in it, or no place for entries.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NoList;
+
+/// Joins the bodies.
+pub(super) struct Splice {
+    /// The members that lead to the array of entries.
+    entries: Box<[Box<str>]>,
+    outline: Outline,
+    at: At,
+    /// The first body is being read.
+    first: bool,
+    /// The first body has the array.
+    has_array: bool,
+    /// An entry has left; one of this body has.
+    begun: bool,
+    begun_here: bool,
+    /// The last byte of the envelope before the entries that is no white space.
+    last: u8,
+    tail: Vec<u8>,
+}
+
+impl Splice {
+    pub(super) fn new(entries: Box<[Box<str>]>) -> Splice {
+        Splice {
+            entries,
+            outline: Outline::default(),
+            at: At::Envelope,
+            first: true,
+            has_array: false,
+            begun: false,
+            begun_here: false,
+            last: b'{',
+            tail: Vec::new(),
+        }
+    }
+
+    /// What of this leaves now.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, NoList> {
+        let mut marks = Vec::new();
+        let entries = &self.entries;
+        self.outline.feed(bytes, |path, seen, at| match seen {
+            Seen::Open if leads(path, entries) => marks.push((at + 1, At::Entries)),
+            Seen::Close if leads(path, entries) => marks.push((at, At::Tail)),
+            Seen::Close if path.is_empty() => marks.push((at, At::Tail)),
+            Seen::Open | Seen::Close | Seen::Text(_) => {}
+        });
+        let (mut out, mut from) = (Vec::new(), 0);
+        for (at, next) in marks {
+            self.stretch(bytes.get(from..at).unwrap_or_default(), &mut out)?;
+            if next == At::Entries && self.first {
+                self.has_array = true;
+            }
+            // The array's end, not the root's: the tail has begun by then.
+            self.at = if self.at == At::Tail { At::Tail } else { next };
+            from = at;
+        }
+        self.stretch(bytes.get(from..).unwrap_or_default(), &mut out)?;
+        Ok(out)
+    }
+
+    fn stretch(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), NoList> {
+        match self.at {
+            At::Envelope if self.first => {
+                let written = bytes.iter().rev().find(|byte| !byte.is_ascii_whitespace());
+                self.last = written.copied().unwrap_or(self.last);
+                out.extend_from_slice(bytes);
+            }
+            At::Tail if self.first => {
+                if self.tail.len() + bytes.len() > TAIL_BYTES_MAX {
+                    return Err(NoList);
+                }
+                self.tail.extend_from_slice(bytes);
+            }
+            At::Envelope | At::Tail => {}
+            At::Entries => return self.entry_bytes(bytes, out),
+        }
+        Ok(())
+    }
+
+    fn entry_bytes(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), NoList> {
+        if !self.begun_here {
+            if bytes.iter().all(u8::is_ascii_whitespace) {
+                return Ok(());
+            }
+            self.begun_here = true;
+            if self.begun {
+                out.push(b',');
+            } else if !self.has_array {
+                self.open_array(out)?;
+            }
+            self.begun = true;
+        }
+        out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// The first body had no array, a later one has entries.
+    fn open_array(&mut self, out: &mut Vec<u8>) -> Result<(), NoList> {
+        let [name] = &*self.entries else { return Err(NoList) };
+        let comma = if self.last == b'{' { "" } else { "," };
+        out.extend_from_slice(format!("{comma}{}:[", serde_json::Value::from(&**name)).as_bytes());
+        self.has_array = true;
+        self.tail.insert(0, b']');
+        Ok(())
+    }
+
+    /// The next body begins.
+    pub(super) fn next_body(&mut self) {
+        (self.outline, self.at, self.first, self.begun_here) = (Outline::default(), At::Envelope, false, false);
+    }
+
+    /// The end of the list, with members of the gate's own (`"next":"…"`).
+    pub(super) fn end(&mut self, members: &str) -> Result<Vec<u8>, NoList> {
+        let tail = std::mem::take(&mut self.tail);
+        let end = tail.iter().rposition(|byte| *byte == b'}').ok_or(NoList)?;
+        let (before, after) = tail.split_at(end);
+        let alone = !self.has_array && self.last == b'{';
+        let comma = if !alone && !members.is_empty() { "," } else { "" };
+        Ok([before, comma.as_bytes(), members.as_bytes(), after].concat())
+    }
+}
+
+fn leads(path: &[Step], entries: &[Box<str>]) -> bool {
+    path.len() == entries.len()
+        && path.iter().zip(entries).all(|(step, name)| matches!(step, Step::Member(member) if **member == **name))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test")]
+mod tests {
+    use super::*;
+
+    fn joined(entries: &[&str], bodies: &[&str], cut: usize, members: &str) -> Result<String, NoList> {
+        let mut splice = Splice::new(entries.iter().map(|name| (*name).into()).collect());
+        let mut out = Vec::new();
+        for (number, body) in bodies.iter().enumerate() {
+            if number > 0 {
+                splice.next_body();
+            }
+            let (a, b) = body.as_bytes().split_at(cut.min(body.len()));
+            out.extend(splice.push(a)?);
+            out.extend(splice.push(b)?);
+        }
+        out.extend(splice.end(members)?);
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn bodies_are_joined_wherever_they_are_cut() {
+        let cases: &[(&[&str], &[&str], &str)] = &[
+            (
+                &["entry"],
+                &[r#"{"t":"b","entry":[1,{"entry":[2]}],"z":3}"#, r#"{"entry":[ 4 ],"y":5}"#],
+                r#"{"t":"b","entry":[1,{"entry":[2]}, 4 ],"z":3,"l":[]}"#,
+            ),
+            (&["entry"], &[r#"{"entry":[]}"#, r#"{"entry":[]}"#, r#"{"entry":[7]}"#], r#"{"entry":[7],"l":[]}"#),
+            (&["entry"], &[r#"{"t":1}"#, r#"{"t":2}"#], r#"{"t":1,"l":[]}"#),
+            (
+                &["entry"],
+                &[r#"{"t":1}"#, r#"{"entry":[7,8]}"#, r#"{"entry":[9]}"#],
+                r#"{"t":1,"entry":[7,8,9],"l":[]}"#,
+            ),
+            (&["entry"], &["{}", r#"{"entry":[7]}"#], r#"{"entry":[7],"l":[]}"#),
+            (&["entry"], &["{ } "], r#"{ "l":[]} "#),
+            (
+                &["a", "i"],
+                &[r#"{"a":{"i":[1],"c":2},"e":4}"#, r#"{"i":[9],"a":{"i":[3]}}"#],
+                r#"{"a":{"i":[1,3],"c":2},"e":4,"l":[]}"#,
+            ),
+        ];
+        for (entries, bodies, wanted) in cases {
+            for cut in 0..40 {
+                assert_eq!(
+                    joined(entries, bodies, cut, r#""l":[]"#).as_deref(),
+                    Ok(*wanted),
+                    "{bodies:?} cut at {cut}"
+                );
+            }
+        }
+        assert_eq!(joined(&["a", "i"], &[r#"{"b":1}"#, r#"{"a":{"i":[3]}}"#], 0, ""), Err(NoList));
+        let tail = format!(r#"{{"entry":[],"x":"{}"}}"#, "y".repeat(TAIL_BYTES_MAX));
+        assert_eq!(joined(&["entry"], &[&tail], 0, ""), Err(NoList));
+        assert_eq!(joined(&["entry"], &[r#"{"entry":[1]}"#], 3, "").as_deref(), Ok(r#"{"entry":[1]}"#));
+    }
+}

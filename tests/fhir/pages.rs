@@ -1,0 +1,352 @@
+//! A page is as long as it was asked for, whatever was dropped from it; and it goes on by the gate's word alone.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::search::{condition, kinds};
+use super::{CARE, Caller, STUDY, stand};
+use crate::layer::support::{Answer, Ask, NOW_MS, Stand};
+
+const LIST: &str = "/Condition?code=x&_count=3";
+
+/// The backend's list: `persons` of each page in order, the conditions numbered through, the links before the entries.
+fn serve(stand: &Stand, first: &str, pages: &[&[&str]]) {
+    let mut served = stand.backend.pages.lock().unwrap();
+    served.clear();
+    let mut number = 0;
+    for (page, persons) in pages.iter().enumerate() {
+        let target = |page: usize| if page == 0 { first.to_owned() } else { format!("{first}&_offset={page}") };
+        let entries: Vec<Value> = persons
+            .iter()
+            .map(|person| {
+                number += 1;
+                let id = format!("c{number}");
+                json!({"fullUrl": format!("http://backend.test/Condition/{id}"), "resource": condition(&id, person)})
+            })
+            .collect();
+        let mut links = vec![json!({"relation": "self", "url": format!("http://backend.test{}", target(page))})];
+        if page + 1 < pages.len() {
+            links.push(json!({"relation": "next", "url": format!("http://backend.test{}", target(page + 1))}));
+        }
+        links.push(json!({"url": "http://backend.test/Condition?_offset=9", "relation": "last"}));
+        let mut bundle = json!({"resourceType": "Bundle", "type": "searchset", "total": 99, "link": links});
+        if !entries.is_empty() {
+            bundle["entry"] = json!(entries);
+        }
+        served.insert(target(page), bundle.to_string());
+    }
+}
+
+async fn get(stand: &Stand, (role, purpose): Caller, target: &str) -> Answer {
+    stand.get(json!({"sub": "dr-1", "roles": [role]}), purpose, target).await
+}
+
+fn ids(answer: &Answer) -> Vec<String> {
+    assert_eq!((answer.status.as_u16(), answer.cut), (200, false), "{}", answer.body);
+    kinds(answer).into_iter().map(|(_, id)| id).collect()
+}
+
+fn link(answer: &Answer, relation: &str) -> Option<String> {
+    let json = answer.json();
+    let link = json["link"].as_array()?.iter().find(|link| link["relation"] == relation)?.clone();
+    link["url"].as_str().map(str::to_owned)
+}
+
+/// Everything of a list, page by page.
+async fn all(stand: &Stand, first: &str) -> Vec<Vec<String>> {
+    let (mut pages, mut next) = (Vec::new(), Some(first.to_owned()));
+    while let Some(target) = next {
+        let answer = get(stand, CARE, &target).await;
+        pages.push(ids(&answer));
+        next = link(&answer, "next");
+        assert!(pages.len() < 500, "it never ends");
+    }
+    pages
+}
+
+fn stopped() -> Stand {
+    let stand = stand();
+    stand.add("objection", "subject=no purpose=care from=2026-01-01");
+    stand
+}
+
+#[tokio::test]
+async fn a_page_is_full_whatever_was_dropped() {
+    let stand = stopped();
+    for chunk in [0, 1, 7] {
+        stand.backend.chunk.store(chunk, std::sync::atomic::Ordering::SeqCst);
+        serve(&stand, LIST, &[&["a", "no", "b"], &["no", "no", "no"], &["c", "d", "no"], &["e"]]);
+        let first = get(&stand, CARE, LIST).await;
+        assert_eq!(ids(&first), ["c1", "c3", "c7"], "{}", first.body);
+        assert!(
+            !first.body.contains("total") && !first.body.contains("backend.test") && !first.body.contains("_offset")
+        );
+        assert_eq!(link(&first, "self").as_deref(), Some(LIST));
+        assert_eq!(link(&first, "last"), None);
+        let next = link(&first, "next").expect("more");
+        assert!(next.starts_with("/Condition?_cursor="), "{next}");
+        let second = get(&stand, CARE, &next).await;
+        assert_eq!(ids(&second), ["c8", "c10"]);
+        assert_eq!((link(&second, "next"), link(&second, "self").as_deref()), (None, Some(LIST)));
+    }
+    let end = stand.last("end");
+    let counts = (&end["entries_released"], &end["entries_dropped"]);
+    assert_eq!(counts, (&json!(2), &json!(1)), "what was passed over is neither: {end}");
+}
+
+#[tokio::test]
+async fn nothing_is_lost_and_nothing_comes_twice() {
+    let stand = stopped();
+    let person = |n: usize| if n.is_multiple_of(3) { "no" } else { "p" };
+    for pages in [1_usize, 2, 5, 30] {
+        for length in [1, 2, 7] {
+            for size in [1, 2, 3, 50] {
+                let first = format!("/Condition?code=x&_count={size}");
+                let people: Vec<Vec<&str>> =
+                    (0..pages).map(|page| (0..length).map(|n| person(page * length + n)).collect()).collect();
+                let people: Vec<&[&str]> = people.iter().map(Vec::as_slice).collect();
+                serve(&stand, &first, &people);
+                let wanted: Vec<String> =
+                    (0..pages * length).filter(|n| person(*n) != "no").map(|n| format!("c{}", n + 1)).collect();
+                let got = all(&stand, &first).await;
+                assert_eq!(got.concat(), wanted, "{pages} pages of {length}, {size} asked for");
+                let short = got.iter().rev().skip(1).filter(|page| page.len() != size).count();
+                assert!(
+                    short == 0 || pages > 20 || length == 1,
+                    "{pages} pages of {length}, {size} asked for: {got:?}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn twenty_pages_that_do_not_fill_one_end_it_short_with_a_cursor() {
+    let stand = stopped();
+    let none: &[&str] = &["no"];
+    let mut pages = vec![none; 45];
+    pages.push(&["a"]);
+    serve(&stand, LIST, &pages);
+    let before = stand.asked();
+    let first = get(&stand, CARE, LIST).await;
+    assert_eq!((ids(&first).len(), stand.asked() - before), (0, 20));
+    assert!(link(&first, "next").is_some());
+    assert_eq!(all(&stand, LIST).await, [vec![], vec![], vec!["c46".to_owned()]]);
+}
+
+#[tokio::test]
+async fn without_a_size_a_page_is_as_long_as_the_backends() {
+    let stand = stopped();
+    serve(&stand, "/Condition?code=x", &[&["a", "no", "b", "no"], &["c", "d", "e", "f"]]);
+    let first = get(&stand, CARE, "/Condition?code=x").await;
+    assert_eq!(ids(&first), ["c1", "c3", "c5", "c6"]);
+    assert_eq!(ids(&get(&stand, CARE, &link(&first, "next").unwrap()).await), ["c7", "c8"]);
+}
+
+#[tokio::test]
+async fn a_page_without_entries_is_followed_by_one_with() {
+    let stand = stopped();
+    serve(&stand, LIST, &[&[], &["a"], &[], &["b"]]);
+    assert_eq!(all(&stand, LIST).await, [["c1", "c2"]]);
+    serve(&stand, LIST, &[&[], &[]]);
+    let answer = get(&stand, CARE, LIST).await;
+    assert!(ids(&answer).is_empty() && link(&answer, "next").is_none(), "{}", answer.body);
+}
+
+/// One caller, one declaration, one policy, one path, one hour.
+#[tokio::test]
+async fn a_cursor_opens_for_nobody_else() {
+    let stand = stopped();
+    serve(&stand, LIST, &[&["a", "b", "c"], &["d"]]);
+    let next = link(&get(&stand, CARE, LIST).await, "next").unwrap();
+    let asked = stand.asked();
+    let mut altered = next.clone().into_bytes();
+    let last = altered.len() - 5;
+    altered[last] = if altered[last] == b'A' { b'B' } else { b'A' };
+    let altered = String::from_utf8(altered).unwrap();
+    let claims = |sub: &str, role: &str| json!({"sub": sub, "roles": [role]});
+    for (claims, purpose, target) in [
+        (claims("dr-2", "physician"), "care", next.as_str()),
+        (claims("dr-1", "nurse"), "care", &next),
+        (claims("dr-1", "physician"), "care;reason=\"x\";recipient=\"hospital\"", &next),
+        (claims("dr-1", "physician"), "care.coordination", &next),
+        (claims("dr-1", "physician"), "care", &next.replace("/Condition", "/Encounter")),
+        (claims("dr-1", "physician"), "care", &next.replace("/Condition", "/Condition/c1/_history")),
+        (claims("dr-1", "physician"), "care", &altered),
+        (claims("dr-1", "physician"), "care", "/Condition?_cursor="),
+        (claims("dr-1", "physician"), "care", "/Condition?_cursor=AAAA"),
+    ] {
+        let answer = stand.get(claims, purpose, target).await;
+        assert_eq!((answer.status.as_u16(), stand.asked() - asked), (400, 0), "{target}: {}", answer.body);
+        assert!(answer.body.contains("cursor-refused"), "{}", answer.body);
+    }
+    for more in ["&_count=3", "&code=x", "&_cursor=x"] {
+        let answer = get(&stand, CARE, &format!("{next}{more}")).await;
+        assert_eq!((answer.status.as_u16(), stand.asked() - asked), (400, 0), "{more}: {}", answer.body);
+    }
+    stand.clock_ms.store(NOW_MS + 3_599_000, std::sync::atomic::Ordering::SeqCst);
+    // The token of these tests lives ten minutes: a new one of the same caller.
+    let later = |sub: &str| json!({"sub": sub, "roles": ["physician"], "exp": NOW_MS / 1000 + 7200});
+    assert_eq!(ids(&stand.get(later("dr-1"), "care", &next).await), ["c4"]);
+    stand.clock_ms.store(NOW_MS + 3_600_000, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(stand.get(later("dr-1"), "care", &next).await.status, 400);
+}
+
+#[tokio::test]
+async fn what_was_stopped_meanwhile_is_not_on_the_next_page() {
+    let stand = stopped();
+    serve(&stand, LIST, &[&["a", "b", "c"], &["d", "e"]]);
+    let next = link(&get(&stand, CARE, LIST).await, "next").unwrap();
+    stand.add("objection", "subject=d purpose=care from=2026-01-01");
+    assert_eq!(ids(&get(&stand, CARE, &next).await), ["c5"]);
+}
+
+#[tokio::test]
+async fn a_link_of_the_backend_leads_to_the_same_list_or_nowhere() {
+    let stand = stopped();
+    for (next, followed) in [
+        ("http://backend.test/Condition?_count=3&code=x&_page_token=t", true),
+        ("http://backend.test?_getpages=k&_getpagesoffset=3&_count=3&_bundletype=searchset", true),
+        ("http://backend.test/?_getpages=k", true),
+        ("/Condition?code=x&page=2", true),
+        ("?code=x&page=2", true),
+        ("Condition?code=%78&page=2", true),
+        ("http://elsewhere.test/Condition?code=x&page=2", false),
+        ("http://backend.test.elsewhere/Condition?code=x&page=2", false),
+        ("http://backend.test@elsewhere/Condition?code=x&page=2", false),
+        ("//elsewhere.test/Condition?code=x&page=2", false),
+        ("http://backend.test/Encounter?code=x&page=2", false),
+        ("http://backend.test/Condition/c1/_history?page=2", false),
+        ("http://backend.test/Condition?code=y&page=2", false),
+        ("http://backend.test/Condition?code=x&category=y&page=2", false),
+        (LIST, false),
+        ("http://backend.test/Condition", false),
+        ("javascript:alert(1)", false),
+        ("", false),
+    ] {
+        let page = |entry: Value, next: Option<&str>| {
+            let links: Vec<Value> = next.map(|url| json!({"relation": "next", "url": url})).into_iter().collect();
+            json!({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": entry}], "link": links})
+                .to_string()
+        };
+        let first = HashMap::from([(LIST.to_owned(), page(condition("c1", "a"), Some(next)))]);
+        *stand.backend.pages.lock().unwrap() = first;
+        stand.backend.targets.lock().unwrap().clear();
+        let asked = stand.asked();
+        let last = page(condition("c2", "a"), None);
+        *stand.backend.instead.lock().unwrap() =
+            Some(http::Response::builder().header("content-type", "application/fhir+json").body(last.into()).unwrap());
+        let answer = get(&stand, CARE, LIST).await;
+        let times = stand.asked() - asked;
+        if followed {
+            assert_eq!((ids(&answer), times), (vec!["c1".to_owned(), "c2".to_owned()], 2), "{next}");
+        } else {
+            assert_eq!((answer.cut, times), (true, 1), "{next}: {} {}", answer.status, answer.body);
+            assert_eq!(stand.last("end")["code"], "page-link", "{next}");
+        }
+        *stand.backend.instead.lock().unwrap() = None;
+    }
+}
+
+#[tokio::test]
+async fn a_further_page_that_fails_cuts_the_answer() {
+    let stand = stopped();
+    for (status, media) in [
+        (500, "application/fhir+json"),
+        (404, "application/fhir+json"),
+        (206, "application/fhir+json"),
+        (200, "text/html"),
+    ] {
+        serve(&stand, LIST, &[&["a"], &["b"]]);
+        stand.backend.pages.lock().unwrap().remove(&format!("{LIST}&_offset=1"));
+        let response =
+            http::Response::builder().status(status).header("content-type", media).body("{}".into()).unwrap();
+        *stand.backend.instead.lock().unwrap() = Some(response);
+        let answer = get(&stand, CARE, LIST).await;
+        assert!(answer.cut && answer.body.contains("c1"), "{status}: {}", answer.body);
+        let end = stand.last("end");
+        assert_eq!((end["outcome"].as_str(), end["code"].as_str()), (Some("failed"), Some("backend-page")), "{end}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_by_form_goes_on_by_a_link() {
+    let stand = stopped();
+    let page = |ids: &[&str], next: bool| {
+        let entries: Vec<Value> = ids.iter().map(|id| json!({"resource": condition(id, "a")})).collect();
+        let links = if next { json!([{"relation": "next", "url": "/Condition?code=x&_offset=1"}]) } else { json!([]) };
+        json!({"resourceType": "Bundle", "type": "searchset", "entry": entries, "link": links}).to_string()
+    };
+    {
+        let mut pages = stand.backend.pages.lock().unwrap();
+        pages.insert("/Condition/_search".into(), page(&["c1", "c2"], true));
+        pages.insert("/Condition?code=x&_offset=1".into(), page(&["c3", "c4"], false));
+    }
+    let fields = [("content-type", "application/x-www-form-urlencoded")];
+    let claims = json!({"sub": "dr-1", "roles": ["physician"]});
+    let (purpose, body) = ("care", "code=x&_count=3");
+    let first =
+        stand.ask(Ask { method: "POST", target: "/Condition/_search", claims, purpose, body, fields: &fields }).await;
+    assert_eq!(ids(&first), ["c1", "c2", "c3"]);
+    assert_eq!(link(&first, "self"), None, "a form is no link");
+    let next = link(&first, "next").unwrap();
+    assert!(next.starts_with("/Condition?_cursor="), "{next}");
+    assert_eq!(ids(&get(&stand, CARE, &next).await), ["c4"]);
+    assert_eq!(stand.last("begin")["searched"], json!(["health.condition"]), "the form is judged on each page");
+}
+
+#[tokio::test]
+async fn what_is_included_stays_with_its_page() {
+    let stand = stopped();
+    let first = "/Condition?_include=Condition:subject&_count=2";
+    let patient = |id: &str| json!({"resource": {"resourceType": "Patient", "id": id}, "search": {"mode": "include"}});
+    let of = |id: &str, person: &str| json!({"resource": condition(id, person), "search": {"mode": "match"}});
+    let bundle = |entries: Value, links: Value| {
+        json!({"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries}).to_string()
+    };
+    {
+        let next = json!([{"relation": "next", "url": format!("{first}&_offset=1")}]);
+        let mut pages = stand.backend.pages.lock().unwrap();
+        pages.insert(first.into(), bundle(json!([of("c1", "a"), of("c2", "b"), patient("a"), patient("b")]), next));
+        pages.insert(format!("{first}&_offset=1"), bundle(json!([of("c3", "c"), patient("c")]), json!([])));
+    }
+    assert_eq!(all(&stand, first).await, [vec!["c1", "c2", "a", "b"], vec!["c3", "c"]]);
+}
+
+/// Under pseudonyms a link holds neither the ids of the request nor of what was left out.
+#[tokio::test]
+async fn a_cursor_holds_no_readable_id() {
+    let stand = stopped();
+    let chart = |id: &str| condition(id, "p-secret");
+    let first =
+        json!({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": chart("c1")}]}).to_string();
+    stand.backend.pages.lock().unwrap().insert("/Condition".into(), first);
+    let shown = get(&stand, STUDY, "/Condition").await.json();
+    let pseudonym = shown["entry"][0]["resource"]["subject"]["reference"].as_str().unwrap().to_owned();
+    let target = "/Condition?subject=Patient/p-secret&code=x&_count=1";
+    let next = json!([{"relation": "next", "url": format!("http://backend.test{target}&_offset=1")}]);
+    let body =
+        json!({"resourceType": "Bundle", "type": "searchset", "link": next, "entry": [{"resource": chart("c1")}]});
+    stand.backend.pages.lock().unwrap().insert(target.into(), body.to_string());
+    stand.backend.pages.lock().unwrap().insert(
+        format!("{target}&_offset=1"),
+        json!({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": chart("c2")}]}).to_string(),
+    );
+    let answer = get(&stand, STUDY, &format!("/Condition?subject={pseudonym}&code=x&_count=1")).await;
+    assert!(!answer.body.contains("secret"), "{}", answer.body);
+    let second = get(&stand, STUDY, &link(&answer, "next").unwrap()).await;
+    assert_eq!(ids(&second).len(), 1);
+    assert!(!second.body.contains("secret") && !second.body.contains("c2"), "{}", second.body);
+    assert_eq!(stand.last("begin")["subjects"].as_array().map(Vec::len), Some(1), "the person is judged again");
+}
+
+#[tokio::test]
+async fn a_position_of_the_backend_is_no_parameter() {
+    let stand = stopped();
+    for name in ["_offset", "_page", "_page_token", "page"] {
+        let answer = get(&stand, CARE, &format!("/Condition?code=x&{name}=2")).await;
+        assert_eq!((answer.status.as_u16(), stand.asked()), (400, 0), "{name}: {}", answer.body);
+        assert!(answer.body.contains(&format!("`{name}`")), "{}", answer.body);
+    }
+}
