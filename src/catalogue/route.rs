@@ -212,6 +212,15 @@ impl Route {
     pub fn is_of_no_one(&self) -> bool {
         self.subject.none
     }
+    /// The records are the caller's own.
+    pub fn is_of_caller(&self) -> bool {
+        self.subject.caller
+    }
+    /// How many variable segments of the path name something else than the subject (`/donors/{donor}/exams/{exam}`: one).
+    pub fn other_ids_in_path(&self) -> usize {
+        let steps = self.template.split('/').skip(1).enumerate();
+        steps.filter(|(at, step)| step.starts_with('{') && Some(*at) != self.subject.segment).count()
+    }
     /// What the query parameters can do, by name; what a help page shows.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
         self.query.keys().map(AsRef::as_ref)

@@ -43,6 +43,8 @@ pub(super) struct Means {
 /// The layouts of one generation.
 pub(super) struct Layouts {
     specs: HashMap<(String, Side, bool), Arc<Spec>>,
+    /// FHIR resources line by line, of any type: unsettled and settled.
+    resource_lines: Option<[Arc<Spec>; 2]>,
     plans: Mutex<HashMap<PlanKey, Arc<Plan>>>,
 }
 
@@ -61,12 +63,22 @@ impl Layouts {
                 }
             }
         }
-        Ok(Layouts { specs, plans: Mutex::default() })
+        let resource_lines = match types.0.is_empty() {
+            true => None,
+            false => Some([lines(&types, limits, false)?, lines(&types, limits, true)?]),
+        };
+        Ok(Layouts { specs, resource_lines, plans: Mutex::default() })
     }
 
     /// The layout of a route; `None`: its body cannot be read inside.
     pub(super) fn spec(&self, route: &Route, side: Side, settled: bool) -> Option<Arc<Spec>> {
         self.specs.get(&(route.id().to_owned(), side, settled)).cloned()
+    }
+
+    /// FHIR resources line by line, of any type; `None`: the surface knows none.
+    pub(super) fn resource_lines(&self, settled: bool) -> Option<Arc<Spec>> {
+        let [unsettled, of_one] = self.resource_lines.as_ref()?;
+        Some(Arc::clone(if settled { of_one } else { unsettled }))
     }
 
     /// The plan of a release, joined at its first use.
@@ -112,6 +124,11 @@ fn spec(route: &Route, side: Side, settled: bool, types: &Arc<Types>, limits: Li
     let types = typed.then(|| Arc::clone(types));
     let settled = settled || route.is_of_no_one();
     Spec::new(shape, Arc::clone(root), types, limits, settled).map(Some).map_err(|fault| fault.to_string())
+}
+
+fn lines(types: &Arc<Types>, limits: Limits, settled: bool) -> Result<Arc<Spec>, String> {
+    let spec = Spec::new(Shape::FhirLines, Arc::default(), Some(Arc::clone(types)), limits, settled);
+    spec.map(Arc::new).map_err(|fault| fault.to_string())
 }
 
 /// A certified dataset: its cells are entries, whose "subject" is the count that the minimum is held to.

@@ -19,9 +19,11 @@ mod headers;
 mod help;
 mod judgement;
 mod layout;
+pub mod preview;
 mod pump;
 mod record;
 mod refusal;
+mod releasing;
 mod service;
 
 use std::net::SocketAddr;

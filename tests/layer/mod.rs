@@ -6,6 +6,7 @@ mod closed;
 mod ids;
 mod leaks;
 mod outside;
+pub(crate) mod preview;
 mod recorded;
 mod script;
 pub(crate) mod support;
