@@ -99,7 +99,11 @@ impl<D: Decider> Judge for EntryJudge<D> {
         match self.decider.about(whose, entry.id.unwrap_or(""), self.asked) {
             Some(Ok(permit)) => {
                 notes.permit = Some(permit);
-                Verdict::Release(self.plan(&releasing, *permit.release(), Some(&permit)))
+                let plan = self.plan(&releasing, *permit.release(), Some(&permit));
+                match whose {
+                    Whose::Of(person) => Verdict::ReleaseOf(plan, person.into()),
+                    Whose::Anybodys | Whose::NoOnes => Verdict::Release(plan),
+                }
             }
             Some(Err(refusal)) => {
                 notes.refusal = Some(refusal);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::catalogue::{self, Catalogue, Route, SubjectPath};
-use crate::policy::{Categories, Release};
+use crate::policy::{Categories, Category, Release};
 use crate::redact::{
     Limits, LinkRewriter, Plan, Pointer, Pseudonymiser, ResourceType, Shape, Spec, SubjectAt, Subjects, Terms, Types,
 };
@@ -38,6 +38,8 @@ pub(super) struct PlanKey {
 pub(super) struct Means {
     pub(super) pseudonymiser: Option<Arc<dyn Pseudonymiser>>,
     pub(super) links: Option<Arc<dyn LinkRewriter>>,
+    /// The category of Individual Numbers.
+    pub(super) individual_number: Option<Category>,
 }
 
 /// The layouts of one generation.
@@ -90,8 +92,8 @@ impl Layouts {
         if plans.len() >= PLANS_MAX {
             plans.clear();
         }
-        let Means { pseudonymiser, links } = means();
-        let terms = Terms { release: key.release, all, pseudonymiser, links };
+        let Means { pseudonymiser, links, individual_number } = means();
+        let terms = Terms { release: key.release, all, pseudonymiser, links, individual_number };
         let plan = Arc::new(Plan::join(spec, terms));
         plans.insert(key, Arc::clone(&plan));
         plan

@@ -71,6 +71,7 @@ impl Releasing<'_> {
         self.generation.layouts.plan(key, spec, all, || Means {
             pseudonymiser: pseudonyms.map(|p| Arc::new(p) as Arc<dyn Pseudonymiser>),
             links: Some(Arc::new(self.links(shows_ids || open, Some(clear).filter(|_| !open)))),
+            individual_number: self.policy.vocabulary.level("specific").and_then(|specific| specific.iter().next()),
         })
     }
 

@@ -48,6 +48,8 @@ enum Mode {
 /// An entry that may go: by which plan, and what is recorded of it.
 struct Go {
     plan: Arc<Plan>,
+    /// Whom dates are moved for.
+    about: Option<Box<str>>,
     disclosure: Disclosure,
 }
 
@@ -217,8 +219,14 @@ impl<J: Judge> Core<J> {
         };
         let entry =
             Entry { subject: subject.as_deref(), resource_type: resource_type.as_deref(), id: id.as_deref(), whole };
-        match self.judge.judge(&entry) {
-            Verdict::Release(plan) => Some(Go {
+        let verdict = match self.judge.judge(&entry) {
+            Verdict::Release(plan) => Some((plan, None)),
+            Verdict::ReleaseOf(plan, person) => Some((plan, Some(person))),
+            Verdict::Drop => None,
+        };
+        match verdict {
+            Some((plan, about)) => Some(Go {
+                about,
                 disclosure: Disclosure {
                     subject: subject.map(Into::into),
                     resource_type: resource_type.map(Into::into),
@@ -227,7 +235,7 @@ impl<J: Judge> Core<J> {
                 },
                 plan,
             }),
-            Verdict::Drop => {
+            None => {
                 self.tally.dropped += 1;
                 self.tally.dropped_refused += 1;
                 None
@@ -247,6 +255,7 @@ impl<J: Judge> Core<J> {
             }
         };
         self.entry.restart(&go.plan, place, root_type, &self.entry_path);
+        self.entry.about(go.about.clone());
         self.envelope.keep(&mut self.out);
         self.root_written = true;
         self.tally.released += 1;
@@ -294,6 +303,7 @@ impl<J: Judge> Core<J> {
         };
         self.disclose(go.disclosure.clone(), self.position());
         self.begin_entry(&go);
+        self.entry.streams();
         self.mode = Mode::Stream { depth: 0 };
         let beginning = std::mem::take(&mut self.held);
         let mut scanner = Scanner::trusted(self.spec.limits);

@@ -136,6 +136,7 @@ impl Walker {
             self.open_whole(act, slot, kind, ctx);
         } else {
             self.push(kind, id, false, fhir::Role::None);
+            self.systems_of(from_here);
         }
         Ok(())
     }
@@ -184,6 +185,7 @@ impl Walker {
             path_length,
             resource: false,
             absent: Vec::new(),
+            systems: super::hooks::Systems::default(),
         });
     }
 

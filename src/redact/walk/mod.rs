@@ -8,6 +8,7 @@
 //! The root is never removed: it becomes `{}`, `[]` or, a scalar, `null`, which say only what kind it was.
 
 mod containers;
+mod hooks;
 mod values;
 
 use std::sync::Arc;
@@ -60,6 +61,8 @@ struct Frame {
     resource: bool,
     /// Required members that were withheld before anything was kept: they leave at its end, if it stays at all.
     absent: Vec<u8>,
+    /// What the members say that name the systems of identifiers beside them.
+    systems: hooks::Systems,
 }
 
 /// A subtree that is treated in one piece.
@@ -81,8 +84,12 @@ enum Deep {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Text {
     Copy,
+    /// In clear, unless it is an Individual Number.
+    Watch,
     Skip,
-    Remove { required: bool },
+    Remove {
+        required: bool,
+    },
     Treat,
 }
 
@@ -109,6 +116,10 @@ pub(super) struct Walker {
     treated: Vec<u8>,
     too_long: bool,
     path: Vec<u8>,
+    /// Whom the entry is about, for dates that move.
+    subject: Option<Box<str>>,
+    /// The entry is walked while it comes in.
+    streams: bool,
 }
 
 /// How much of a name is kept for a report of unclassified places, in bytes.
@@ -137,6 +148,8 @@ impl Walker {
             treated: Vec::new(),
             too_long: false,
             path: Vec::new(),
+            subject: None,
+            streams: true,
         }
     }
 

@@ -34,6 +34,7 @@ impl Walker {
                 let (made, form) = std::str::from_utf8(raw).map_or((None, Form::Withheld), |raw| self.treat(raw));
                 self.finish_treated(made, form, ctx);
             }
+            Act::Generalise if !label => self.number_generalised(raw, ctx),
             _ => {
                 self.note(meaning, Form::Withheld, ctx.tally);
                 self.withhold(required && !label, None, ctx);
@@ -67,6 +68,7 @@ impl Walker {
         }
         match self.text {
             Text::Copy => ctx.out.extend_from_slice(raw),
+            Text::Watch => self.string_watched(raw, (first, last), ctx),
             Text::Skip => {}
             Text::Remove { required } => {
                 if last {
@@ -90,6 +92,7 @@ impl Walker {
         let (act, meaning, required) = self.act(self.slot_now());
         let label = std::mem::take(&mut self.role).is_label();
         match act {
+            Act::Clear if !label && self.is_watched() => Text::Watch,
             Act::Clear if !label && !self.may_lead_past() => {
                 self.note(meaning, Form::Clear, ctx.tally);
                 self.keep(ctx.out);
@@ -170,11 +173,13 @@ impl Walker {
         };
         let terms = &self.plan.terms;
         match place.act {
-            Act::Generalise => (place.generaliser.and_then(|how| forms::generalise(how, value)), Form::Generalised),
+            Act::Generalise => {
+                (place.generaliser.and_then(|how| forms::generalise(how, value, self.ground())), Form::Generalised)
+            }
             Act::Pseudonymise => {
                 let made = terms.pseudonymiser.as_deref().and_then(|p| match place.reference {
                     true => forms::pseudonymous_reference(p, terms.links.as_deref(), value),
-                    false => p.value(value),
+                    false => forms::pseudonymous_value(p, self.system_here(), value),
                 });
                 (made, Form::Pseudonymised)
             }
