@@ -89,8 +89,12 @@ impl Document<'_> {
     fn members(&self, table: &Table<'_>, draft: &mut Draft) {
         self.fields(table, "fields", draft);
         for (place, names) in table.lists("generalise") {
-            let generaliser = names.first().and_then(|name| Generaliser::from_name(&name.text));
-            if let (None, Some(name)) = (generaliser, names.first()) {
+            let [name] = names.as_slice() else {
+                table.reader().fault(place.span.clone(), "a field is made coarser by one generaliser".to_owned(), None);
+                continue;
+            };
+            let generaliser = Generaliser::from_name(&name.text);
+            if generaliser.is_none() {
                 table.reader().unknown("generaliser", name, Generaliser::NAMES);
             }
             self.mark(table, &place, draft, |node| node.generaliser = generaliser);

@@ -101,6 +101,23 @@ fn a_list_leaves_as_its_reader_may_have_it_and_the_forms_are_counted() {
 }
 
 #[test]
+fn the_documents_example_is_what_is_printed() {
+    let folder = Folder::new("redact-document");
+    let donors = r#"{"items":[{"id":"d-1","name":{"kanji":"山田太郎"},"born":"1987-05-02","hla":{"a":"24"},"legacy_code":"x"}]}"#;
+    let ran = redact(&folder, &researcher(), &["--route", "donors"], donors.as_bytes());
+    let text = include_str!("../../docs/redact.md");
+    let example = text.split("donors donors.json\n").nth(1).unwrap().split("```").next().unwrap();
+    let (printed, told) = example.split_once('\n').unwrap();
+    assert_eq!(told, ran.err);
+    let without_id = |list: &str| {
+        let mut list: Value = serde_json::from_str(list).unwrap();
+        list["items"][0]["id"] = json!("");
+        list
+    };
+    assert_eq!(without_id(printed), without_id(&ran.out));
+}
+
+#[test]
 fn facts_stand_for_the_person_named_and_others_go() {
     let folder = Folder::new("redact-person");
     let mut request = staff();

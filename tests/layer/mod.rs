@@ -3,6 +3,7 @@
 mod canary;
 pub(crate) mod cases;
 mod closed;
+mod forms;
 mod ids;
 mod leaks;
 mod outside;

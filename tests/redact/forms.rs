@@ -234,3 +234,92 @@ fn an_identifier_of_a_named_system_is_not_taken_for_an_individual_number() {
         assert_eq!(out.contains("123456789018"), leaves, "{system}: {out}");
     }
 }
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Values of every sort that the forms look at, well formed and not.
+    fn value() -> impl Strategy<Value = String> {
+        let texts = prop::sample::select(vec![
+            "1987-05-02",
+            "1987-05",
+            "昭和62年5月2日",
+            "Ｒ５．３．１",
+            "2023-02-30",
+            "123456789018",
+            "１２３４ 5678-9018",
+            "123456789017",
+            "東京都港区",
+            "〒105-0012",
+            "９３歳",
+            "62.5",
+            "山田　太郎",
+            "a\"b\\c",
+            "",
+            "\u{FEFF}x",
+            "１",
+            "e5",
+        ]);
+        let numbers = prop::sample::select(vec![
+            "0",
+            "-0",
+            "62.5",
+            "1.75e2",
+            "93",
+            "1987",
+            "19870502",
+            "123456789018",
+            "1e300",
+            "-7",
+        ]);
+        prop_oneof![
+            texts.prop_map(|text| serde_json::to_string(text).unwrap()),
+            "\\PC{0,40}".prop_map(|text| serde_json::to_string(&text).unwrap()),
+            numbers.prop_map(str::to_owned),
+            Just("null".to_owned()),
+        ]
+    }
+
+    fn some_node() -> impl Strategy<Value = Node> {
+        let how = prop::sample::select(Generaliser::NAMES.map(|name| name.replace('N', "5")).to_vec());
+        prop_oneof![
+            how.prop_map(|name| generalised(Generaliser::from_name(&name).unwrap())),
+            Just(of(CLEAR)),
+            Just(of(PSEUDONYM)),
+            Just(Node { system: Some("a".into()), ..of(PSEUDONYM) }),
+            Just(Node { system: Some("a".into()), ..of(CLEAR) }),
+            Just(node(Meaning::Open)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+        /// Whatever the values: what leaves is JSON, the same wherever it was cut, and has no Individual Number in it.
+        #[test]
+        fn forms_hold_for_any_value_and_any_cut(
+            nodes in prop::collection::vec(some_node(), 4),
+            values in prop::collection::vec(value(), 4),
+            small in any::<bool>(),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+        ) {
+            let names = ["/a", "/b", "/c/*", "/d/e"];
+            let members: Vec<(&str, Node)> = names.into_iter().zip(nodes).collect();
+            let limits = if small { Limits { entry_bytes_max: 48, ..Limits::default() } } else { Limits::default() };
+            let list = list_with(&members, terms_here(), limits);
+            let [a, b, c, d] = values.as_slice() else { panic!() };
+            let text = format!(r#"[{{"id":"d-1","a":{a},"b":{b},"c":[{c},{a}],"d":{{"e":{d},"a":{b}}}}}]"#);
+            let (whole, tally) = run(&list, &[text.as_bytes()]);
+            prop_assert!(serde_json::from_str::<Value>(&whole).is_ok(), "{} became {}", text, whole);
+            prop_assert!(!whole.contains("\"123456789018\"") && !whole.contains("5678-9018\""), "{}", whole);
+            let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len())).collect();
+            at.extend([0, text.len()]);
+            at.sort_unstable();
+            let pieces: Vec<&[u8]> = at.windows(2).map(|pair| &text.as_bytes()[pair[0]..pair[1]]).collect();
+            let (cut, of_cut) = run(&list, &pieces);
+            prop_assert_eq!(&cut, &whole);
+            prop_assert!(of_cut == tally);
+        }
+    }
+}

@@ -52,12 +52,10 @@ impl Walker {
     /// Whether the string here is looked at for an Individual Number before it leaves in clear. An identifier whose record
     /// says in which system it is one is not: its system knows what it is.
     pub(super) fn is_watched(&self) -> bool {
-        match (self.slot_now(), self.tree()) {
-            (Slot::Place(id), Some(tree)) => {
-                tree.place(id).watched && !matches!(self.system_here(), System::Said(system) if is_uri(system))
-            }
-            _ => false,
-        }
+        let (Slot::Place(id), Some(tree)) = (self.slot_now(), self.tree()) else { return false };
+        let place = tree.place(id);
+        let of_a_system = || matches!(self.system_here(), System::Said(system) if is_uri(system));
+        place.watched && !(place.system.is_some() && of_a_system())
     }
 
     /// A string on its way out in clear. What is too long to be a number leaves as it comes.
