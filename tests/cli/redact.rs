@@ -288,6 +288,47 @@ fn fhir_is_told_by_what_stands_in_it() {
 }
 
 #[test]
+fn what_cannot_be_read_inside_leaves_whole_or_not_at_all() {
+    let folder = Folder::of("redact-opaque", "jmdp");
+    let mut request = staff();
+    request["action"]["name"] = json!("read");
+    request["resource"]["properties"] = json!({"subject": "d-1"});
+    let request = folder.write("request.json", request.to_string());
+    let with = |opaque: &str| {
+        let route = "[[route]]\nid = \"card\"\npath = \"/donors/{id}/card\"\nmethods = { GET = \"read\" }\nshape = \"opaque\"\n";
+        let rest = format!("subject-class = \"donor\"\nsubject = {{ path = \"id\" }}\nopaque = {opaque}\n");
+        folder.write("catalogue.toml", format!("surface = \"rest\"\n{route}{rest}"));
+        sekisho_fed(&["redact", "--policy", folder.path(), "--as", &request, "--route", "card"], b"not JSON at all")
+    };
+    let whole = with("[\"contact.phone\"]");
+    assert_eq!((whole.code, whole.out.as_str()), (0, "not JSON at all"), "{}", whole.err);
+    assert!(whole.err.contains("leaves whole"), "{}", whole.err);
+    let none = with("[\"contact.phone\", \"identity.my-number\"]");
+    assert_eq!((none.code, none.out.as_str()), (3, ""), "{}", none.err);
+    assert!(none.err.contains("cannot be read inside"), "{}", none.err);
+    fits(&none);
+}
+
+#[test]
+fn the_exit_code_tells_where_nothing_can_be_told() {
+    let folder = Folder::new("redact-silent");
+    let mut request = staff();
+    for (change, document, code) in [("coordination", DONORS, 0), ("coordination", "[", 4), ("research", DONORS, 3)] {
+        request["context"]["purpose"] = json!(change);
+        let request = folder.write("request.json", request.to_string());
+        let file = folder.write("donors.json", document);
+        let mut child = command()
+            .args(["redact", "--policy", "policy/jmdp", "--as", &request, "--route", "donors", &file])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stderr.take());
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{change} {document}");
+    }
+}
+
+#[test]
 fn a_reader_that_goes_away_ends_it_quietly() {
     let folder = Folder::new("redact-pipe");
     let request = folder.write("request.json", staff().to_string());

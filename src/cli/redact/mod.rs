@@ -113,7 +113,7 @@ impl Redact {
         let found = match self.fhir {
             Some(kind) => match document::find(kind, self.file(), &mut input, &mut head).map_err(unreadable)? {
                 Ok(found) => Some(found),
-                Err(why) => return summary.unjudged(&preview, None, &Fault::whole(&why)),
+                Err(why) => return Ok(summary.unjudged(&preview, None, &Fault::whole(&why))),
             },
             None => None,
         };
@@ -127,7 +127,7 @@ impl Redact {
         };
         match preview.look(document, KeySeed::new([random()?, random()?].map(u64::from_ne_bytes))) {
             Ok(look) => self.drive(&preview, look, io::Cursor::new(head).chain(input), terminal, &summary),
-            Err(Unseen::Refused(answer)) => summary.refused(&preview, None, Some(&answer)),
+            Err(Unseen::Refused(answer)) => Ok(summary.refused(&preview, None, Some(&answer))),
             Err(Unseen::Senseless(why)) => Err(Failure::Usage(why)),
         }
     }
@@ -245,16 +245,16 @@ impl Redact {
         let refused = look.refused();
         if let Some(fault) = fault {
             // What waits is what lies around the entries: nothing was released.
-            terminal.finish()?;
-            return summary.unjudged(preview, Some(&look), &place.of(&fault));
+            drop(terminal.finish()); // whoever has stopped reading is told by the exit code
+            return Ok(summary.unjudged(preview, Some(&look), &place.of(&fault)));
         }
         if nothing && (refused.is_some() || look.is_single()) {
-            return summary.refused(preview, Some(&look), refused.as_ref());
+            return Ok(summary.refused(preview, Some(&look), refused.as_ref()));
         }
         written += out.len() as u64;
         terminal.stream().write_all(&out)?;
         terminal.finish()?;
-        summary.released(preview, &look, (place.bytes(), written))
+        Ok(summary.released(preview, &look, (place.bytes(), written)))
     }
 }
 

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
+use super::super::Exit;
 use super::super::terminal::{COLUMNS, columns, count, pad, wrap};
-use super::super::{Exit, Failure};
 use crate::layer::preview::{Look, Preview};
 use crate::policy::Form;
 use crate::redact::{self, FormCounts, Tally};
@@ -90,33 +90,29 @@ impl Summary {
     }
 
     /// The document left, or what of it may. `bytes`: read and printed.
-    pub(super) fn released(&self, preview: &Preview, look: &Look, bytes: (u64, u64)) -> Result<Exit, Failure> {
-        self.tell(preview, Some(look), look.answer(), None, Some(bytes))?;
-        Ok(Exit::Good)
+    pub(super) fn released(&self, preview: &Preview, look: &Look, bytes: (u64, u64)) -> Exit {
+        self.tell(preview, Some(look), look.answer(), None, Some(bytes));
+        Exit::Good
     }
 
     /// Nothing leaves. `answer`: why; none where the document is about somebody else than the request.
-    pub(super) fn refused(
-        &self,
-        preview: &Preview,
-        look: Option<&Look>,
-        answer: Option<&Value>,
-    ) -> Result<Exit, Failure> {
+    pub(super) fn refused(&self, preview: &Preview, look: Option<&Look>, answer: Option<&Value>) -> Exit {
         let other = json!({"decision": false, "context": {"reasons": [{
             "code": "not-available",
             "clause": null,
             "detail": "the document does not name the person that it is asked for, or names several or nobody",
         }]}});
-        self.tell(preview, look, Some(answer.unwrap_or(&other)), None, None)?;
-        Ok(Exit::Refused)
+        self.tell(preview, look, Some(answer.unwrap_or(&other)), None, None);
+        Exit::Refused
     }
 
     /// It cannot be judged, from some place on.
-    pub(super) fn unjudged(&self, preview: &Preview, look: Option<&Look>, fault: &Fault) -> Result<Exit, Failure> {
-        self.tell(preview, look, look.and_then(Look::answer), Some(fault), None)?;
-        Ok(Exit::Unjudged)
+    pub(super) fn unjudged(&self, preview: &Preview, look: Option<&Look>, fault: &Fault) -> Exit {
+        self.tell(preview, look, look.and_then(Look::answer), Some(fault), None);
+        Exit::Unjudged
     }
 
+    /// Should standard error be closed, the exit code still tells.
     fn tell(
         &self,
         preview: &Preview,
@@ -124,16 +120,26 @@ impl Summary {
         answer: Option<&Value>,
         fault: Option<&Fault>,
         bytes: Option<(u64, u64)>,
+    ) {
+        let mut to = io::BufWriter::new(io::stderr().lock());
+        let told = self.write(&mut to, preview, look, (answer, fault, bytes));
+        drop(told.and_then(|()| to.flush()));
+    }
+
+    fn write(
+        &self,
+        mut to: &mut impl Write,
+        preview: &Preview,
+        look: Option<&Look>,
+        (answer, fault, bytes): (Option<&Value>, Option<&Fault>, Option<(u64, u64)>),
     ) -> io::Result<()> {
         let tally = look.and_then(Look::tally);
-        let mut to = io::BufWriter::new(io::stderr().lock());
         if self.json {
             let value = self.as_json(preview, tally, answer, fault, bytes);
             serde_json::to_writer_pretty(&mut to, &value)?;
-            writeln!(to)?;
-            return to.flush();
+            return writeln!(to);
         }
-        let mut lines = Lines { to: &mut to };
+        let mut lines = Lines { to };
         for note in self.notes(preview, tally) {
             lines.wrapped("note: ", note)?;
         }
@@ -147,7 +153,7 @@ impl Summary {
         } else if look.is_some() && bytes.is_some() {
             lines.wrapped("", "it cannot be read inside, and leaves whole: all that its route can carry is clear")?;
         }
-        to.flush()
+        Ok(())
     }
 
     fn as_json(

@@ -2,7 +2,7 @@
 //!
 //! [`generalise`] takes a string, [`generalise_number`] a JSON number; both answer `None` where the value is not exactly of
 //! a form that the generaliser knows, and the value is then withheld. `docs/forms.md` has every form with examples that are
-//! tested. `date` reads dates (ISO 8601, Japanese, of an era), `era` has the eras, `number` counts in decimal text, `shift`
+//! tested. `date` reads dates, `japanese` those written in Japanese, `era` has the eras, `number` counts in decimal text, `shift`
 //! moves a person's dates, `postal` cuts codes, `canonical` makes one spelling of many before a pseudonym is made,
 //! `reference` finds the id in a reference, `individual_number` knows one when it sees it, `report` shows names.
 
@@ -10,6 +10,7 @@ mod canonical;
 mod date;
 mod era;
 mod individual_number;
+mod japanese;
 mod number;
 mod postal;
 mod reference;

@@ -7,21 +7,23 @@
 //! What differs from the gate, and only that: facts come with the request instead of the registry, time stands still, and a
 //! FHIR Bundle, or a file of resources, may hold several types, each judged by its own type's route.
 
+mod asking;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::entry::{Decider, EntryJudge, Notes, Settled};
+use self::asking::{Asking, Judges, Met, Shared, Typed};
+use super::entry::{Decider, Notes, Settled};
 use super::gate::Generation;
-use super::judgement::Whose;
 use super::layout::Side;
-use super::releasing::{Releasing, class, shows_everything};
+use super::releasing::shows_everything;
 use crate::catalogue::{self, Route};
-use crate::decision::evaluation::{Evaluation, answer};
-use crate::decision::{Named, Permit, Refusal, Request, decide};
-use crate::policy::{Action, Categories, Policy, Release};
-use crate::redact::{Entry, Fault, Judge, KeySeed, Redactor, Spec, Tally, Verdict};
+use crate::decision::Named;
+use crate::decision::evaluation::Evaluation;
+use crate::policy::{Action, Policy, Release};
+use crate::redact::{Fault, KeySeed, Redactor, Tally};
 
 /// What a document is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,14 +52,6 @@ pub enum Unseen {
 /// A request, to be shown what it would receive.
 pub struct Preview {
     shared: Arc<Shared>,
-}
-
-struct Shared {
-    generation: Arc<Generation>,
-    policy: Arc<Policy>,
-    evaluation: Evaluation,
-    origin: String,
-    prefix: String,
 }
 
 impl Preview {
@@ -153,10 +147,7 @@ impl Preview {
                 Some(permit) if known && shows_everything(route, &permit) => {
                     Ok(Look { filter: None, notes: Arc::default(), met: None, asking, answer })
                 }
-                _ => Err(Unseen::Senseless(format!(
-                    "route `{id}` cannot be read inside, and not all that it may carry is released to one known person's \
-                     reader: nothing of it leaves"
-                ))),
+                _ => Err(Unseen::Refused(not_whole())),
             };
         };
         let notes = Arc::new(Mutex::new(Notes::default()));
@@ -212,6 +203,15 @@ impl Preview {
     }
 }
 
+/// What cannot be read inside leaves whole or not at all.
+fn not_whole() -> Value {
+    json!({"decision": false, "context": {"reasons": [{
+        "code": "category-not-permitted",
+        "clause": null,
+        "detail": "the body cannot be read inside, and not all that it may carry is released in clear",
+    }]}})
+}
+
 /// Whether a FHIR route reads one type's resources, or searches for them.
 fn shows_type(route: &Route, shape: catalogue::Shape) -> bool {
     let wanted = if shape == catalogue::Shape::List { Action::Search } else { Action::Read };
@@ -228,15 +228,6 @@ pub struct Look {
     met: Option<Arc<Mutex<Met>>>,
     asking: Asking,
     answer: Option<Value>,
-}
-
-/// The types met in a document.
-#[derive(Default)]
-struct Met {
-    /// One of which anybody's record could leave.
-    open: bool,
-    /// One of which nobody's could.
-    shut: bool,
 }
 
 impl Look {
@@ -294,182 +285,5 @@ impl Look {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         let refusal = notes.refusal.filter(|_| whoever)?;
         Some(self.asking.answer(Err(refusal)))
-    }
-}
-
-/// The request, as it is put to one route.
-#[derive(Clone)]
-struct Asking {
-    shared: Arc<Shared>,
-    index: usize,
-    action: Action,
-}
-
-impl Shared {
-    fn written(&self) -> Request<'_> {
-        self.evaluation.request(&self.policy)
-    }
-}
-
-impl Asking {
-    fn route(&self) -> Option<&Route> {
-        self.shared.generation.catalogue.routes().get(self.index)
-    }
-
-    /// The request as the gate would make it of the route: the route says what is asked, of what class, from which dataset.
-    fn request(&self, (action, asked): (Action, Categories)) -> Request<'_> {
-        let written = self.shared.written();
-        let route = self.route();
-        Request {
-            action,
-            record: "",
-            class: class(&self.shared.policy, route, written.purpose),
-            dataset: route.and_then(Route::certified).map(|certified| certified.dataset),
-            asked,
-            asked_unknown: false,
-            query: written.query.or(route.map_or(Categories::NONE, Route::told_by_type)),
-            ..written
-        }
-    }
-
-    fn asked(&self) -> (Action, Categories) {
-        (self.action, self.route().map_or(Categories::NONE, |route| route.asked(self.action)))
-    }
-
-    /// Whose records the document holds, as far as the request says.
-    fn settled(&self, route: &Route) -> Result<Settled, Unseen> {
-        let written = self.shared.written();
-        let senseless = |text: String| Err(Unseen::Senseless(text));
-        if route.is_open() {
-            return Ok(Settled::Open);
-        }
-        if route.is_of_no_one() {
-            let cells = route.certified().and_then(|certified| certified.cells.as_ref());
-            return Ok(Settled::NoOne { count_min: cells.map(|cells| cells.count_min) });
-        }
-        if route.is_of_caller() {
-            return match written.subject {
-                Some(other) if other != written.caller.id => senseless(format!(
-                    "route `{}` shows the caller's own record: leave `resource.properties.subject` out",
-                    route.id()
-                )),
-                _ => Ok(Settled::Person(written.caller.id.to_owned())),
-            };
-        }
-        match written.subject {
-            Some(subject) => Ok(Settled::Person(subject.to_owned())),
-            None if route.entry_subject().is_some() => Ok(Settled::Each),
-            None => senseless(format!(
-                "route `{}` does not say in its answer whom it is about: name the person in the request's \
-                 `resource.properties.subject`",
-                route.id()
-            )),
-        }
-    }
-
-    /// The judgement before the document is seen: for anybody's record, then for this person's.
-    fn judge(&self, route: &Route, settled: &Settled) -> Result<Permit, Refusal> {
-        let whose = if matches!(settled, Settled::NoOne { .. }) { Whose::NoOnes } else { Whose::Anybodys };
-        let general = self.decide(whose, "", self.asked())?;
-        let Settled::Person(person) = settled else { return Ok(general) };
-        // The record that a path would name beneath its subject.
-        let names_record = route.shape() == catalogue::Shape::Object && route.other_ids_in_path() == 1;
-        let record = if names_record { self.shared.written().record } else { "" };
-        self.decide(Whose::Of(person), record, self.asked())
-    }
-
-    fn decide(&self, whose: Whose<'_>, record: &str, asked: (Action, Categories)) -> Result<Permit, Refusal> {
-        let request = self.request(asked);
-        let (subject, person) = match whose {
-            Whose::Anybodys => (None, None),
-            Whose::Of(subject) => (Some(subject), request.person),
-            Whose::NoOnes => (None, request.person),
-        };
-        decide(&self.shared.policy, &Request { record, subject, person, ..request })
-    }
-
-    fn answer(&self, decision: Result<Permit, Refusal>) -> Value {
-        let (policy, asked) = (&self.shared.policy, self.asked());
-        let names: Vec<String> = asked.1.iter().map(|category| policy.vocabulary.name(category).to_owned()).collect();
-        answer(policy, &self.request(asked), &names, &decision)
-    }
-
-    fn entry_judge(&self, spec: &Arc<Spec>, settled: Settled, notes: &Arc<Mutex<Notes>>) -> EntryJudge<Asking> {
-        EntryJudge {
-            decider: self.clone(),
-            spec: Arc::clone(spec),
-            side: Side::Answer,
-            settled,
-            notes: Arc::clone(notes),
-            asked: self.asked(),
-        }
-    }
-}
-
-impl Decider for Asking {
-    fn releasing(&self) -> Releasing<'_> {
-        let written = self.shared.written();
-        Releasing {
-            policy: &self.shared.policy,
-            generation: &self.shared.generation,
-            route: self.route(),
-            organization: written.caller.organization.or(written.organization),
-            origin: &self.shared.origin,
-            prefix: &self.shared.prefix,
-        }
-    }
-
-    fn about(&self, whose: Whose<'_>, record: &str, asked: (Action, Categories)) -> Option<Result<Permit, Refusal>> {
-        Some(self.decide(whose, record, asked))
-    }
-}
-
-/// Who judges the entries of a document.
-enum Judges {
-    /// Those of one route.
-    One(Box<EntryJudge<Asking>>),
-    /// Each by the route of its type; an entry of a type without one goes.
-    ByType { judges: HashMap<Box<str>, Typed>, notes: Arc<Mutex<Notes>>, met: Arc<Mutex<Met>> },
-}
-
-struct Typed {
-    judge: EntryJudge<Asking>,
-    /// Whether anybody's record of this type could leave; `None`: none was met yet.
-    open: Option<bool>,
-}
-
-impl Judge for Judges {
-    fn judge(&mut self, entry: &Entry<'_>) -> Verdict {
-        let (judges, notes, met) = match self {
-            Judges::One(judge) => return judge.judge(entry),
-            Judges::ByType { judges, notes, met } => (judges, notes, met),
-        };
-        let Some(typed) = entry.resource_type.and_then(|name| judges.get_mut(name)) else { return Verdict::Drop };
-        let open = match typed.open {
-            Some(open) => open,
-            None => {
-                let general = typed.general();
-                let mut met = met.lock().unwrap_or_else(PoisonError::into_inner);
-                met.open |= general.is_ok();
-                met.shut |= general.is_err();
-                if let Err(refusal) = &general {
-                    notes.lock().unwrap_or_else(PoisonError::into_inner).refusal = Some(*refusal);
-                }
-                *typed.open.insert(general.is_ok())
-            }
-        };
-        if open { typed.judge.judge(entry) } else { Verdict::Drop }
-    }
-}
-
-impl Typed {
-    /// Could anybody's record of this type leave?
-    fn general(&self) -> Result<(), Refusal> {
-        let whose = match self.judge.settled {
-            Settled::Open => return Ok(()),
-            Settled::NoOne { .. } => Whose::NoOnes,
-            Settled::Each | Settled::Person(_) => Whose::Anybodys,
-        };
-        self.judge.decider.decide(whose, "", self.judge.asked).map(drop)
     }
 }
