@@ -162,6 +162,7 @@ impl Judgement {
             policy: &self.policy,
             generation: &self.generation,
             route: self.route(),
+            all: self.route().map_or(Categories::ALL, Route::everything),
             organization: self.caller.organization.as_deref().or(self.declaration.organization.as_deref()),
             origin: &self.gate.upstream_origin,
             prefix: &self.gate.public_prefix,

@@ -29,6 +29,8 @@ pub(super) struct PlanKey {
     /// Which layout: the address of one that lives as long as the generation.
     pub(super) spec: usize,
     pub(super) release: Release,
+    /// What free text counts as.
+    pub(super) all: Categories,
     /// What links may ask for.
     pub(super) clear: Categories,
     pub(super) context: String,
@@ -84,7 +86,7 @@ impl Layouts {
     }
 
     /// The plan of a release, joined at its first use.
-    pub(super) fn plan(&self, key: PlanKey, spec: &Spec, all: Categories, means: impl FnOnce() -> Means) -> Arc<Plan> {
+    pub(super) fn plan(&self, key: PlanKey, spec: &Spec, means: impl FnOnce() -> Means) -> Arc<Plan> {
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(plan) = plans.get(&key) {
             return Arc::clone(plan);
@@ -93,7 +95,7 @@ impl Layouts {
             plans.clear();
         }
         let Means { pseudonymiser, links, individual_number } = means();
-        let terms = Terms { release: key.release, all, pseudonymiser, links, individual_number };
+        let terms = Terms { release: key.release, all: key.all, pseudonymiser, links, individual_number };
         let plan = Arc::new(Plan::join(spec, terms));
         plans.insert(key, Arc::clone(&plan));
         plan

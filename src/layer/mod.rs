@@ -2,7 +2,7 @@
 //!
 //! A request goes once to the right: identity → declaration → route → facts → decision → record → inner service; its
 //! answer once back, through the redactor, each window on record before its first byte leaves. `exchange` tells it
-//! step by step.
+//! step by step. [`preview`] shows a document as a request would receive it, by the same judgement and the same redactor.
 //!
 //! Promises:
 //! * The inner service is asked only with a permit, and at most once.

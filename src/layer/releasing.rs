@@ -19,6 +19,8 @@ pub(super) struct Releasing<'a> {
     pub(super) policy: &'a Policy,
     pub(super) generation: &'a Generation,
     pub(super) route: Option<&'a Route>,
+    /// All that an answer can carry: what free text in it counts as.
+    pub(super) all: Categories,
     /// The organisation that receives, as the caller is known or as he declares.
     pub(super) organization: Option<&'a str>,
     /// Where the backend's own URLs begin.
@@ -64,11 +66,11 @@ impl Releasing<'_> {
             side,
             spec: Arc::as_ptr(spec) as usize,
             release,
+            all: self.all,
             clear,
             context: format!("{context}{}", if shows_ids { "+ids" } else { "" }),
         };
-        let all = self.route.map_or(Categories::ALL, Route::everything);
-        self.generation.layouts.plan(key, spec, all, || Means {
+        self.generation.layouts.plan(key, spec, || Means {
             pseudonymiser: pseudonyms.map(|p| Arc::new(p) as Arc<dyn Pseudonymiser>),
             links: Some(Arc::new(self.links(shows_ids || open, Some(clear).filter(|_| !open)))),
             individual_number: self.policy.vocabulary.level("specific").and_then(|specific| specific.iter().next()),

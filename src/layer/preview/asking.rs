@@ -156,6 +156,7 @@ impl Decider for Asking {
             policy: &self.shared.policy,
             generation: &self.shared.generation,
             route: self.route(),
+            all: self.route().map_or(Categories::ALL, Route::everything),
             organization: written.caller.organization.or(written.organization),
             origin: &self.shared.origin,
             prefix: &self.shared.prefix,
