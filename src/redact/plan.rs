@@ -64,6 +64,8 @@ pub(super) struct Place {
     pub(super) resource: bool,
     /// A string that leaves in clear is looked at for an Individual Number.
     pub(super) watched: bool,
+    /// An object or array here is treated in one piece if no string in it may be one.
+    pub(super) whole_unless_number: bool,
     /// The member beside it that names the identifier's system.
     pub(super) system: Option<Box<str>>,
     /// Some member named here has a system beside it.
@@ -98,6 +100,7 @@ static EMPTY: Place = Place {
     required: false,
     resource: false,
     watched: false,
+    whole_unless_number: false,
     system: None,
     systems: false,
     whole: false,
@@ -287,8 +290,9 @@ impl<'a> Join<'a> {
         let act = self.act(handed.meaning);
         let Handed { meaning, generaliser, reference, as_string, fixed_format: _ } = handed;
         let watched = self.watched(handed);
+        let copied = act == Act::Clear && meaning != Meaning::Open && !self.may_lead_past(reference);
         let whole = match act {
-            Act::Clear => meaning != Meaning::Open && !self.may_lead_past(reference) && !watched,
+            Act::Clear => copied && !watched,
             Act::Withhold | Act::Mask => true,
             Act::Walk | Act::Generalise | Act::Pseudonymise | Act::Link => false,
         };
@@ -299,6 +303,7 @@ impl<'a> Join<'a> {
             reference,
             as_string,
             watched,
+            whole_unless_number: copied,
             whole,
             inherit: None,
             ..EMPTY.clone()
@@ -342,12 +347,11 @@ impl<'a> Join<'a> {
             id
         });
         let leaf = members.is_empty() && any.is_none() && !node.resource;
+        let watched = handed.is_some_and(|handed| self.watched(handed));
+        let same_bytes = |h: Handed| h.meaning != Meaning::Open && !self.may_lead_past(h.reference);
+        let copied = act == Act::Clear && leaf && handed.is_some_and(same_bytes);
         let whole = match act {
-            Act::Clear => {
-                let unseen =
-                    |h: Handed| h.meaning != Meaning::Open && !self.may_lead_past(h.reference) && !self.watched(h);
-                leaf && handed.is_some_and(unseen)
-            }
+            Act::Clear => copied && !watched,
             Act::Withhold | Act::Mask => below <= act,
             Act::Walk | Act::Generalise | Act::Pseudonymise | Act::Link => false,
         };
@@ -359,7 +363,8 @@ impl<'a> Join<'a> {
             as_string: handed.is_some_and(|handed| handed.as_string),
             required: node.required,
             resource: node.resource,
-            watched: handed.is_some_and(|handed| self.watched(handed)),
+            watched,
+            whole_unless_number: copied,
             system: node.system.clone(),
             systems: node.members.values().chain(&node.any).any(|child| child.system.is_some()),
             whole,

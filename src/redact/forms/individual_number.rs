@@ -23,6 +23,40 @@ pub(in crate::redact) fn may_hold_number(raw: &[u8]) -> bool {
     }
 }
 
+/// Whether no string of the object or array that `bytes` begin with may be one. False where it is not whole.
+pub(in crate::redact) fn none_may_hold_number(bytes: &[u8]) -> bool {
+    let (mut rest, mut depth) = (bytes, 0usize);
+    while let Some(at) = rest.iter().position(|b| matches!(b, b'"' | b'{' | b'[' | b'}' | b']')) {
+        let (mark, from) = (rest.get(at).copied(), rest.get(at..).unwrap_or_default());
+        let mut length = 1;
+        match mark {
+            Some(b'"') => {
+                let Some(token) = string_token(from).filter(|token| !may_hold_number(token)) else { return false };
+                length = token.len();
+            }
+            Some(b'{' | b'[') => depth += 1,
+            _ => depth = depth.saturating_sub(1),
+        }
+        if depth == 0 {
+            return mark != Some(b'"');
+        }
+        rest = from.get(length..).unwrap_or_default();
+    }
+    false
+}
+
+/// The string that `bytes` begin with, quotes included.
+fn string_token(bytes: &[u8]) -> Option<&[u8]> {
+    let mut at = 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        if bytes.get(at) == Some(&b'"') {
+            return bytes.get(..=at);
+        }
+        at += 2;
+    }
+}
+
 /// Whether what begins here may become a digit, dash or blank once it is unescaped and in half width. Kana, kanji and
 /// letters do not: most Japanese text is told by its first bytes.
 fn may_mean_digit(bytes: &[u8]) -> bool {
@@ -127,6 +161,19 @@ mod tests {
             "1234-5678-901-8",
         ] {
             assert!(!hit(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_container_is_looked_through_to_its_end_and_not_beyond() {
+        for quiet in [r#"{"a":["b",{"c":"\\\"]"}],"n":123456789018}"123456789018""#, "[]", "[[]]", r#"["12345678901"]"#]
+        {
+            assert!(none_may_hold_number(quiet.as_bytes()), "{quiet}");
+        }
+        let loud =
+            [r#"["123456789018"]"#, r#"{"a":{"b":"1234 5678 9018"}}"#, r#"{"a":["b""#, "[[]", "", r#"["a"#, r#""a""#];
+        for loud in loud.into_iter().chain([r#"["\u0031\u0032\u0033456789018"]"#]) {
+            assert!(!none_may_hold_number(loud.as_bytes()), "{loud}");
         }
     }
 

@@ -125,7 +125,7 @@ impl Walker {
         };
         let Some(tree) = self.tree() else { return Err(Fault::Finished) };
         let place = tree.place(id);
-        let (act, whole, resource) = (place.act, place.whole, place.resource);
+        let (act, whole, resource) = (place.act, place.whole || self.copies(place, from_here), place.resource);
         if role.must_walk(kind) {
             self.push(kind, id, false, role);
         } else if id.is_none() || role.is_label() {

@@ -1,6 +1,7 @@
 //! Where forms meet the walk: numbers made coarser, Individual Numbers stopped, identifiers with their systems.
 
 use super::super::forms::{self, Ground, System};
+use super::super::plan::Place;
 use super::super::slice;
 use super::{Ctx, Slot, Text, Walker};
 use crate::catalogue::fields::Meaning;
@@ -47,6 +48,11 @@ impl Walker {
                 self.withhold(required, None, ctx);
             }
         }
+    }
+
+    /// Whether a container in clear is copied as it is: no string in it may be an Individual Number.
+    pub(super) fn copies(&self, place: &Place, from_here: &[u8]) -> bool {
+        place.whole_unless_number && !self.streams && forms::none_may_hold_number(from_here)
     }
 
     /// Whether the string here is looked at for an Individual Number before it leaves in clear. An identifier whose record
