@@ -89,6 +89,10 @@ fn a_list_leaves_as_its_reader_may_have_it_and_the_forms_are_counted() {
     assert!(ran.err.contains("under a key of this run"), "{}", ran.err);
     let told = summary(&redact(&folder, &researcher(), &["--route", "donors", "--json"], DONORS.as_bytes()));
     assert_eq!(told["outcome"], "released");
+    let text = include_str!("../../docs/redact.md");
+    for key in told.as_object().unwrap().keys() {
+        assert!(text.contains(&format!("`{key}`")), "`{key}` of the summary is in no document");
+    }
     assert_eq!(told["categories"]["identity.name"]["withheld"], 2);
     assert_eq!(told["categories"]["identity.number"]["pseudonymised"], 2);
     assert_eq!(told["categories"]["identity.birth-date"]["generalised"], 1);
@@ -208,6 +212,22 @@ fn a_wrong_question_names_the_mistake_and_the_way_out() {
     assert!(ran.err.contains("name the folder"), "{}", ran.err);
     let ran = sekisho(&["redact", "--policy", "policy/jmdp", "--as", "-", "--route", "donors"]);
     assert!(ran.code == 2 && ran.err.contains("both standard input"), "{}", ran.err);
+}
+
+#[test]
+fn faults_of_the_documents_are_told_with_their_place() {
+    let folder = Folder::of("redact-faults", "jmdp");
+    let request = folder.write("request.json", staff().to_string());
+    let ask = || sekisho(&["redact", "--policy", folder.path(), "--as", &request, "--route", "donors", "/dev/null"]);
+    let none = ask();
+    assert!(none.code == 2 && none.err.contains("catalogue.toml"), "{}", none.err);
+    folder.write("catalogue.toml", "surface = \"rest\"\nsubject-class = \"doner\"\nroute = []\n");
+    let faulty = ask();
+    assert!(faulty.code == 2 && faulty.err.contains("did you mean `donor`"), "{}", faulty.err);
+    folder.write("request.json", "{");
+    std::fs::copy("policy/jmdp/catalogue.toml", folder.0.join("catalogue.toml")).unwrap();
+    let malformed = ask();
+    assert!(malformed.code == 2 && malformed.err.contains("the request is malformed"), "{}", malformed.err);
 }
 
 #[tokio::test]
