@@ -235,6 +235,47 @@ fn an_identifier_of_a_named_system_is_not_taken_for_an_individual_number() {
     }
 }
 
+/// A FHIR resource by its type's tree; dates move for its subject.
+#[test]
+fn in_fhir_what_must_be_there_is_replaced_and_dates_of_one_person_move_alike() {
+    let at = |pointer: &str, to: Option<&str>| {
+        Subjects::At(vec![SubjectAt { pointer: Pointer::parse(pointer).unwrap(), reference_to: to.map(Into::into) }])
+    };
+    let fixed = || Node { fixed_format: true, ..node(Meaning::Open) };
+    let patient = tree(&[("/id", fixed()), ("/birthDate", generalised(Generaliser::Shift))]);
+    let visit = tree(&[
+        ("/id", fixed()),
+        ("/status", Node { required: true, ..of(CLEAR) }),
+        ("/code", Node { required: true, fixed_format: true, ..of(CLEAR) }),
+        ("/subject/reference", Node { reference: true, ..of(CLEAR) }),
+        ("/period/start", generalised(Generaliser::Shift)),
+        ("/identifier/*/system", fixed()),
+        ("/identifier/*/value", Node { system: Some("system".into()), ..of(PSEUDONYM) }),
+    ]);
+    let types =
+        [("Patient", patient, at("/id", None)), ("Encounter", visit, at("/subject/reference", Some("Patient")))];
+    let types = types.map(|(name, node, subjects)| (Box::from(name), ResourceType { node, subjects }));
+    let types = Arc::new(Types(types.into_iter().collect()));
+    let spec = Spec::new(Shape::FhirLines, Arc::default(), Some(types), Limits::default(), false).unwrap();
+    let plan = Arc::new(Plan::join(&spec, terms_here()));
+    let lines = concat!(
+        r#"{"resourceType":"Patient","id":"p1","birthDate":"1987-05-02"}"#,
+        "\n",
+        r#"{"resourceType":"Encounter","id":"e1","status":"123456789018","code":"123456789018","subject":{"reference":"Patient/p1"},"#,
+        r#""period":{"start":"1987-05-02T08:30:00+09:00"},"identifier":[{"value":"7","system":"urn:a"}]}"#,
+        "\n",
+    );
+    let (out, tally) = run(&(Arc::new(spec), plan), &[lines.as_bytes()]);
+    let out: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(out[0]["birthDate"].is_string() && out[0]["birthDate"] != "1987-05-02", "{}", out[0]);
+    assert_eq!(out[0]["birthDate"], out[1]["period"]["start"], "the same day of the same person");
+    assert!(out[1].get("status").is_none(), "{}", out[1]);
+    assert_eq!(out[1]["_status"]["extension"][0]["valueCode"], "masked", "{}", out[1]);
+    assert_eq!(out[1]["code"], "123456789018", "a code is of a fixed format");
+    assert_ne!(out[1]["identifier"][0]["value"], "7");
+    assert_eq!(tally.category(cat(NUMBER)).of(Form::Withheld), 1);
+}
+
 mod properties {
     use super::*;
     use proptest::prelude::*;
