@@ -4,6 +4,7 @@
 //! `redact` joins it with a decision's [`Release`](crate::policy::Release).
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::policy::Category;
@@ -25,37 +26,51 @@ pub enum Meaning {
     Never,
 }
 
-/// How a generalised value is made coarser.
+/// How a generalised value is made coarser; `docs/forms.md` has each with examples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Generaliser {
     /// `1987-05-02` → `1987`.
     Year,
+    /// `1987-05-02` → `1987-05`.
+    Month,
     /// `1987-05-02` → `1980`, the first year of the ten.
     Decade,
+    /// `1987-05-02` → another day, all of one person's by the same secret number of days.
+    Shift,
     /// A Japanese address → its prefecture.
     Prefecture,
     /// `105-0012` → `105`.
     Postal3,
+    /// A number → the nearest multiple of this one.
+    Round(NonZeroU32),
+    /// An age → whole years, 90 and above as 90.
+    Age90,
 }
 
 impl Generaliser {
-    /// Every generaliser.
-    pub const ALL: [Generaliser; 4] =
-        [Generaliser::Year, Generaliser::Decade, Generaliser::Prefecture, Generaliser::Postal3];
+    /// The names in a catalogue; `round-N` stands for every N from 1 to [`Generaliser::ROUND_MAX`].
+    pub const NAMES: [&str; 8] = ["year", "month", "decade", "shift", "prefecture", "postal-3", "round-N", "age-90"];
 
-    /// Its name in a catalogue.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Generaliser::Year => "year",
-            Generaliser::Decade => "decade",
-            Generaliser::Prefecture => "prefecture",
-            Generaliser::Postal3 => "postal-3",
-        }
-    }
+    /// The largest number whose multiples a value is rounded to.
+    pub const ROUND_MAX: u32 = 1_000_000;
 
     /// The generaliser of that name.
     pub fn from_name(name: &str) -> Option<Generaliser> {
-        Generaliser::ALL.into_iter().find(|g| g.name() == name)
+        Some(match name {
+            "year" => Generaliser::Year,
+            "month" => Generaliser::Month,
+            "decade" => Generaliser::Decade,
+            "shift" => Generaliser::Shift,
+            "prefecture" => Generaliser::Prefecture,
+            "postal-3" => Generaliser::Postal3,
+            "age-90" => Generaliser::Age90,
+            _ => {
+                let to = name.strip_prefix("round-")?;
+                let plain = to.bytes().all(|b| b.is_ascii_digit()) && !to.starts_with('0');
+                let to = to.parse().ok().filter(|to: &NonZeroU32| plain && to.get() <= Generaliser::ROUND_MAX)?;
+                Generaliser::Round(to)
+            }
+        })
     }
 }
 
@@ -72,6 +87,12 @@ pub struct Node {
     pub reference: bool,
     /// An integer id that may be released as a string, so that it can carry a pseudonym.
     pub as_string: bool,
+    /// An identifier that is unique only in its system: the name of the member beside it that says which. Its pseudonym is
+    /// then made of both.
+    pub system: Option<Box<str>>,
+    /// Of a fixed format (a date, a code, a URI), or exempted with a reason: a string here that leaves in clear is not
+    /// looked at for an Individual Number. Ids ([`Node::reference`]) are not either.
+    pub fixed_format: bool,
     /// FHIR: the element is required; where withheld it is replaced by `data-absent-reason: masked`, if anything else of
     /// its object is released: otherwise that goes as a whole.
     pub required: bool,
@@ -123,5 +144,21 @@ impl By {
     /// The nodes of the cases, in the order of their values.
     pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
         self.cases.iter().map(|(_, node)| node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generaliser_is_known_by_its_exact_name() {
+        for name in Generaliser::NAMES {
+            assert!(Generaliser::from_name(&name.replace('N', "5")).is_some(), "{name}");
+        }
+        for bad in ["round-0", "round-", "round-05", "round-+5", "round-1000001", "round-N", "round", "Year", "age-89"]
+        {
+            assert_eq!(Generaliser::from_name(bad), None, "{bad}");
+        }
     }
 }

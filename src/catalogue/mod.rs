@@ -107,6 +107,13 @@ impl Catalogue {
         &self.types
     }
 
+    /// FHIR: types whose records the answer to a request without parameters holds beside the route's own, in no order.
+    pub fn brought_by(&self, route: &Route) -> impl Iterator<Item = &str> {
+        let own = route.resource_type();
+        let kinds = self.types.iter().filter(move |(kind, known)| known.own && Some(kind.as_ref()) != own);
+        kinds.filter(|_| route.is_everything()).map(|(kind, _)| kind.as_ref())
+    }
+
     fn surface(&mut self, root: &Table<'_>, vocabulary: &Vocabulary) {
         let surface = root.required("surface");
         match surface.text.as_str() {

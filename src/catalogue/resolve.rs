@@ -269,7 +269,8 @@ pub(super) fn shown(name: &str) -> String {
 }
 
 impl Route {
-    fn asked(&self, action: Action) -> Categories {
+    /// What is asked for by this action: see [`Resolved::asked`].
+    pub fn asked(&self, action: Action) -> Categories {
         match action {
             Action::Read | Action::Search => match &self.certified {
                 Some(certified) => self.categories.and(certified.items),

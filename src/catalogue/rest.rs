@@ -1,7 +1,8 @@
 //! How is a `rest` document read? `[record.NAME]` names the members of a record once; `[[route]]` says where it is found.
 //!
-//! Of a record: `fields` (pointer → a category, or `free-text` `open` `count` `link` `never`), `generalise` (pointer → `year`
-//! `decade` `prefecture` `postal-3`), `references` (pointers to ids), `as-string` (integer ids that may leave as strings).
+//! Of a record: `fields` (pointer → a category, or `free-text` `open` `count` `link` `never`), `generalise` (pointer → one of
+//! [`Generaliser::NAMES`]), `references` (pointers to ids), `as-string` (integer ids that may leave as strings), `systems`
+//! (identifier → the member beside it that names its system), `not-individual-number` (pointer → why none can stand there).
 //!
 //! Of a route: the same for its own document, and `id`, `path`, `methods`, `shape`, `entries`, `record` (laid at the
 //! entries), `subject-class`, `subject`, `query` (parameter → categories, `free-text`, `free`, `page`, `field-name`), `body` or
@@ -84,13 +85,17 @@ struct Document<'v> {
 }
 
 impl Document<'_> {
-    /// `fields`, `generalise`, `references`, `as-string` of a record or a route.
+    /// What a record or a route says of its members.
     fn members(&self, table: &Table<'_>, draft: &mut Draft) {
         self.fields(table, "fields", draft);
         for (place, names) in table.lists("generalise") {
-            let generaliser = names.first().and_then(|name| Generaliser::from_name(&name.text));
-            if let (None, Some(name)) = (generaliser, names.first()) {
-                table.reader().unknown("generaliser", name, Generaliser::ALL.map(Generaliser::name));
+            let [name] = names.as_slice() else {
+                table.reader().fault(place.span.clone(), "a field is made coarser by one generaliser".to_owned(), None);
+                continue;
+            };
+            let generaliser = Generaliser::from_name(&name.text);
+            if generaliser.is_none() {
+                table.reader().unknown("generaliser", name, Generaliser::NAMES);
             }
             self.mark(table, &place, draft, |node| node.generaliser = generaliser);
         }
@@ -99,6 +104,40 @@ impl Document<'_> {
         }
         for place in table.texts("as-string") {
             self.mark(table, &place, draft, |node| node.as_string = true);
+        }
+        for (place, names) in table.lists("systems") {
+            self.system(table, &place, &names, draft);
+        }
+        for (place, reasons) in table.lists("not-individual-number") {
+            self.exempt(table, &place, &reasons, draft);
+        }
+    }
+
+    /// The member beside an identifier that says in which system it is unique: `value` at `/ids/*/value`, `system` beside.
+    fn system(&self, table: &Table<'_>, place: &Text, names: &[Text], draft: &mut Draft) {
+        let [name] = names else {
+            table.reader().fault(place.span.clone(), "a system is one member's name", None);
+            return;
+        };
+        if name.text.is_empty() || name.text.contains('/') {
+            let hint = "write the member's name alone: it stands beside the identifier";
+            table.reader().fault(name.span.clone(), "a system is named by a member", Some(hint.to_owned()));
+        }
+        self.mark(table, place, draft, |node| node.system = Some(name.text.as_str().into()));
+    }
+
+    /// A field that is not looked at for Individual Numbers, and why.
+    fn exempt(&self, table: &Table<'_>, place: &Text, reasons: &[Text], draft: &mut Draft) {
+        let reason = reasons.iter().map(|reason| reason.text.trim()).collect::<Vec<_>>().concat();
+        if reason.is_empty() {
+            let hint = "say why no Individual Number can stand there";
+            table.reader().fault(place.span.clone(), "an exemption needs a reason", Some(hint.to_owned()));
+        }
+        match draft.existing(&pointer(table, place)).filter(|named| named.node.meaning.is_some()) {
+            Some(named) => named.node.fixed_format = true,
+            None => {
+                table.reader().fault(place.span.clone(), format!("`{}` is no field here", place.text), None);
+            }
         }
     }
 

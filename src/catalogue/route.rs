@@ -216,6 +216,15 @@ impl Route {
     pub fn is_of_no_one(&self) -> bool {
         self.subject.none
     }
+    /// The records are the caller's own.
+    pub fn is_of_caller(&self) -> bool {
+        self.subject.caller
+    }
+    /// How many variable segments of the path name something else than the subject (`/donors/{donor}/exams/{exam}`: one).
+    pub fn other_ids_in_path(&self) -> usize {
+        let steps = self.template.split('/').skip(1).enumerate();
+        steps.filter(|(at, step)| step.starts_with('{') && Some(*at) != self.subject.segment).count()
+    }
     /// What the query parameters can do, by name; what a help page shows.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
         self.query.keys().map(AsRef::as_ref)
@@ -244,6 +253,13 @@ impl Route {
     /// FHIR: whether it writes a record that has an id, so that the record there is looked at first.
     pub fn changes_record(&self) -> bool {
         self.fhir && self.methods().any(|(_, action)| matches!(action, Action::Update | Action::Delete))
+    }
+
+    /// FHIR: whether it is something else of a type than its plain read or search: one version, all of them, a search as a
+    /// form, all that is a person's.
+    pub fn is_beside_type(&self) -> bool {
+        let mut steps = self.template.rsplit('/').filter(|step| !step.starts_with('{'));
+        self.fhir && steps.next().is_some_and(|step| step.starts_with(['_', '$']))
     }
 
     /// FHIR: whether it is all that is a person's, of every type.

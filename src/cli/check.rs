@@ -142,7 +142,7 @@ impl Findings {
         let verdict = match self.exit() {
             Exit::Good => paint.green("sound"),
             Exit::Wrong => paint.red("faulty"),
-            Exit::Partly => paint.red("not readable"),
+            Exit::Partly | Exit::Refused | Exit::Unjudged => paint.red("not readable"),
         };
         let mut parts = Vec::new();
         if !self.told.is_empty() {

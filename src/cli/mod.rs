@@ -5,6 +5,8 @@
 //! | 0 | done, and all is well | every case holds; the answer of `explain` may be a refusal |
 //! | 1 | done, and something is wrong with the documents | a fault, a case that differs, a clause without a case |
 //! | 2 | could not be done, or not wholly | wrong usage, an unreadable file, a malformed line |
+//! | 3 | `redact`: the request is refused | |
+//! | 4 | `redact`: the document cannot be judged | it is malformed, cut off or too deep |
 //!
 //! Answers go to standard output, errors to standard error. A reader that goes away (`| head`) ends a command quietly.
 //! A further command is one file here, one variant of `Command` and one line in `Command::run`.
@@ -18,6 +20,7 @@ mod demo;
 pub mod documents;
 mod explain;
 mod keys;
+mod redact;
 mod registry;
 mod serve;
 mod snippet;
@@ -42,6 +45,7 @@ Exit codes:
      differs, a clause that nothing exercises
   2  could not be done, or not wholly: wrong usage, an unreadable file, a
      malformed line
+  3, 4  of `redact`: the request is refused; the document cannot be judged
 
 Start here:
   sekisho check                                  are the policies sound?
@@ -66,6 +70,7 @@ enum Command {
     Coverage(coverage::Coverage),
     Decide(decide::Decide),
     Explain(explain::Explain),
+    Redact(redact::Redact),
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
     Serve(serve::Serve),
@@ -82,6 +87,7 @@ impl Command {
             Command::Coverage(coverage) => coverage.run(terminal),
             Command::Decide(decide) => decide.run(terminal),
             Command::Explain(explain) => explain.run(terminal),
+            Command::Redact(redact) => redact.run(terminal),
             #[cfg(feature = "demo")]
             Command::Demo(demo) => demo.run(terminal),
             Command::Serve(serve) => serve.run(terminal),
@@ -101,6 +107,10 @@ enum Exit {
     Wrong = 1,
     /// Part of it could not be done.
     Partly = 2,
+    /// The request is refused.
+    Refused = 3,
+    /// The document cannot be judged.
+    Unjudged = 4,
 }
 
 /// Why a command could not be carried out.

@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::judgement::{Judgement, Whose};
-use super::layout::{Means, PlanKey, Side};
+use super::layout::Side;
 use super::paging::Progress;
-use crate::catalogue::{Catalogue, Route, Shape};
+use super::releasing::Releasing;
+use crate::catalogue::Route;
 use crate::decision::{Permit, Refusal};
-use crate::policy::{Action, Categories, Form, Release};
-use crate::redact::{Entry, Judge, LinkRewriter, Plan, Pseudonymiser, Spec, Verdict};
+use crate::policy::{Action, Categories, Release};
+use crate::redact::{Entry, Judge, Plan, Spec, Verdict};
 
 /// What the judge of entries noticed, for the one who drives the redactor.
 #[derive(Default)]
@@ -37,10 +38,53 @@ pub(super) enum Settled {
     Open,
 }
 
+/// Who decides about a record: the gate for a request on its way, or a look at a document beforehand.
+pub(super) trait Decider {
+    /// Where what is permitted is released.
+    fn releasing(&self) -> Releasing<'_>;
+
+    /// FHIR: types whose records may be in the answer beside the route's own.
+    fn included(&self) -> &[Box<str>];
+
+    /// May this record leave, now? `told`: what it tells that there is one of its type, besides what the route's own tells.
+    /// `None`: what is on file cannot be read.
+    fn about(
+        &self,
+        whose: Whose<'_>,
+        record: &str,
+        asked: (Action, Categories),
+        told: Categories,
+    ) -> Option<Result<Permit, Refusal>>;
+}
+
+impl Decider for Arc<Judgement> {
+    fn releasing(&self) -> Releasing<'_> {
+        Judgement::releasing(self)
+    }
+
+    fn included(&self) -> &[Box<str>] {
+        self.route.as_ref().map_or(&[][..], |reference| &*reference.included)
+    }
+
+    /// Facts and clock are read again at each entry.
+    fn about(
+        &self,
+        whose: Whose<'_>,
+        record: &str,
+        asked: (Action, Categories),
+        told: Categories,
+    ) -> Option<Result<Permit, Refusal>> {
+        let now = self.gate.now_ms();
+        let view = self.gate.registry.facts(now).ok()?;
+        let query = self.route.as_ref().map_or(Categories::NONE, |reference| reference.query);
+        Some(self.decide_searching(whose, record, &view, now, asked, query.or(told)))
+    }
+}
+
 /// Judges entries; see the module.
 #[derive(Clone)]
-pub(super) struct EntryJudge {
-    pub(super) judgement: Arc<Judgement>,
+pub(super) struct EntryJudge<D = Arc<Judgement>> {
+    pub(super) decider: D,
     pub(super) spec: Arc<Spec>,
     pub(super) side: Side,
     pub(super) settled: Settled,
@@ -51,21 +95,24 @@ pub(super) struct EntryJudge {
     pub(super) progress: Option<Arc<Mutex<Progress>>>,
 }
 
-impl Judge for EntryJudge {
+impl<D: Decider> Judge for EntryJudge<D> {
     fn judge(&mut self, entry: &Entry<'_>) -> Verdict {
-        let Some(route) = self.judgement.route() else { return Verdict::Drop };
-        let Some(kind) = self.kind(route, entry.resource_type) else { return Verdict::Drop };
+        let releasing = self.decider.releasing();
+        let Some(route) = releasing.route else { return Verdict::Drop };
+        let Some(kind) = self.kind(&releasing, route, entry.resource_type) else { return Verdict::Drop };
         if kind.fills && !self.progress(Progress::admits).unwrap_or(true) {
             return Verdict::Drop;
         }
         let whose = match (&self.settled, entry.subject) {
             _ if kind.of_no_one => Whose::NoOnes,
-            (Settled::Open, _) => return Verdict::Release(self.plan(Release::NOTHING, None)),
+            (Settled::Open, _) => return Verdict::Release(self.plan(&releasing, Release::NOTHING, None)),
             (Settled::Each, Some(subject)) => Whose::Of(subject),
             (Settled::Each, None) => return Verdict::Drop,
             (Settled::Person(person), Some(subject)) if subject != person => return Verdict::Drop,
             // Where a record is to say whom it is about, silence is no proof that it is he.
-            (Settled::Person(_), None) if self.names_subject(route, entry.resource_type) => return Verdict::Drop,
+            (Settled::Person(_), None) if self.names_subject(&releasing, route, entry.resource_type) => {
+                return Verdict::Drop;
+            }
             (Settled::Person(person), _) => Whose::Of(person),
             (Settled::NoOne { count_min: None }, _) => Whose::NoOnes,
             (Settled::NoOne { count_min: Some(least) }, count) => {
@@ -76,25 +123,26 @@ impl Judge for EntryJudge {
             }
         };
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.judgement.gate.now_ms();
-        let Ok(view) = self.judgement.gate.registry.facts(now) else {
-            notes.blind = true;
-            return Verdict::Drop;
-        };
-        let query = self.judgement.route.as_ref().map_or(Categories::NONE, |reference| reference.query);
-        let query = query.or(kind.told);
-        match self.judgement.decide_searching(whose, entry.id.unwrap_or(""), &view, now, self.asked, query) {
+        match self.decider.about(whose, entry.id.unwrap_or(""), self.asked, kind.told) {
             // Of several types that were asked for, others may be shown, and nothing of this one.
-            Ok(permit) if !kind.shows_any(&permit) => Verdict::Drop,
-            Ok(permit) => {
+            Some(Ok(permit)) if !kind.shows_any(&permit) => Verdict::Drop,
+            Some(Ok(permit)) => {
                 notes.permit = Some(permit);
                 if kind.fills {
                     self.progress(Progress::releases);
                 }
-                Verdict::Release(self.plan(*permit.release(), Some(&permit)))
+                let plan = self.plan(&releasing, *permit.release(), Some(&permit));
+                match whose {
+                    Whose::Of(person) => Verdict::ReleaseOf(plan, person.into()),
+                    Whose::Anybodys | Whose::NoOnes => Verdict::Release(plan),
+                }
             }
-            Err(refusal) => {
+            Some(Err(refusal)) => {
                 notes.refusal = Some(refusal);
+                Verdict::Drop
+            }
+            None => {
+                notes.blind = true;
                 Verdict::Drop
             }
         }
@@ -119,15 +167,15 @@ impl Kind {
     }
 }
 
-impl EntryJudge {
+impl<D: Decider> EntryJudge<D> {
     /// `None`: nobody asked for records of this type here.
-    fn kind(&self, route: &Route, resource_type: Option<&str>) -> Option<Kind> {
+    fn kind(&self, releasing: &Releasing<'_>, route: &Route, resource_type: Option<&str>) -> Option<Kind> {
         if !route.is_fhir() {
             return Some(Kind { of_no_one: false, told: Categories::NONE, categories: None, fills: true });
         }
-        let included = self.judgement.route.as_ref().map_or(&[][..], |reference| &*reference.included);
+        let included = self.decider.included();
         let name = resource_type?;
-        let known = self.judgement.generation.catalogue.types().get(name)?;
+        let known = releasing.generation.catalogue.types().get(name)?;
         let categories = (!included.is_empty()).then_some(known.categories);
         if resource_type == route.resource_type() {
             return Some(Kind { of_no_one: false, told: Categories::NONE, categories, fills: true });
@@ -143,9 +191,9 @@ impl EntryJudge {
     }
 
     /// Whether the catalogue says where such an entry names its subject.
-    fn names_subject(&self, route: &Route, resource_type: Option<&str>) -> bool {
+    fn names_subject(&self, releasing: &Releasing<'_>, route: &Route, resource_type: Option<&str>) -> bool {
         if route.is_fhir() {
-            let known = resource_type.and_then(|name| self.judgement.generation.catalogue.types().get(name));
+            let known = resource_type.and_then(|name| releasing.generation.catalogue.types().get(name));
             return known.is_none_or(|known| known.subject.is_some());
         }
         match self.side {
@@ -154,99 +202,7 @@ impl EntryJudge {
         }
     }
 
-    fn plan(&self, release: Release, permit: Option<&Permit>) -> Arc<Plan> {
-        plan(&self.judgement, &self.spec, self.side, release, permit)
-    }
-}
-
-/// The plan of a release on the request's route.
-pub(super) fn plan(
-    judgement: &Judgement,
-    spec: &Arc<Spec>,
-    side: Side,
-    release: Release,
-    permit: Option<&Permit>,
-) -> Arc<Plan> {
-    let pseudonyms = permit.and_then(|permit| judgement.pseudonyms(permit));
-    let shows_ids = permit.is_some_and(|permit| judgement.form_of_id(permit) == Form::Clear);
-    let (pseudonyms, context) = pseudonyms.map_or((None, String::new()), |(p, context)| (Some(p), context));
-    let route = judgement.route();
-    let open = route.is_some_and(Route::is_open);
-    let clear = match permit {
-        Some(permit) => permit.release().having(Form::Clear, Categories::ALL),
-        None => Categories::NONE,
-    };
-    let key = PlanKey {
-        route: route.map_or_else(String::new, |route| route.id().to_owned()),
-        side,
-        spec: Arc::as_ptr(spec) as usize,
-        release,
-        all: judgement.everything(),
-        clear,
-        context: format!("{context}{}", if shows_ids { "+ids" } else { "" }),
-    };
-    judgement.generation.layouts.plan(key, spec, || Means {
-        pseudonymiser: pseudonyms.map(|p| Arc::new(p) as Arc<dyn Pseudonymiser>),
-        links: Some(Arc::new(Links::of(judgement, shows_ids || open, Some(clear).filter(|_| !open)))),
-    })
-}
-
-/// Rewrites the backend's own URLs to the gate; any other is withheld. A bare word passes with them: what relation a
-/// link has (`next`) makes no sense without its URL.
-pub(super) struct Links {
-    origin: String,
-    prefix: String,
-    catalogue: Arc<Catalogue>,
-    /// A link holds the request that made it, ids included: it passes where ids do, and where there are none.
-    pass: bool,
-    /// What it may filter and sort on, besides; `None`: anything, where there is nobody's data.
-    clear: Option<Categories>,
-    /// In a list, links lead to records: where the list goes on, the gate says itself.
-    in_list: bool,
-}
-
-impl Links {
-    pub(super) fn of(judgement: &Judgement, pass: bool, clear: Option<Categories>) -> Links {
-        let (gate, catalogue) = (&judgement.gate, Arc::clone(&judgement.generation.catalogue));
-        let in_list = judgement.route().is_some_and(|route| route.shape() == Shape::List);
-        Links {
-            origin: gate.upstream_origin.clone(),
-            prefix: gate.public_prefix.clone(),
-            catalogue,
-            pass,
-            clear,
-            in_list,
-        }
-    }
-
-    /// Whether it is a request of this API that this caller might make himself: a query may hold any value.
-    fn could_be_asked(&self, target: &str) -> bool {
-        let Some(clear) = self.clear else { return true };
-        let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-        let resolved = self.catalogue.resolve("GET", path, query);
-        resolved.is_ok_and(|resolved| {
-            let record = resolved.route.shape() != Shape::List && query.is_none();
-            clear.covers(resolved.query_categories) && (record || !self.in_list)
-        })
-    }
-}
-
-impl LinkRewriter for Links {
-    fn rewrite(&self, url: &str) -> Option<String> {
-        if (1..=16).contains(&url.len()) && url.bytes().all(|b| b.is_ascii_alphabetic()) {
-            return (self.pass && !self.in_list).then(|| url.to_owned());
-        }
-        let path = match url.strip_prefix(self.origin.as_str()) {
-            Some(rest) => rest,
-            None => url,
-        };
-        // A browser takes `/\` for `//`: another host.
-        let here = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n', '\t']);
-        (self.pass && here && self.could_be_asked(path)).then(|| format!("{}{path}", self.prefix))
-    }
-
-    fn leads_past(&self, url: &str) -> bool {
-        let Some((origin, rest)) = url.split_at_checked(self.origin.len()) else { return false };
-        origin.eq_ignore_ascii_case(&self.origin) && (rest.is_empty() || rest.starts_with(['/', '?', '#']))
+    fn plan(&self, releasing: &Releasing<'_>, release: Release, permit: Option<&Permit>) -> Arc<Plan> {
+        releasing.plan(&self.spec, self.side, release, permit)
     }
 }

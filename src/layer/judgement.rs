@@ -5,16 +5,13 @@ use std::sync::Arc;
 
 use super::declaration::Declaration;
 use super::gate::{Gate, Generation};
+use super::releasing::{Releasing, class};
 use crate::catalogue::{Charge, Resolved, Route};
 use crate::decision::{Caller, Named, Permit, Refusal, Request, decide};
 use crate::identity;
 use crate::policy::facts::Person;
 use crate::policy::{Action, Categories, Form, Moment, Policy, PurposeId, RoleSet, Window, covers};
-use crate::redact::{Pseudonyms, Receiver};
 use crate::registry::View;
-
-/// The category of a subject's own id.
-pub(super) const SUBJECT_ID: &str = "identity.number";
 
 /// What stays the same for every subject of a request.
 pub(super) struct Judgement {
@@ -179,7 +176,7 @@ impl Judgement {
             },
             action,
             record: "",
-            class: self.class(route),
+            class: class(&self.policy, route, self.purpose),
             subject,
             dataset: route.and_then(Route::certified).map(|certified| certified.dataset),
             asked,
@@ -200,34 +197,17 @@ impl Judgement {
         }
     }
 
-    /// The class of the route's subjects. Records of no one are of whatever class the purpose is for.
-    fn class(&self, route: Option<&Route>) -> Named<u8> {
-        let Some(route) = route else { return Named::Missing };
-        match route.subject_class_index() {
-            Some(class) => Named::Known(class),
-            None if route.is_of_no_one() => {
-                let classes = self.purpose.known().and_then(|id| self.policy.purpose(id)).map_or(0, |p| p.classes);
-                let first = u8::try_from(classes.trailing_zeros()).ok().filter(|class| *class < 32);
-                first.map_or(Named::Missing, Named::Known)
-            }
-            None => Named::Missing,
+    /// Where what is permitted is released.
+    pub(super) fn releasing(&self) -> Releasing<'_> {
+        Releasing {
+            policy: &self.policy,
+            generation: &self.generation,
+            route: self.route(),
+            all: self.everything(),
+            organization: self.caller.organization.as_deref().or(self.declaration.organization.as_deref()),
+            origin: &self.gate.upstream_origin,
+            prefix: &self.gate.public_prefix,
         }
-    }
-
-    /// The pseudonyms of this request's receiver and purpose, and a name of their context for caches.
-    pub(super) fn pseudonyms(&self, permit: &Permit) -> Option<(Pseudonyms, String)> {
-        let recipient = self.policy.recipient(permit.recipient()).map_or("", |r| r.name.as_str());
-        let organization = self.caller.organization.as_deref().or(self.declaration.organization.as_deref());
-        let receiver = match organization {
-            Some(organization) => Receiver::Organisation(organization),
-            None => Receiver::Recipient(recipient),
-        };
-        let purpose = self.policy.purpose(permit.purpose()).map_or("", |p| p.name.as_str());
-        let keys = &self.generation.pseudonyms;
-        let pseudonyms = Pseudonyms::new(&keys.master, receiver, purpose, keys.epoch, &keys.accepted)?;
-        let kind = if organization.is_some() { 'o' } else { 'r' };
-        let receiver = organization.unwrap_or(recipient);
-        Some((pseudonyms, format!("{kind}{}:{receiver}:{purpose}:{}", receiver.len(), keys.epoch)))
     }
 
     /// The id that a name in path, query or body stands for. Where the caller may see ids in clear it is the id; else
@@ -237,7 +217,7 @@ impl Judgement {
         match form {
             Form::Clear => Some(Cow::Borrowed(named)),
             Form::Withheld if self.is_staff() => Some(Cow::Borrowed(named)),
-            _ => self.pseudonyms(permit)?.0.open(named).map(Cow::Owned),
+            _ => self.releasing().pseudonyms(permit)?.0.open(named).map(Cow::Owned),
         }
     }
 
@@ -254,8 +234,7 @@ impl Judgement {
 
     /// The form in which this permit shows ids.
     pub(super) fn form_of_id(&self, permit: &Permit) -> Form {
-        let category = self.policy.vocabulary.category(SUBJECT_ID);
-        category.map_or(Form::Withheld, |category| permit.release().form(category))
+        self.releasing().form_of_id(permit)
     }
 
     /// All that an answer to this request can carry: what free text in it counts as.

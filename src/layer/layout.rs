@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::catalogue::{self, Catalogue, Route, SubjectPath};
-use crate::policy::{Categories, Release};
+use crate::policy::{Categories, Category, Release};
 use crate::redact::{
     Likeness, Limits, LinkRewriter, Plan, Pointer, Pseudonymiser, ResourceType, Shape, Spec, SubjectAt, Subjects,
     Terms, Trees, Types,
@@ -41,11 +41,15 @@ pub(super) struct PlanKey {
 pub(super) struct Means {
     pub(super) pseudonymiser: Option<Arc<dyn Pseudonymiser>>,
     pub(super) links: Option<Arc<dyn LinkRewriter>>,
+    /// The category of Individual Numbers.
+    pub(super) individual_number: Option<Category>,
 }
 
 /// The layouts of one generation.
 pub(super) struct Layouts {
     specs: HashMap<(String, Side, bool), Arc<Spec>>,
+    /// FHIR resources line by line, of any type: unsettled and settled.
+    resource_lines: Option<[Arc<Spec>; 2]>,
     types: Arc<Types>,
     plans: Mutex<Plans>,
 }
@@ -72,12 +76,22 @@ impl Layouts {
                 }
             }
         }
-        Ok(Layouts { specs, types, plans: Mutex::default() })
+        let resource_lines = match types.0.is_empty() {
+            true => None,
+            false => Some([lines(&types, limits, false)?, lines(&types, limits, true)?]),
+        };
+        Ok(Layouts { specs, resource_lines, types, plans: Mutex::default() })
     }
 
     /// The layout of a route; `None`: its body cannot be read inside.
     pub(super) fn spec(&self, route: &Route, side: Side, settled: bool) -> Option<Arc<Spec>> {
         self.specs.get(&(route.id().to_owned(), side, settled)).cloned()
+    }
+
+    /// FHIR resources line by line, of any type; `None`: the surface knows none.
+    pub(super) fn resource_lines(&self, settled: bool) -> Option<Arc<Spec>> {
+        let [unsettled, of_one] = self.resource_lines.as_ref()?;
+        Some(Arc::clone(if settled { of_one } else { unsettled }))
     }
 
     /// The plan of a release, joined at its first use.
@@ -89,8 +103,8 @@ impl Layouts {
         if plans.made.len() >= PLANS_MAX {
             *plans = Plans::default();
         }
-        let Means { pseudonymiser, links } = means();
-        let terms = Terms { release: key.release, all: key.all, pseudonymiser, links };
+        let Means { pseudonymiser, links, individual_number } = means();
+        let terms = Terms { release: key.release, all: key.all, pseudonymiser, links, individual_number };
         let likeness = Likeness::of(spec, &terms);
         let trees = plans.trees.entry(likeness).or_insert_with(|| Arc::new(Trees::of(&self.types)));
         let plan = Arc::new(Plan::join_beside(spec, terms, Arc::clone(trees)));
@@ -125,6 +139,11 @@ fn spec(route: &Route, side: Side, settled: bool, types: &Arc<Types>, limits: Li
     let types = typed.then(|| Arc::clone(types));
     let settled = settled || route.is_of_no_one();
     Spec::new(shape, Arc::clone(root), types, limits, settled).map(Some).map_err(|fault| fault.to_string())
+}
+
+fn lines(types: &Arc<Types>, limits: Limits, settled: bool) -> Result<Arc<Spec>, String> {
+    let spec = Spec::new(Shape::FhirLines, Arc::default(), Some(Arc::clone(types)), limits, settled);
+    spec.map(Arc::new).map_err(|fault| fault.to_string())
 }
 
 /// A certified dataset: its cells are entries, whose "subject" is the count that the minimum is held to.

@@ -2,7 +2,7 @@
 //!
 //! A request goes once to the right: identity → declaration → route → facts → decision → record → inner service; its
 //! answer once back, through the redactor, each window on record before its first byte leaves. `exchange` tells it
-//! step by step.
+//! step by step. [`preview`] shows a document as a request would receive it, by the same judgement and the same redactor.
 //!
 //! Promises:
 //! * The inner service is asked only with a permit: once; before that for the record that a FHIR write changes, after it for
@@ -21,9 +21,11 @@ mod help;
 mod judgement;
 mod layout;
 mod paging;
+pub mod preview;
 mod pump;
 mod record;
 mod refusal;
+mod releasing;
 mod service;
 
 use std::net::SocketAddr;

@@ -41,6 +41,8 @@ enum Mode {
 /// An entry that may go: by which plan, and what is recorded of it.
 struct Go {
     plan: Arc<Plan>,
+    /// Whom dates are moved for.
+    about: Option<Box<str>>,
     disclosure: Disclosure,
 }
 
@@ -183,8 +185,14 @@ impl<J: Judge> Core<J> {
         };
         let entry =
             Entry { subject: subject.as_deref(), resource_type: resource_type.as_deref(), id: id.as_deref(), whole };
-        match self.judge.judge(&entry) {
-            Verdict::Release(plan) => Some(Go {
+        let verdict = match self.judge.judge(&entry) {
+            Verdict::Release(plan) => Some((plan, None)),
+            Verdict::ReleaseOf(plan, person) => Some((plan, Some(person))),
+            Verdict::Drop => None,
+        };
+        match verdict {
+            Some((plan, about)) => Some(Go {
+                about,
                 disclosure: Disclosure {
                     subject: subject.map(|subject| (*subject).into()),
                     resource_type: resource_type.map(|name| (*name).into()),
@@ -193,7 +201,7 @@ impl<J: Judge> Core<J> {
                 },
                 plan,
             }),
-            Verdict::Drop => {
+            None => {
                 self.tally.dropped += 1;
                 self.tally.dropped_refused += 1;
                 None
@@ -213,6 +221,7 @@ impl<J: Judge> Core<J> {
             }
         };
         self.entry.restart(&go.plan, place, root_type, &self.entry_path);
+        self.entry.about(go.about.clone());
         self.envelope.keep(from, &mut self.out);
         self.envelope.flush(src, &mut self.out);
         self.root_written = true;
@@ -257,6 +266,7 @@ impl<J: Judge> Core<J> {
         self.envelope.flush(src, &mut self.out);
         self.disclose(go.disclosure.clone(), self.position());
         self.begin_entry(src, from, &go);
+        self.entry.streams();
         self.mode = Mode::Stream { from };
         self.stream.begin();
         self.stream_goes_on(&held)?;
@@ -410,7 +420,8 @@ impl<J: Judge> Sink for Core<J> {
             Mode::Hold { from } => from,
             Mode::Drop | Mode::Stream { .. } => return self.entry_pauses(src, at),
         };
-        self.envelope.pause(src, envelope_ends, &mut self.out)?;
+        let mut ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
+        self.envelope.pause(src, envelope_ends, &mut ctx)?;
         // Places are still those of this slice.
         self.envelope.resume(envelope_ends);
         self.entry_pauses(src, at)

@@ -22,7 +22,8 @@
 //! let root = Node { members: [("result".into(), Arc::new(result))].into(), ..Node::default() };
 //! let shape = Shape::Object { subjects: Subjects::NoOne };
 //! let spec = Arc::new(Spec::new(shape, Arc::new(root), None, Limits::default(), true)?);
-//! let terms = Terms { release: Release::clear(health.only()), all: health.only(), pseudonymiser: None, links: None };
+//! let release = Release::clear(health.only());
+//! let terms = Terms { release, all: health.only(), pseudonymiser: None, links: None, individual_number: None };
 //! let plan = Arc::new(Plan::join(&spec, terms));
 //!
 //! let judge = |_: &Entry<'_>| Verdict::Release(Arc::clone(&plan));
@@ -51,6 +52,9 @@
 //!
 //! In a pseudonymised or generalised object strings are treated one by one and all else is withheld; so are members
 //! whose name nobody foresaw and that has more in it than letters, for such a name may be data (a map keyed by ids).
+//!
+//! A string that would leave in clear and is an Individual Number is withheld instead, and counted as that, wherever the
+//! catalogue does not say that none can stand there ([`Terms::individual_number`]).
 //!
 //! FHIR: a resource is walked by its own type, also inside others; one of an unknown type goes. If the plan of a type
 //! withholds anything, or the resource can contain others, the resource says so in `meta.security` and `meta.tag`,

@@ -37,6 +37,11 @@ impl Names {
         }
     }
 
+    /// The places of all of them.
+    pub(super) fn places(&self) -> impl Iterator<Item = u32> {
+        self.slots.iter().flatten().map(|(_, id)| *id)
+    }
+
     /// Adds a name that is not there.
     pub(super) fn add(&mut self, name: &[u8], id: u32) {
         if (self.count + 1) * 2 > self.slots.len() {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::catalogue::fields::{self, Generaliser, Meaning, Node};
-use crate::policy::{Categories, Form, Release};
+use crate::policy::{Categories, Category, Form, Release};
 
 use super::names::Names;
 use super::pseudonym::Pseudonymiser;
@@ -35,6 +35,9 @@ pub struct Terms {
     pub pseudonymiser: Option<Arc<dyn Pseudonymiser>>,
     /// Rewrites links; `None`: links are withheld.
     pub links: Option<Arc<dyn LinkRewriter>>,
+    /// The category of Individual Numbers: a string that would leave in clear and is one is withheld and counted as that.
+    /// `None`: none is looked for.
+    pub individual_number: Option<Category>,
 }
 
 /// What happens to a value. Later in this order reveals more.
@@ -60,6 +63,14 @@ pub(super) struct Place {
     pub(super) as_string: bool,
     pub(super) required: bool,
     pub(super) resource: bool,
+    /// A string that leaves in clear is looked at for an Individual Number.
+    pub(super) watched: bool,
+    /// An object or array here is treated in one piece if no string in it may be one.
+    pub(super) whole_unless_number: bool,
+    /// The member beside it that names the identifier's system.
+    pub(super) system: Option<Box<str>>,
+    /// Some member named here has a system beside it.
+    pub(super) systems: bool,
     /// An object or array here is treated in one piece: nothing inside it is treated otherwise, or nothing that is
     /// would be released.
     pub(super) whole: bool,
@@ -110,6 +121,10 @@ static EMPTY: Place = Place {
     as_string: false,
     required: false,
     resource: false,
+    watched: false,
+    whole_unless_number: false,
+    system: None,
+    systems: false,
     whole: false,
     members: Names::NONE,
     any: None,
@@ -137,6 +152,13 @@ impl Place {
 }
 
 impl Tree {
+    /// The members that name systems of identifiers, of an object at this place.
+    pub(super) fn systems(&self, id: Option<u32>) -> impl Iterator<Item = &str> {
+        let place = self.place(id);
+        let members = place.members.places().chain(place.any);
+        members.filter_map(|id| self.place(Some(id)).system.as_deref())
+    }
+
     /// The place of this number; one that names nothing if there is none.
     pub(super) fn place(&self, id: Option<u32>) -> &Place {
         id.and_then(|id| self.places.get(usize::try_from(id).ok()?)).unwrap_or(&EMPTY)
@@ -180,13 +202,20 @@ pub struct Likeness {
     all: Categories,
     links: bool,
     judged: bool,
+    individual_number: Option<Category>,
 }
 
 impl Likeness {
     /// Of a plan for this layout and these terms.
     pub fn of(spec: &Spec, terms: &Terms) -> Likeness {
-        let Terms { release, all, pseudonymiser: _, links } = terms;
-        Likeness { release: *release, all: *all, links: links.is_some(), judged: spec.judges_entries() }
+        let Terms { release, all, pseudonymiser: _, links, individual_number } = terms;
+        Likeness {
+            release: *release,
+            all: *all,
+            links: links.is_some(),
+            judged: spec.judges_entries(),
+            individual_number: *individual_number,
+        }
     }
 }
 
@@ -244,6 +273,7 @@ struct Handed {
     generaliser: Option<Generaliser>,
     reference: bool,
     as_string: bool,
+    fixed_format: bool,
 }
 
 struct Join<'a> {
@@ -272,7 +302,13 @@ impl<'a> Join<'a> {
     /// A resource was dispatched on its type, which its own tree need not name to keep.
     fn name_resource_type(&mut self, root: u32) {
         const NAME: &[u8] = b"resourceType";
-        let open = Handed { meaning: Meaning::Open, generaliser: None, reference: false, as_string: false };
+        let open = Handed {
+            meaning: Meaning::Open,
+            generaliser: None,
+            reference: false,
+            as_string: false,
+            fixed_format: true,
+        };
         let id = self.leaf(open);
         if let Some(place) = usize::try_from(root).ok().and_then(|root| self.places.get_mut(root))
             && place.members.get(NAME).is_none()
@@ -309,6 +345,13 @@ impl<'a> Join<'a> {
         reference && self.terms.links.is_some()
     }
 
+    /// Whether strings that leave in clear are looked at for Individual Numbers.
+    fn watched(&self, handed: Handed) -> bool {
+        let own = self.terms.individual_number.is_some_and(|number| handed.meaning == Meaning::Category(number));
+        let exempt = handed.fixed_format || handed.reference || own;
+        self.terms.individual_number.is_some() && !exempt && self.act(handed.meaning) == Act::Clear
+    }
+
     fn push(&mut self, place: Place) -> u32 {
         let id = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
         self.places.push(place);
@@ -317,9 +360,11 @@ impl<'a> Join<'a> {
 
     fn leaf(&mut self, handed: Handed) -> u32 {
         let act = self.act(handed.meaning);
-        let Handed { meaning, generaliser, reference, as_string } = handed;
+        let Handed { meaning, generaliser, reference, as_string, fixed_format: _ } = handed;
+        let watched = self.watched(handed);
+        let copied = act == Act::Clear && meaning != Meaning::Open && !self.may_lead_past(reference);
         let whole = match act {
-            Act::Clear => meaning != Meaning::Open && !self.may_lead_past(reference),
+            Act::Clear => copied && !watched,
             Act::Withhold | Act::Mask => true,
             Act::Walk | Act::Generalise | Act::Pseudonymise | Act::Link => false,
         };
@@ -329,6 +374,8 @@ impl<'a> Join<'a> {
             generaliser,
             reference,
             as_string,
+            watched,
+            whole_unless_number: copied,
             whole,
             inherit: None,
             ..EMPTY.clone()
@@ -372,10 +419,11 @@ impl<'a> Join<'a> {
         });
         let (by, most) = self.by(node, from_above);
         let leaf = node.members.is_empty() && any.is_none() && !node.resource;
+        let watched = handed.is_some_and(|handed| self.watched(handed));
+        let same_bytes = |h: Handed| h.meaning != Meaning::Open && !self.may_lead_past(h.reference);
+        let copied = act == Act::Clear && leaf && handed.is_some_and(same_bytes);
         let whole = match act {
-            Act::Clear => {
-                leaf && handed.is_some_and(|h| h.meaning != Meaning::Open && !self.may_lead_past(h.reference))
-            }
+            Act::Clear => copied && !watched,
             Act::Withhold | Act::Mask => below <= act,
             Act::Walk | Act::Generalise | Act::Pseudonymise | Act::Link => false,
         };
@@ -387,6 +435,10 @@ impl<'a> Join<'a> {
             as_string: handed.is_some_and(|handed| handed.as_string),
             required: node.required,
             resource: node.resource,
+            watched,
+            whole_unless_number: copied,
+            system: node.system.clone(),
+            systems: node.members.values().chain(&node.any).any(|child| child.system.is_some()),
             whole,
             members,
             any,
@@ -419,12 +471,14 @@ fn hand_down(node: &Node, from_above: Option<Handed>) -> Option<Handed> {
         generaliser: node.generaliser,
         reference: node.reference,
         as_string: node.as_string,
+        fixed_format: node.fixed_format,
     };
     match (node.meaning, from_above) {
         (None, Some(above)) => Some(Handed {
             generaliser: own.generaliser.or(above.generaliser),
             reference: own.reference || above.reference,
             as_string: own.as_string || above.as_string,
+            fixed_format: own.fixed_format || above.fixed_format,
             ..own
         }),
         _ => Some(own),

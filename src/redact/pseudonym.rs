@@ -21,8 +21,9 @@ use aes_siv::siv::Aes256Siv;
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::forms::canonical;
 
 /// Makes pseudonyms for a plan.
 pub trait Pseudonymiser: Send + Sync {
@@ -32,6 +33,12 @@ pub trait Pseudonymiser: Send + Sync {
     fn value(&self, value: &str) -> Option<String>;
     /// A UUID in place of this one, one-way; `None` if it is none.
     fn uuid(&self, uuid: &str) -> Option<String>;
+    /// Bytes that only this context has for this text, for what is drawn from them; they never leave. `domain` tells what
+    /// for. `None`: there is no secret, and what needs one is withheld.
+    fn secret(&self, domain: &[u8], text: &str) -> Option<[u8; 32]> {
+        let _ = (domain, text);
+        None
+    }
 }
 
 /// The secret that all pseudonyms come from.
@@ -119,10 +126,9 @@ impl Pseudonyms {
         unpack(&opened).filter(|id| is_safe_segment(id))
     }
 
-    /// The one-way pseudonym of a value: equal for values that differ only in width, composition or outer space.
+    /// The one-way pseudonym of a value: equal for all its spellings (see `forms/canonical`).
     pub fn digest(&self, value: &str) -> Option<String> {
-        let canonical: String = value.trim().nfkc().collect();
-        encode(&self.newest.mac(b"value", canonical.trim().as_bytes())?)
+        encode(&self.newest.mac(b"value", canonical(value).as_bytes())?)
     }
 }
 
@@ -138,6 +144,10 @@ impl Pseudonymiser for Pseudonyms {
 
     fn value(&self, value: &str) -> Option<String> {
         self.digest(value)
+    }
+
+    fn secret(&self, domain: &[u8], text: &str) -> Option<[u8; 32]> {
+        self.newest.mac(domain, text.as_bytes())?.first_chunk().copied()
     }
 
     fn uuid(&self, uuid: &str) -> Option<String> {

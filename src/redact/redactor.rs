@@ -26,6 +26,8 @@ pub struct Entry<'a> {
 pub enum Verdict {
     /// What the plan leaves of it is released.
     Release(Arc<Plan>),
+    /// The same of an entry about this person: his dates move by his own number of days, where they move at all.
+    ReleaseOf(Arc<Plan>, Box<str>),
     /// It goes, and nothing shows that it was there.
     Drop,
 }

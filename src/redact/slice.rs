@@ -81,6 +81,30 @@ impl Finder {
         text::unquote(value.get(range)?)
     }
 
+    /// Whether `wanted` says no of every string, in quotes, in the object or array that `value` begins with, names too. False
+    /// where it is cut off.
+    pub(super) fn no_string(&mut self, value: &[u8], mut wanted: impl FnMut(&[u8]) -> bool) -> bool {
+        self.marks.begin_outside(value.len());
+        let mut depth = 0usize;
+        while let Some((at, byte)) = self.next(value) {
+            match byte {
+                b'"' => {
+                    let Some(close) = self.marks.next(value) else { return false };
+                    if value.get(at..=close).is_none_or(&mut wanted) {
+                        return false;
+                    }
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                _ => continue,
+            }
+            if depth == 0 {
+                return byte != b'"';
+            }
+        }
+        false
+    }
+
     fn next(&mut self, value: &[u8]) -> Option<(usize, u8)> {
         let at = self.marks.next(value)?;
         Some((at, *value.get(at)?))

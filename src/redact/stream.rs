@@ -86,7 +86,7 @@ impl Into<'_> {
         if std::mem::take(&mut self.nested.large) {
             walker.drop_large(src, from, ctx);
         } else {
-            walker.pause(src, from, ctx.out)?;
+            walker.pause(src, from, ctx)?;
             let held = std::mem::take(&mut self.nested.held);
             let walked = self.nested.scanner.whole(&held, &mut self.entry);
             self.nested.held = held;

@@ -90,7 +90,7 @@ fn setup(shape: Shape, root: Arc<Node>, types: Option<Arc<Types>>) -> (Arc<Spec>
     let spec = Arc::new(Spec::new(shape, root, types, limits, false).unwrap());
     let all = [category(0), category(1)].into_iter().collect();
     let release = Release::clear(category(0).only());
-    let plan = Plan::join(&spec, Terms { release, all, pseudonymiser: None, links: None });
+    let plan = Plan::join(&spec, Terms { release, all, pseudonymiser: None, links: None, individual_number: None });
     (spec, Arc::new(plan))
 }
 

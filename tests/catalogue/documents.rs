@@ -19,6 +19,13 @@ fn every_mistake_is_told_at_its_place() {
     for (from, to, offending, message) in [
         ("\"identity.name\"", "\"identity.nam\"", "\"identity.nam\"", "did you mean `identity.name`"),
         ("\"/born\" = \"year\"", "\"/born\" = \"yaer\"", "\"yaer\"", "did you mean `year`"),
+        ("\"/born\" = \"year\"", "\"/born\" = \"round-0\"", "\"round-0\"", "unknown generaliser"),
+        ("\"/born\" = \"year\"", "\"/born\" = [\"year\", \"month\"]", "\"/born\"", "by one generaliser"),
+        ("references =", "systems = { \"/idd\" = \"system\" }\nreferences =", "\"/idd\"", "no field with a category"),
+        ("references =", "systems = { \"/id\" = \"/system\" }\nreferences =", "\"/system\"", "named by a member"),
+        ("references =", "systems = { \"/id\" = [] }\nreferences =", "\"/id\"", "one member's name"),
+        ("references =", "not-individual-number = { \"/id\" = \" \" }\nreferences =", "\"/id\"", "needs a reason"),
+        ("references =", "not-individual-number = { \"/idd\" = \"ours\" }\nreferences =", "\"/idd\"", "no field here"),
         ("\"/born\" = \"year\"", "\"/bron\" = \"year\"", "\"/bron\"", "no field with a category"),
         ("references = [\"/id\"]", "references = [\"/status\"]", "\"/status\"", "no field with a category"),
         ("shape = \"list\"", "shape = \"lst\"", "\"lst\"", "unknown shape"),

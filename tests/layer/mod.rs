@@ -3,10 +3,12 @@
 mod canary;
 pub(crate) mod cases;
 mod closed;
+mod forms;
 mod ids;
 mod leaks;
 mod outside;
 mod pages;
+pub(crate) mod preview;
 mod recorded;
 mod script;
 pub(crate) mod support;

@@ -2,6 +2,7 @@
 
 mod chunking;
 mod fhir_reference;
+mod forms;
 mod hazards;
 mod lists;
 mod memory;

@@ -98,7 +98,13 @@ impl LinkRewriter for Gate {
 }
 
 pub(super) fn terms(release: Release, categories: usize) -> Terms {
-    Terms { release, all: all(categories), pseudonymiser: Some(Arc::new(Plain)), links: Some(Arc::new(Gate)) }
+    Terms {
+        release,
+        all: all(categories),
+        pseudonymiser: Some(Arc::new(Plain)),
+        links: Some(Arc::new(Gate)),
+        individual_number: None,
+    }
 }
 
 pub(super) fn at(pointer: &str) -> Subjects {

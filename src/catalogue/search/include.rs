@@ -67,8 +67,7 @@ impl<'c> Guard<'c> {
 
     /// Records of every type are brought: those of which the caller may not know that they are there are dropped.
     pub(super) fn bring_all(&mut self) {
-        let kinds = self.catalogue.types.iter().filter(|(kind, known)| known.own && ***kind != *self.kind);
-        self.asked.included.extend(kinds.map(|(kind, _)| kind.clone()));
+        self.asked.included.extend(self.catalogue.brought_by(self.route).map(Into::into));
     }
 
     /// Records of this type are brought too; answers what it tells that they are there. `None`: it is not shown.

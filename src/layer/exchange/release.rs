@@ -14,7 +14,7 @@ use crate::catalogue::{Route, Shape, SubjectAt};
 use crate::decision::Obligations;
 use crate::layer::Timeout;
 use crate::layer::body::{BoxError, GateBody};
-use crate::layer::entry::{EntryJudge, Links, Notes, Settled, plan};
+use crate::layer::entry::{EntryJudge, Notes, Settled};
 use crate::layer::headers;
 use crate::layer::judgement::{Judgement, Whose};
 use crate::layer::layout::Side;
@@ -22,6 +22,7 @@ use crate::layer::paging::{self, Progress};
 use crate::layer::pump::{First, Pump, Start, Upstream, micros};
 use crate::layer::record::{self, Words};
 use crate::layer::refusal::{Problem, insert};
+use crate::layer::releasing::shows_everything;
 use crate::policy::{Action, Categories, Form, Release};
 use crate::redact::{LinkRewriter, Redactor};
 
@@ -267,9 +268,9 @@ impl Exchange {
         }
         let notes = Arc::new(Mutex::new(Notes::default()));
         let general = ready.permit.as_ref();
-        let envelope = plan(judgement, &spec, side, Release::NOTHING, general);
+        let envelope = judgement.releasing().plan(&spec, side, Release::NOTHING, general);
         let judge = EntryJudge {
-            judgement: Arc::clone(judgement),
+            decider: Arc::clone(judgement),
             spec: Arc::clone(&spec),
             side,
             settled: ready.settled.clone(),
@@ -303,8 +304,7 @@ impl Exchange {
 
     /// Contents that cannot be read inside count as every category of the route: all clear, or not released.
     pub(super) fn opaque(&self, ready: &Ready, route: &Route, media: Option<String>) -> Result<Filter, Unread> {
-        let all = route.everything();
-        let whole = ready.permit.as_ref().is_some_and(|permit| permit.release().having(Form::Clear, all) == all);
+        let whole = ready.permit.as_ref().is_some_and(|permit| shows_everything(route, permit));
         let of_one = !matches!(ready.settled, Settled::Each);
         let declared = route.shape() == Shape::Opaque;
         if !(whole && of_one && declared) {
@@ -336,7 +336,7 @@ impl Exchange {
             SubjectAt::Entries | SubjectAt::NoOne => true,
             SubjectAt::Body | SubjectAt::Caller | SubjectAt::Stored => false,
         };
-        Links::of(judgement, his, Some(Categories::NONE)).rewrite(url)
+        judgement.releasing().links(his, Some(Categories::NONE)).rewrite(url)
     }
 
     pub(super) fn released(

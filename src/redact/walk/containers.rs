@@ -100,7 +100,8 @@ impl Walker {
         let slot = Slot::Place(id);
         let Some(tree) = self.tree() else { return self.skip_unknown(src, at, kind, ctx) };
         let place = tree.place(id);
-        let (act, whole, resource) = (place.act, place.whole, place.resource);
+        let (act, resource, unless_number) = (place.act, place.resource, place.whole_unless_number);
+        let whole = place.whole || (unless_number && self.copies(src.get(at..).unwrap_or_default()));
         if role.must_walk(kind) {
             self.push(at, kind, id, false, role)
         } else if id.is_none() || role.is_label() {
@@ -110,7 +111,9 @@ impl Walker {
         } else if whole {
             self.open_whole(src, at, act, slot, kind, ctx)
         } else {
-            self.push(at, kind, id, false, fhir::Role::None)
+            self.push(at, kind, id, false, fhir::Role::None);
+            self.systems_of(src.get(at..).unwrap_or_default());
+            true
         }
     }
 
@@ -177,6 +180,7 @@ impl Walker {
             path_length,
             resource: false,
             absent: Vec::new(),
+            systems: super::hooks::Systems::default(),
         });
         true
     }

@@ -172,7 +172,8 @@ impl Walker {
     }
 
     /// The slice ends before `at`: what is decided is written, what is not waits in `pending`.
-    pub(in crate::redact) fn pause(&mut self, src: &[u8], at: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
+    pub(in crate::redact) fn pause(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) -> Result<(), Fault> {
+        let out = &mut *ctx.out;
         match (self.whole, self.deep) {
             (Whole::Copy, _) => {
                 self.kept = at;
@@ -180,11 +181,11 @@ impl Walker {
             }
             (Whole::Skip, _) | (Whole::No, Deep::Rest) => self.flush(src, out),
             (Whole::Treat, _) => {
-                let value = self.treat_at;
-                self.cut(src, self.waiting(value), value, out);
-                self.treat_more(src.get(value..at).unwrap_or_default());
+                self.value_waits(src, out);
+                self.treat_more(src.get(self.treat_at..at).unwrap_or_default());
                 self.treat_at = 0;
             }
+            (Whole::Watch, _) => self.watch_pauses(src, at, ctx),
             (Whole::No, _) => {
                 self.flush(src, out);
                 self.bound(at)?;
@@ -193,6 +194,11 @@ impl Walker {
         }
         self.resume(0);
         Ok(())
+    }
+
+    /// What comes before the value that is looked at when it ends waits in `pending`.
+    pub(super) fn value_waits(&mut self, src: &[u8], out: &mut Vec<u8>) {
+        self.cut(src, self.waiting(self.treat_at), self.treat_at, out);
     }
 
     /// The document ends before `at`; `stays`: the white space after it stays.

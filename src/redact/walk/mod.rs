@@ -18,6 +18,7 @@
 
 mod containers;
 mod copy;
+mod hooks;
 mod values;
 
 use std::sync::Arc;
@@ -73,6 +74,8 @@ struct Frame {
     resource: bool,
     /// Required members that were withheld before anything was kept: they leave at its end, if it stays at all.
     absent: Vec<u8>,
+    /// What the members say that name the systems of identifiers beside them.
+    systems: hooks::Systems,
 }
 
 /// A required array that is withheld: its first element decides what is written in its place.
@@ -91,6 +94,8 @@ enum Whole {
     /// None is under way.
     No,
     Copy,
+    /// In clear, unless it is an Individual Number: it is looked at when it ends.
+    Watch,
     /// It has been removed, or something was written in its place.
     Skip,
     /// It is looked at when it ends.
@@ -130,6 +135,10 @@ pub(super) struct Walker {
     entry_path: Vec<u8>,
     /// The names before the open containers, one after the other.
     path: Vec<u8>,
+    /// Whom the entry is about, for dates that move.
+    subject: Option<Box<str>>,
+    /// The entry is walked while it comes in.
+    streams: bool,
 }
 
 /// How much of a name is kept for a report of unclassified places, in bytes.
@@ -163,6 +172,8 @@ impl Walker {
             too_long: false,
             entry_path: Vec::new(),
             path: Vec::new(),
+            subject: None,
+            streams: true,
         }
     }
 
@@ -316,6 +327,6 @@ impl Sink for Through<'_> {
         Err(Fault::Grammar)
     }
     fn pause(&mut self, src: &[u8], at: usize) -> Result<(), Fault> {
-        self.walker.pause(src, at, self.ctx.out)
+        self.walker.pause(src, at, &mut self.ctx)
     }
 }

@@ -23,7 +23,8 @@ impl Walker {
                 self.replace(src, at, b"null", ctx.out);
                 self.whole = Whole::Skip;
             }
-            Act::Pseudonymise if !label && self.carries_id(slot) => self.treat_from(at),
+            Act::Pseudonymise if !label && self.carries_id(slot) => self.treat_from(at, Whole::Treat),
+            Act::Generalise if !label => self.treat_from(at, Whole::Treat),
             _ => self.withheld(src, at, meaning, required && !label, ctx),
         }
     }
@@ -34,13 +35,14 @@ impl Walker {
         let (act, meaning, required) = self.act(self.slot_now());
         let label = std::mem::take(&mut self.role).is_label();
         match act {
+            Act::Clear if !label && self.is_watched() => self.treat_from(at, Whole::Watch),
             Act::Clear if !label && !self.may_lead_past() => self.clear(at, meaning, ctx),
             Act::Mask if !label => {
                 self.note(meaning, Form::Masked, ctx.tally);
                 self.replace(src, at, b"\"***\"", ctx.out);
                 self.whole = Whole::Skip;
             }
-            Act::Clear | Act::Generalise | Act::Pseudonymise | Act::Link if !label => self.treat_from(at),
+            Act::Clear | Act::Generalise | Act::Pseudonymise | Act::Link if !label => self.treat_from(at, Whole::Treat),
             // A label's place is filled by the label.
             _ => self.withheld(src, at, meaning, required && !label, ctx),
         }
@@ -58,8 +60,8 @@ impl Walker {
         self.whole = Whole::Skip;
     }
 
-    fn treat_from(&mut self, at: usize) {
-        self.whole = Whole::Treat;
+    fn treat_from(&mut self, at: usize, how: Whole) {
+        self.whole = how;
         self.treat_at = at;
         self.treated.clear();
         self.too_long = false;
@@ -94,6 +96,7 @@ impl Walker {
                 self.treated = treated;
                 self.resume(at);
             }
+            Whole::Watch => self.watch_ends(src, at, ctx),
             Whole::No => {}
         }
     }
@@ -115,12 +118,14 @@ impl Walker {
 
     /// The value to be treated is this token.
     fn treated_whole(&mut self, src: &[u8], raw: &[u8], ctx: &mut Ctx<'_>) {
+        let act = self.act(self.slot_now()).0;
         let value = match raw.first() {
             Some(b'"') => text::unquote(raw),
+            _ if act == Act::Generalise => return self.number_generalised(src, raw, ctx),
             _ if forms::is_digits(raw) => std::str::from_utf8(raw).ok().map(Cow::Borrowed),
             _ => None,
         };
-        if matches!(self.act(self.slot_now()).0, Act::Clear) {
+        if act == Act::Clear {
             return self.reference_in_clear(src, raw, value.as_deref(), ctx);
         }
         let (made, form) = value.map_or((None, Form::Withheld), |value| self.treat(&value));
@@ -163,11 +168,13 @@ impl Walker {
         };
         let terms = &self.plan.terms;
         match place.act {
-            Act::Generalise => (place.generaliser.and_then(|how| forms::generalise(how, value)), Form::Generalised),
+            Act::Generalise => {
+                (place.generaliser.and_then(|how| forms::generalise(how, value, self.ground())), Form::Generalised)
+            }
             Act::Pseudonymise => {
                 let made = terms.pseudonymiser.as_deref().and_then(|p| match place.reference {
                     true => forms::pseudonymous_reference(p, terms.links.as_deref(), value),
-                    false => p.value(value),
+                    false => forms::pseudonymous_value(p, self.system_here(), value),
                 });
                 (made, Form::Pseudonymised)
             }

@@ -1,0 +1,153 @@
+//! In what shape does what a permit gives leave? By which plan, under which pseudonyms, with which links.
+//!
+//! One place for a request through the gate and for a look at a document beforehand: what is seen there is what leaves here.
+
+use std::sync::Arc;
+
+use super::gate::Generation;
+use super::layout::{Means, PlanKey, Side};
+use crate::catalogue::{Catalogue, Route, Shape};
+use crate::decision::{Named, Permit};
+use crate::policy::{Categories, Form, Policy, PurposeId, Release};
+use crate::redact::{LinkRewriter, Plan, Pseudonymiser, Pseudonyms, Receiver, Spec};
+
+/// The category of a subject's own id.
+const SUBJECT_ID: &str = "identity.number";
+
+/// Where a release takes place.
+pub(super) struct Releasing<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) generation: &'a Generation,
+    pub(super) route: Option<&'a Route>,
+    /// All that an answer can carry: what free text in it counts as.
+    pub(super) all: Categories,
+    /// The organisation that receives, as the caller is known or as he declares.
+    pub(super) organization: Option<&'a str>,
+    /// Where the backend's own URLs begin.
+    pub(super) origin: &'a str,
+    /// What stands before the path in rewritten links.
+    pub(super) prefix: &'a str,
+}
+
+impl Releasing<'_> {
+    /// The pseudonyms of this receiver and purpose, and a name of their context for caches.
+    pub(super) fn pseudonyms(&self, permit: &Permit) -> Option<(Pseudonyms, String)> {
+        let recipient = self.policy.recipient(permit.recipient()).map_or("", |r| r.name.as_str());
+        let receiver = match self.organization {
+            Some(organization) => Receiver::Organisation(organization),
+            None => Receiver::Recipient(recipient),
+        };
+        let purpose = self.policy.purpose(permit.purpose()).map_or("", |p| p.name.as_str());
+        let keys = &self.generation.pseudonyms;
+        let pseudonyms = Pseudonyms::new(&keys.master, receiver, purpose, keys.epoch, &keys.accepted)?;
+        let kind = if self.organization.is_some() { 'o' } else { 'r' };
+        let receiver = self.organization.unwrap_or(recipient);
+        Some((pseudonyms, format!("{kind}{}:{receiver}:{purpose}:{}", receiver.len(), keys.epoch)))
+    }
+
+    /// The form in which this permit shows ids.
+    pub(super) fn form_of_id(&self, permit: &Permit) -> Form {
+        let category = self.policy.vocabulary.category(SUBJECT_ID);
+        category.map_or(Form::Withheld, |category| permit.release().form(category))
+    }
+
+    /// The plan of a release on the route.
+    pub(super) fn plan(&self, spec: &Arc<Spec>, side: Side, release: Release, permit: Option<&Permit>) -> Arc<Plan> {
+        let pseudonyms = permit.and_then(|permit| self.pseudonyms(permit));
+        let shows_ids = permit.is_some_and(|permit| self.form_of_id(permit) == Form::Clear);
+        let (pseudonyms, context) = pseudonyms.map_or((None, String::new()), |(p, context)| (Some(p), context));
+        let open = self.route.is_some_and(Route::is_open);
+        let clear = match permit {
+            Some(permit) => permit.release().having(Form::Clear, Categories::ALL),
+            None => Categories::NONE,
+        };
+        let key = PlanKey {
+            route: self.route.map_or_else(String::new, |route| route.id().to_owned()),
+            side,
+            spec: Arc::as_ptr(spec) as usize,
+            release,
+            all: self.all,
+            clear,
+            context: format!("{context}{}", if shows_ids { "+ids" } else { "" }),
+        };
+        self.generation.layouts.plan(key, spec, || Means {
+            pseudonymiser: pseudonyms.map(|p| Arc::new(p) as Arc<dyn Pseudonymiser>),
+            links: Some(Arc::new(self.links(shows_ids || open, Some(clear).filter(|_| !open)))),
+            individual_number: self.policy.vocabulary.level("specific").and_then(|specific| specific.iter().next()),
+        })
+    }
+
+    /// Rewrites links; see [`Links`].
+    pub(super) fn links(&self, pass: bool, clear: Option<Categories>) -> Links {
+        let catalogue = Arc::clone(&self.generation.catalogue);
+        let in_list = self.route.is_some_and(|route| route.shape() == Shape::List);
+        Links { origin: self.origin.to_owned(), prefix: self.prefix.to_owned(), catalogue, pass, clear, in_list }
+    }
+}
+
+/// Whether contents that cannot be read inside may leave: they count as every category of the route.
+pub(super) fn shows_everything(route: &Route, permit: &Permit) -> bool {
+    let all = route.everything();
+    permit.release().having(Form::Clear, all) == all
+}
+
+/// The class of a route's subjects. Records of no one are of whatever class the purpose is for.
+pub(super) fn class(policy: &Policy, route: Option<&Route>, purpose: Named<PurposeId>) -> Named<u8> {
+    let Some(route) = route else { return Named::Missing };
+    match route.subject_class_index() {
+        Some(class) => Named::Known(class),
+        None if route.is_of_no_one() => {
+            let classes = purpose.known().and_then(|id| policy.purpose(id)).map_or(0, |p| p.classes);
+            let first = u8::try_from(classes.trailing_zeros()).ok().filter(|class| *class < 32);
+            first.map_or(Named::Missing, Named::Known)
+        }
+        None => Named::Missing,
+    }
+}
+
+/// Rewrites the backend's own URLs to the gate; any other is withheld. A bare word passes with them: what relation a
+/// link has (`next`) makes no sense without its URL.
+pub(super) struct Links {
+    origin: String,
+    prefix: String,
+    catalogue: Arc<Catalogue>,
+    /// A link holds the request that made it, ids included: it passes where ids do, and where there are none.
+    pass: bool,
+    /// What it may filter and sort on, besides; `None`: anything, where there is nobody's data.
+    clear: Option<Categories>,
+    /// In a list, links lead to records: where the list goes on, the gate says itself.
+    in_list: bool,
+}
+
+impl Links {
+    /// Whether it is a request of this API that this caller might make himself: a query may hold any value.
+    fn could_be_asked(&self, target: &str) -> bool {
+        let Some(clear) = self.clear else { return true };
+        let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let resolved = self.catalogue.resolve("GET", path, query);
+        resolved.is_ok_and(|resolved| {
+            let record = resolved.route.shape() != Shape::List && query.is_none();
+            clear.covers(resolved.query_categories) && (record || !self.in_list)
+        })
+    }
+}
+
+impl LinkRewriter for Links {
+    fn rewrite(&self, url: &str) -> Option<String> {
+        if (1..=16).contains(&url.len()) && url.bytes().all(|b| b.is_ascii_alphabetic()) {
+            return (self.pass && !self.in_list).then(|| url.to_owned());
+        }
+        let path = match url.strip_prefix(self.origin.as_str()) {
+            Some(rest) => rest,
+            None => url,
+        };
+        // A browser takes `/\` for `//`: another host.
+        let here = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n', '\t']);
+        (self.pass && here && self.could_be_asked(path)).then(|| format!("{}{path}", self.prefix))
+    }
+
+    fn leads_past(&self, url: &str) -> bool {
+        let Some((origin, rest)) = url.split_at_checked(self.origin.len()) else { return false };
+        origin.eq_ignore_ascii_case(&self.origin) && (rest.is_empty() || rest.starts_with(['/', '?', '#']))
+    }
+}

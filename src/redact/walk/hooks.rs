@@ -1,0 +1,149 @@
+//! Where forms meet the walk: numbers made coarser, Individual Numbers stopped, identifiers with their systems.
+
+use super::super::forms::{self, Ground, System};
+use super::{Ctx, Slot, Walker, Whole};
+use crate::catalogue::fields::Meaning;
+use crate::policy::Form;
+
+/// The systems of one object's identifiers: the name of the member that says it, and what it says.
+pub(super) type Systems = Vec<(Box<str>, String)>;
+
+impl Walker {
+    /// The entry is about this person; asked after every [`Walker::restart`].
+    pub(in crate::redact) fn about(&mut self, subject: Option<Box<str>>) {
+        self.subject = subject;
+        self.streams = false;
+    }
+
+    /// The entry is walked as it comes: what stands further on in an object is not known at its beginning.
+    pub(in crate::redact) fn streams(&mut self) {
+        self.streams = true;
+    }
+
+    /// What forms depend on besides the value.
+    pub(super) fn ground(&self) -> Ground<'_> {
+        Ground { subject: self.subject.as_deref(), pseudonymiser: self.plan.terms.pseudonymiser.as_deref() }
+    }
+
+    /// A number that is to be generalised: it stays a number, or goes.
+    pub(super) fn number_generalised(&mut self, src: &[u8], raw: &[u8], ctx: &mut Ctx<'_>) {
+        let slot = self.slot_now();
+        let how = match (slot, self.tree()) {
+            (Slot::Place(id), Some(tree)) => tree.place(id).generaliser,
+            _ => None,
+        };
+        let made = how.zip(std::str::from_utf8(raw).ok());
+        let made = made.and_then(|(how, raw)| forms::generalise_number(how, raw, self.ground()));
+        let (_, meaning, required) = self.act(slot);
+        match made {
+            Some(made) => {
+                self.note(meaning, Form::Generalised, ctx.tally);
+                self.replace(src, self.treat_at, made.as_bytes(), ctx.out);
+            }
+            None => {
+                self.note(meaning, Form::Withheld, ctx.tally);
+                self.withhold(src, self.treat_at, required, None, ctx.out);
+            }
+        }
+    }
+
+    /// Whether the container that begins `from_here` is copied as it is: no string in it may be an Individual Number.
+    pub(super) fn copies(&mut self, from_here: &[u8]) -> bool {
+        !self.streams && self.finder.no_string(from_here, forms::may_hold_number)
+    }
+
+    /// Whether the string here is looked at for an Individual Number before it leaves in clear. An identifier whose record
+    /// says in which system it is one is not: its system knows what it is.
+    pub(super) fn is_watched(&self) -> bool {
+        let (Slot::Place(id), Some(tree)) = (self.slot_now(), self.tree()) else { return false };
+        let place = tree.place(id);
+        let of_a_system = || matches!(self.system_here(), System::Said(system) if is_uri(system));
+        place.watched && !(place.system.is_some() && of_a_system())
+    }
+
+    /// A string on its way out in clear ends before `at`.
+    pub(super) fn watch_ends(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
+        let piece = src.get(self.treat_at..at).unwrap_or_default();
+        if self.treated.is_empty() {
+            match forms::is_individual_number(piece) {
+                true => self.number_stops(src, at, ctx),
+                false => self.watched_passes(src, at, ctx),
+            }
+            return;
+        }
+        self.treated.extend_from_slice(piece);
+        match forms::is_individual_number(&self.treated) {
+            true => self.number_stops(src, at, ctx),
+            false => {
+                self.treated.truncate(self.treated.len() - piece.len());
+                self.watched_passes(src, at, ctx);
+            }
+        }
+    }
+
+    /// The slice ends before `at` in a string on its way out in clear: what is too long to be a number leaves as it comes.
+    pub(super) fn watch_pauses(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
+        let piece = src.get(self.treat_at..at).unwrap_or_default();
+        if self.treated.len() + piece.len() > forms::WATCHED_BYTES_MAX + 2 {
+            self.watched_passes(src, at, ctx);
+            self.flush(src, ctx.out);
+            self.whole = Whole::Copy;
+            return;
+        }
+        self.value_waits(src, ctx.out);
+        self.treated.extend_from_slice(piece);
+        self.treat_at = 0;
+    }
+
+    fn number_stops(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
+        let (_, _, required) = self.act(self.slot_now());
+        let number = self.plan.terms.individual_number.map(Meaning::Category);
+        self.note(number, Form::Withheld, ctx.tally);
+        self.withhold(src, self.treat_at, required, None, ctx.out);
+        self.resume(at);
+    }
+
+    /// The string leaves, up to `at`: what former slices had of it, and what this one has.
+    fn watched_passes(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
+        let (_, meaning, _) = self.act(self.slot_now());
+        self.note(meaning, Form::Clear, ctx.tally);
+        let treated = std::mem::take(&mut self.treated);
+        if treated.is_empty() {
+            self.keep(self.treat_at, ctx.out);
+        } else {
+            self.replace(src, self.treat_at, &treated, ctx.out);
+        }
+        self.treated = treated;
+        self.treated.clear();
+        self.kept = at;
+    }
+
+    /// An object has begun: which systems are named in it? Members come in any order, so they are looked for ahead.
+    pub(super) fn systems_of(&mut self, from_here: &[u8]) {
+        let Walker { trees, frames, finder, streams: false, .. } = self else { return };
+        let (Some(tree), Some(frame)) = (trees.last(), frames.last_mut()) else { return };
+        if tree.place(frame.place).systems {
+            let mut found = |name: &str| finder.string_member(from_here, name).filter(|system| !system.trim().is_empty());
+            let systems = tree.systems(frame.place);
+            frame.systems = systems.filter_map(|name| Some((name.into(), found(name)?.into_owned()))).collect();
+        }
+    }
+
+    /// The system of the identifier here.
+    pub(super) fn system_here(&self) -> System<'_> {
+        let (Slot::Place(id), Some(tree)) = (self.slot_now(), self.tree()) else { return System::None };
+        let Some(name) = tree.place(id).system.as_deref() else { return System::None };
+        if self.streams {
+            return System::Unknown;
+        }
+        let systems = self.frames.last().map(|frame| frame.systems.as_slice()).unwrap_or_default();
+        let said = systems.iter().find(|(known, _)| **known == *name);
+        said.map_or(System::None, |(_, system)| System::Said(system))
+    }
+}
+
+/// A system that somebody keeps is named by a URI.
+fn is_uri(system: &str) -> bool {
+    let scheme = system.split_once(':').map_or("", |(scheme, _)| scheme);
+    matches!(scheme, "http" | "https" | "urn" | "oid") && system.len() > scheme.len() + 1
+}
