@@ -62,6 +62,8 @@ check(not [word for word in personal if word in everything], "no id, name, telep
 
 asked = json.loads((RUN / "stats.json").read_text())
 # `start` asked once, and whoever wrote stats.json asked for nothing.
-check(asked["requests"] == len(begun) + 1, f"the server was asked {asked['requests'] - 1} times, and each time is on record")
+# Before a record is changed it is looked at; a page here needs no second one of the server's.
+changes = sum(record["action"] in ("update", "delete") for record in begun)
+check(asked["requests"] == len(begun) + changes + 1, f"the server was asked {asked['requests'] - 1} times, and each time is on record")
 print(f"{len(failed)} checks failed" if failed else "every check holds")
 sys.exit(bool(failed))

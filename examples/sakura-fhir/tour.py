@@ -198,18 +198,50 @@ def hospital():
     check(ask(CARE, f"/Patient/{NOT_OUTSIDE}")[0] == 200, "within the clinic her care goes on")
 
 
+def searching():
+    print("a search asks only about what its caller sees")
+    of_one = lambda records: {record["subject"]["reference"] for record in records} == {f"Patient/{EXAMINED}"}
+    for query in ["subject:Patient.name=Dummett", "patient.name:exact=Dummett", "patient:Patient=" + EXAMINED]:
+        check(of_one(found(CARE, f"/Condition?{query}")), f"a physician may ask {query[:40]}")
+    form = ask(CARE, "/Condition/_search", "-d", "subject:Patient.name=Dummett")
+    check(form[0] == 200 and of_one([entry["resource"] for entry in form[2]["entry"]]), "and as a form")
+    kinds = {record["resourceType"] for record in found(CARE, "/Condition?_include=Condition:patient&_count=2")}
+    check("Patient" in kinds, f"what is included is there: {sorted(kinds)}")
+    for query in ["Patient?_has:Condition:patient:code=E78.5", "Claim?encounter:Encounter.status=finished", "Patient?_revinclude=Condition:patient"]:
+        refused(MONEY, f"/{query}", 403, f"the accountant asks {query}")
+    refused(STUDY, "/Patient?birthdate=1961", 403, "a student asks by a date of which he sees the year")
+
+
+def writing():
+    print("a write is judged by the record that is there")
+    [one, *_] = found(CARE, f"/Condition?patient={EXAMINED}")
+    path = f"/Condition/{one['id']}"
+    change = ["-X", "PATCH", "-H", "content-type: application/json-patch+json", "-d"]
+    patch = json.dumps([{"op": "add", "path": "/note", "value": [{"text": "seen"}]}])
+    status, _, body = ask(CARE, path, *change, patch)
+    check(status == 200, f"a physician adds a note ({status} {text_of(body)[:300] if status != 200 else ''})")
+    check(ask(CARE, path)[2].get("note") == [{"text": "seen"}], "and reads it")
+    check(len(found(CARE, f"{path}/_history")) == 2, "both versions are there")
+    moved = json.dumps([{"op": "replace", "path": "/subject/reference", "value": "Patient/x"}])
+    refused(CARE, path, 400, "a patch to another patient's chart", *change, moved)
+    refused(MONEY, path, 403, "an accountant's patch", *change, patch)
+    put = ["-X", "PUT", "-H", "content-type: application/fhir+json", "-d"]
+    cut = json.dumps(ask(CARE, f"/Patient/{EXAMINED}")[2])
+    refused(CARE, f"/Patient/{EXAMINED}", 403, "a chart of which part was seen is not put back", *put, cut)
+
+
 def requests():
     print("what this gate does not take up")
     read = f"/Patient/{EXAMINED}"
-    for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"]:
+    for method in ["POST", "TRACE", "OPTIONS"]:
         refused(CARE, read, 405, method, "-X", method)
-    for path in [f"{read}/$everything", f"{read}/_history", "/$export", "/Parameters/x", "/Bundle", "/$match/x", "/"]:
+    refused(CARE, read, 403, "DELETE", "-X", "DELETE")
+    refused(CARE, "/Patient?name=x", 405, "a conditional PUT", "-X", "PUT")
+    for path in [f"{read}/$validate", "/_history", "/$export", "/Parameters/x", "/Bundle", "/$match/x", "/"]:
         refused(CARE, path, 404, path)
-    refused(CARE, "/Patient/_search", 405, "a search by POST", "-d", "name=Dummett")
     for query in [
-        "_summary=true", "_elements=name", "_include=Condition:patient", "_revinclude=Provenance:target", "_total=accurate",
-        "patient.name=Dummett", "subject:Patient.name=Dummett", "_has:Observation:patient:code=4548-4", "code:not=E78.5",
-        "_filter=code%20eq%20E78.5", "_format=xml", "patient=a&patient=b",
+        "_summary=count", "_elements=name", "_include=Condition:code", "_total=accurate", "_offset=2", "code:contains=E",
+        "_has:Observation:patient:code=4548-4", "evidence-detail.code=x", "_filter=code%20eq%20E78.5", "_cursor=AAAA", "_format=xml", "patient=a&patient=b",
     ]:
         refused(CARE, f"/Condition?{query}", 400, query)
     for path in ["//Patient", "/Patient/..%2fCondition", "/Patient/%2e%2e", "/Patient/a%00b"]:
@@ -224,7 +256,7 @@ def requests():
 
 
 if __name__ == "__main__":
-    for part in (physician, lists, accountant, student, employers, hospital, requests):
+    for part in (physician, lists, accountant, student, employers, hospital, searching, requests, writing):
         part()
     (RUN / "stats.json").write_text(json.dumps(stats()))  # for the story
     print(f"{len(failed)} checks failed" if failed else "every check holds")

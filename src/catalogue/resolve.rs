@@ -151,13 +151,7 @@ impl Catalogue {
         form: Option<&str>,
     ) -> Result<Resolved<'_>, Unresolved> {
         let segments = target::segments(path)?;
-        let routes = self.routes_at(path).ok_or(Unresolved::NotFound)?;
-        let judged_as = if method == "HEAD" { "GET" } else { method };
-        let found = routes.iter().find_map(|route| {
-            let (_, action) = route.actions.iter().find(|(name, _)| name.as_ref() == judged_as)?;
-            Some((*route, *action))
-        });
-        let Some((route, action)) = found else { return Err(not_allowed(&routes)) };
+        let (route, action) = self.taken_by(method, path)?;
         let in_query = target::parameters(query.unwrap_or(""), target::QUERY_BYTES_MAX)?;
         let in_form = target::parameters(form.unwrap_or(""), target::FORM_BYTES_MAX)?;
         if !in_form.is_empty() && !route.takes_form() {
@@ -185,6 +179,24 @@ impl Catalogue {
             charges: asked_of.charges,
             included: asked_of.included,
         })
+    }
+}
+
+impl Catalogue {
+    /// The route that takes this method at this path, whatever it is asked.
+    pub fn route(&self, method: &str, path: &str) -> Option<&Route> {
+        target::segments(path).ok()?;
+        self.taken_by(method, path).ok().map(|(route, _)| route)
+    }
+
+    fn taken_by(&self, method: &str, path: &str) -> Result<(&Route, Action), Unresolved> {
+        let routes = self.routes_at(path).ok_or(Unresolved::NotFound)?;
+        let judged_as = if method == "HEAD" { "GET" } else { method };
+        let found = routes.iter().find_map(|route| {
+            let (_, action) = route.actions.iter().find(|(name, _)| name.as_ref() == judged_as)?;
+            Some((*route, *action))
+        });
+        found.ok_or_else(|| not_allowed(&routes))
     }
 }
 

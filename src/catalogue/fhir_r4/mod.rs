@@ -5,7 +5,7 @@
 //! `parts`, `like:PATH`, `many`, `required`, `reference`, `resource`, `extension`, a generaliser ([`words`]). Lines become nodes,
 //! shared wherever the same lies ([`grow`]); what a parameter compares is told by the lines at its paths ([`params`]).
 //!
-//! Read (`GET /Type/{id}`), search by GET (`GET /Type?…`) and `GET /metadata` are routes; all else is 404 or 405. An
+//! Reads, searches ([`routes`]), versions, `$everything` and writes ([`instance`]) are routes; all else is 404 or 405. An
 //! element that the document does not name is withheld, so are unknown types.
 
 mod definitions;

@@ -203,7 +203,7 @@ impl Exchange {
         let (path, catalogue) = (head.uri.path(), &judgement.generation.catalogue);
         let taken = |route: &Route| paging::fills(route) && paging::cursor_name(route) == name;
         let reads = matches!(head.method, Method::GET | Method::HEAD);
-        if !(reads && catalogue.resolve("GET", path, None).is_ok_and(|resolved| taken(resolved.route))) {
+        if !(reads && catalogue.route("GET", path).is_some_and(taken)) {
             return Ok(None); // a parameter like any other
         }
         let refused = || {

@@ -16,6 +16,9 @@ const CURSOR_MS_MAX: i64 = 60 * 60 * 1000;
 /// The longest cursor, as it stands in a link, in bytes: longer than this is no link that every client can follow.
 const CURSOR_BYTES_MAX: usize = 7168;
 
+/// What a cursor holds is as long as a multiple of this, in bytes.
+const PADDED_TO_BYTES: usize = 256;
+
 /// What a cursor says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::layer) struct Cursor {
@@ -61,7 +64,11 @@ impl Cursor {
     /// Seals it; `None`: it is too long for a link.
     pub(in crate::layer) fn seal(&self, judgement: &Judgement, scope: &[u8], now_ms: i64) -> Option<String> {
         let until = now_ms.saturating_add(CURSOR_MS_MAX);
-        let text = serde_json::json!([until, self.query, self.form, self.upstream, self.skip, self.size]).to_string();
+        let mut text =
+            serde_json::json!([until, self.query, self.form, self.upstream, self.skip, self.size]).to_string();
+        // Its length would tell how far the backend's list was read, and so how much of it was left out.
+        let padded = text.len().next_multiple_of(PADDED_TO_BYTES);
+        text.extend(std::iter::repeat_n(' ', padded - text.len()));
         let sealed = cipher(judgement)?.encrypt([AAD, scope], text.as_bytes()).ok()?;
         let cursor = URL_SAFE_NO_PAD.encode(sealed);
         (cursor.len() <= CURSOR_BYTES_MAX).then_some(cursor)

@@ -99,8 +99,11 @@ impl Splice {
     }
 
     fn entry_bytes(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), NoList> {
+        // What stands before the first entry of a body belongs to its array, not to the entry.
+        let bytes = if self.first || self.begun_here { bytes } else { bytes.trim_ascii_start() };
         if !self.begun_here {
             if bytes.iter().all(u8::is_ascii_whitespace) {
+                out.extend_from_slice(bytes);
                 return Ok(());
             }
             self.begun_here = true;
@@ -172,7 +175,7 @@ mod tests {
             (
                 &["entry"],
                 &[r#"{"t":"b","entry":[1,{"entry":[2]}],"z":3}"#, r#"{"entry":[ 4 ],"y":5}"#],
-                r#"{"t":"b","entry":[1,{"entry":[2]}, 4 ],"z":3,"l":[]}"#,
+                r#"{"t":"b","entry":[1,{"entry":[2]},4 ],"z":3,"l":[]}"#,
             ),
             (&["entry"], &[r#"{"entry":[]}"#, r#"{"entry":[]}"#, r#"{"entry":[7]}"#], r#"{"entry":[7],"l":[]}"#),
             (&["entry"], &[r#"{"t":1}"#, r#"{"t":2}"#], r#"{"t":1,"l":[]}"#),
