@@ -255,6 +255,13 @@ fn every_search_parameter_charges_what_it_compares() {
     assert_eq!(of("Observation", "patient").targets, ["Patient".into()]);
     assert!(of("Observation", "subject").subject && of("Coverage", "beneficiary").subject);
     assert!(!of("Observation", "performer").subject && !of("Patient", "link").subject);
+    // An id that may be of anything says of no one that he is the subject.
+    for (kind, name) in
+        [("DeviceMetric", "source"), ("PaymentNotice", "request"), ("Task", "subject"), ("Basic", "subject")]
+    {
+        assert!(!of(kind, name).subject, "{kind} {name}");
+    }
+    assert!(of("Task", "patient").subject && of("Basic", "patient").subject && of("Appointment", "patient").subject);
     for kind in catalogue.types().keys() {
         for name in ["_lastUpdated", "_source", "_text", "_content", "_query", "_filter"] {
             assert!(catalogue.search_parameter(kind, name).is_none(), "{kind} {name}");
@@ -263,6 +270,8 @@ fn every_search_parameter_charges_what_it_compares() {
             let refers = parameter.kind == SearchKind::Reference;
             assert_eq!(parameter.targets.is_empty(), !refers, "{kind} {name}");
             assert!(parameter.targets.is_sorted(), "{kind} {name}");
+            let patients = parameter.targets.iter().any(|target| &**target == "Patient");
+            assert!(!parameter.subject || patients || name == "_id" && &**kind == "Patient", "{kind} {name}");
             assert_eq!(parameter.components.len() > 1, parameter.kind == SearchKind::Composite, "{kind} {name}");
         }
     }
