@@ -61,14 +61,17 @@ pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Voc
     let bundle = bundle.unwrap_or_default();
     let mut build = Build { words: &words, definitions: &definitions, names: &names, search: common.search, grow };
     for ((name, table), known) in tables.iter().zip(&types) {
-        let kind = build.kind(catalogue, table, name, known);
+        let kind = build.kind(table, name, known);
         table.finish();
         for route in surface.routes(&kind, &bundle) {
             if let Err(why) = catalogue.add(route) {
                 root.reader().fault(name.span.clone(), why, None);
             }
         }
+        let Kind { name, node, entry, parameters, .. } = kind;
+        catalogue.types.insert(name, ResourceType { node, subject: entry, parameters });
     }
+    build.search.iter().for_each(Table::finish);
 }
 
 /// The type of what a search answers with.
@@ -140,7 +143,7 @@ impl Document<'_> {
     }
 }
 
-/// A type as it is entered in the catalogue, and what its routes need.
+/// A type before it is entered in the catalogue, with what its routes need.
 struct Kind {
     name: Box<str>,
     node: Arc<Node>,
@@ -164,8 +167,8 @@ struct Build<'d, 'v> {
 }
 
 impl Build<'_, '_> {
-    /// One type's node and parameters, entered in the table of types.
-    fn kind(&mut self, catalogue: &mut Catalogue, table: &Table<'_>, name: &Text, known: &Known) -> Kind {
+    /// One type's node and parameters.
+    fn kind(&mut self, table: &Table<'_>, name: &Text, known: &Known) -> Kind {
         let own = known.own.unwrap_or(Meaning::Never);
         let node = self.grow.resource(known.owner, own);
         let carries = table.texts("carries");
@@ -195,8 +198,6 @@ impl Build<'_, '_> {
             true => search::SearchParameters::new(),
             false => reading.read(self.search.iter().chain([table])),
         };
-        let entered = ResourceType { node: node.clone(), subject: entry.clone(), parameters: parameters.clone() };
-        catalogue.types.insert(known.name.clone(), entered);
         let alone = subject.is_some() && !inside;
         Kind { name: known.name.clone(), node, own: known.own, categories, entry, parameters, at, alone }
     }
