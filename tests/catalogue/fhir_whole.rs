@@ -181,6 +181,11 @@ fn an_extension_is_what_its_url_says_else_free_text() {
         vocabulary.category("identity.name").map(Meaning::Category)
     );
     assert_eq!(named("Organization", "/extension", kana), None);
+    // It tells of the result, though it stood beside a status that is nobody's data.
+    let position = "http://hl7.org/fhir/StructureDefinition/observation-bodyPosition";
+    let result = vocabulary.category("health.exam-result").map(Meaning::Category);
+    assert_eq!(named("Observation", "/extension", position), result);
+    assert_eq!(named("Observation", "/_status/extension", position), result);
     let place = "http://hl7.org/fhir/StructureDefinition/patient-birthPlace";
     assert_eq!(named("Patient", "/extension", place), vocabulary.category("contact.address").map(Meaning::Category));
     for url in [

@@ -115,7 +115,7 @@ struct Known {
 impl Document<'_> {
     fn datatype(&mut self, name: &Text, table: &Table<'_>) {
         let lines = self.words.lines(table);
-        let mut definition = Definition::new(&name.text, lines, false);
+        let mut definition = Definition::new(&name.text, lines, None);
         definitions::check(table, &definition);
         if let Some(member) = table.text("by") {
             let otherwise = self.words.meaning(table, &table.required("otherwise"));
@@ -136,7 +136,7 @@ impl Document<'_> {
         let domain = common.domain.iter().filter(|_| !plain);
         let mut lines: Vec<Line> = common.resource.iter().chain(domain).cloned().collect();
         lines.extend(self.words.lines(table));
-        let definition = Definition::new(&name.text, lines, true);
+        let definition = Definition::new(&name.text, lines, Some(own.unwrap_or(Meaning::Never)));
         definitions::check(table, &definition);
         let owner = self.definitions.add(definition);
         self.types.push(Known { name: name.text.as_str().into(), owner, own });
