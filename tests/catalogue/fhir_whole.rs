@@ -315,5 +315,9 @@ fn contents_that_cannot_be_read_count_as_all_that_they_can_be() {
             assert!(all(kind).covers(set(&[category])), "{kind} {category}");
         }
     }
+    // So it is where one lies in something else.
+    let body = json!({"resourceType": "Condition", "contained": [{"resourceType": "Basic", "code": {"text": "x"}}]});
+    let found = carried(of(&catalogue, "Condition"), catalogue.types(), set(&["health.condition"]), &body);
+    assert_eq!(found.categories, all("Basic").or(set(&["health.condition"])));
     assert!(all("DocumentReference").covers(set(&["health.condition", "contact.address", "identity.birth-date"])));
 }

@@ -170,11 +170,12 @@ impl Build<'_, '_> {
     /// One type's node and parameters.
     fn kind(&mut self, table: &Table<'_>, name: &Text, known: &Known) -> Kind {
         let own = known.own.unwrap_or(Meaning::Never);
-        let node = self.grow.resource(known.owner, own);
         let carries = table.texts("carries");
         let carries =
             carries.iter().fold(Categories::NONE, |set, word| set.or(category(table, self.words.vocabulary, word)));
-        let categories = tree::categories(&node, Categories::NONE).or(carries);
+        let node = Node { carries, ..(*self.grow.resource(known.owner, own)).clone() };
+        let node = Arc::new(node);
+        let categories = tree::categories(&node, Categories::NONE);
         // What servers say of themselves, or only inside others, is no record with an id of its own.
         let (at, contained_only) = (table.text("at"), table.flag("contained-only"));
         let subject = table.text("subject");
