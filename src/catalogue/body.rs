@@ -109,7 +109,13 @@ impl Walk<'_> {
         let types = self.types;
         let known = value.get("resourceType").and_then(Value::as_str).and_then(|name| types.get(name));
         match known {
-            Some(known) => self.value(Some(&known.node), None, value),
+            Some(known) => {
+                // Its free text can hold what its own type can besides.
+                let outer = self.everything;
+                self.everything = outer.or(tree::categories(&known.node, Categories::NONE));
+                self.value(Some(&known.node), None, value);
+                self.everything = outer;
+            }
             None => self.unclassified(),
         }
     }

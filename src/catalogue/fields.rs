@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::policy::Category;
+use crate::policy::{Categories, Category};
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,6 +106,8 @@ pub struct Node {
     /// An object here is what a sibling's value says it is (an extension by its `url`); `None`, and where none of the
     /// cases fits: what this node says.
     pub by: Option<By>,
+    /// FHIR, at the root of a type: what its free text and its contents can hold besides the categories that its members have.
+    pub carries: Categories,
 }
 
 /// Which node holds for an object, by the value of one of its own members.

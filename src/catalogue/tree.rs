@@ -85,11 +85,11 @@ pub(super) fn meaning(name: &str, vocabulary: &Vocabulary) -> Option<Meaning> {
 /// The words beside categories.
 pub(super) const WORDS: [&str; 5] = ["free-text", "open", "count", "link", "never"];
 
-/// Every category at this node and beneath it; `everything` is what free text counts as.
+/// Every category at this node and beneath it, and what a type carries besides; `everything` is what free text counts as.
 pub fn categories(node: &Node, everything: Categories) -> Categories {
     let mut set = Categories::NONE;
     visit(node, &mut HashSet::new(), &mut |node| {
-        set = set.or(match node.meaning {
+        set = set.or(node.carries).or(match node.meaning {
             Some(Meaning::Category(category)) => category.only(),
             Some(Meaning::Everything) => everything,
             Some(Meaning::Open | Meaning::Count | Meaning::Link | Meaning::Never) | None => Categories::NONE,

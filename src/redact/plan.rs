@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use crate::catalogue::categories_of;
 use crate::catalogue::fields::{self, Generaliser, Meaning, Node};
 use crate::policy::{Categories, Category, Form, Release};
 
@@ -110,6 +111,8 @@ pub(super) struct Tree {
     pub(super) fhir: bool,
     /// A resource of this type is labelled as cut.
     pub(super) label: bool,
+    /// What free text in it counts as: all that the route can carry, and a resource type all that it can.
+    pub(super) all: Categories,
 }
 
 /// A place of no meaning that names nothing.
@@ -280,6 +283,7 @@ struct Join<'a> {
     terms: &'a Terms,
     judged: bool,
     fhir: bool,
+    all: Categories,
     places: Vec<Place>,
     /// A node shared by several parents is joined once for each meaning handed to it.
     seen: HashMap<(*const Node, Option<Handed>), (u32, Act)>,
@@ -288,15 +292,18 @@ struct Join<'a> {
 
 impl<'a> Join<'a> {
     fn new(terms: &'a Terms, judged: bool, fhir: bool) -> Join<'a> {
-        Join { terms, judged, fhir, places: Vec::new(), seen: HashMap::new(), cut: false }
+        Join { terms, judged, fhir, all: terms.all, places: Vec::new(), seen: HashMap::new(), cut: false }
     }
 
     fn tree(mut self, node: &Arc<Node>, resource: bool) -> Tree {
+        if resource {
+            self.all = self.all.or(categories_of(node, Categories::NONE));
+        }
         let (root, _) = self.node(node, None);
         if resource {
             self.name_resource_type(root);
         }
-        Tree { places: self.places, root, fhir: self.fhir, label: resource && self.cut }
+        Tree { places: self.places, root, fhir: self.fhir, label: resource && self.cut, all: self.all }
     }
 
     /// A resource was dispatched on its type, which its own tree need not name to keep.
@@ -336,7 +343,7 @@ impl<'a> Join<'a> {
     }
 
     fn all_clear(&self) -> bool {
-        let all = self.terms.all;
+        let all = self.all;
         !all.is_empty() && self.terms.release.having(Form::Clear, all) == all
     }
 

@@ -268,6 +268,7 @@ fn mistakes_in_a_fhir_document_are_told_at_their_place() {
             "SubstancePolymer",
             "here is none",
         ),
+        ("[resource.search]", "[resource.serch]", "serch", "did you mean `search`"),
         ("[type.Bundle]", "[typo.Bundle]", "typo", "unknown key"),
         ("subject = \"/id\"", "subjekt = \"/id\"", "subjekt", "did you mean `subject`"),
         (

@@ -182,6 +182,11 @@ fn an_extension_is_what_its_url_says_else_free_text() {
         vocabulary.category("identity.name").map(Meaning::Category)
     );
     assert_eq!(named("Organization", "/extension", kana), None);
+    // It tells of the result, though it stood beside a status that is nobody's data.
+    let position = "http://hl7.org/fhir/StructureDefinition/observation-bodyPosition";
+    let result = vocabulary.category("health.exam-result").map(Meaning::Category);
+    assert_eq!(named("Observation", "/extension", position), result);
+    assert_eq!(named("Observation", "/_status/extension", position), result);
     let place = "http://hl7.org/fhir/StructureDefinition/patient-birthPlace";
     assert_eq!(named("Patient", "/extension", place), vocabulary.category("contact.address").map(Meaning::Category));
     for url in [
@@ -190,7 +195,7 @@ fn an_extension_is_what_its_url_says_else_free_text() {
         "http://hl7.org/fhir/StructureDefinition/patient-religion",
         "http://jpfhir.jp/fhir/core/Extension/StructureDefinition/JP_Patient_Race",
     ] {
-        assert!(!extensions(&catalogue, "Patient", "/extension").case(url).is_some(), "{url}");
+        assert!(extensions(&catalogue, "Patient", "/extension").case(url).is_none(), "{url}");
     }
     for place in ["/extension", "/modifierExtension", "/name/0/extension", "/contact/0/modifierExtension"] {
         assert_eq!(at(&catalogue, "Patient", &format!("{place}/0")).1, Some(Meaning::Everything), "{place}");
@@ -256,6 +261,13 @@ fn every_search_parameter_charges_what_it_compares() {
     assert_eq!(of("Observation", "patient").targets, ["Patient".into()]);
     assert!(of("Observation", "subject").subject && of("Coverage", "beneficiary").subject);
     assert!(!of("Observation", "performer").subject && !of("Patient", "link").subject);
+    // An id that may be of anything says of no one that he is the subject.
+    for (kind, name) in
+        [("DeviceMetric", "source"), ("PaymentNotice", "request"), ("Task", "subject"), ("Basic", "subject")]
+    {
+        assert!(!of(kind, name).subject, "{kind} {name}");
+    }
+    assert!(of("Task", "patient").subject && of("Basic", "patient").subject && of("Appointment", "patient").subject);
     for kind in catalogue.types().keys() {
         for name in ["_lastUpdated", "_source", "_text", "_content", "_query", "_filter"] {
             assert!(catalogue.search_parameter(kind, name).is_none(), "{kind} {name}");
@@ -264,6 +276,8 @@ fn every_search_parameter_charges_what_it_compares() {
             let refers = parameter.kind == SearchKind::Reference;
             assert_eq!(parameter.targets.is_empty(), !refers, "{kind} {name}");
             assert!(parameter.targets.is_sorted(), "{kind} {name}");
+            let patients = parameter.targets.iter().any(|target| &**target == "Patient");
+            assert!(!parameter.subject || patients || name == "_id" && &**kind == "Patient", "{kind} {name}");
             assert_eq!(parameter.components.len() > 1, parameter.kind == SearchKind::Composite, "{kind} {name}");
         }
     }
@@ -302,5 +316,9 @@ fn contents_that_cannot_be_read_count_as_all_that_they_can_be() {
             assert!(all(kind).covers(set(&[category])), "{kind} {category}");
         }
     }
+    // So it is where one lies in something else.
+    let body = json!({"resourceType": "Condition", "contained": [{"resourceType": "Basic", "code": {"text": "x"}}]});
+    let found = carried(of(&catalogue, "Condition"), catalogue.types(), set(&["health.condition"]), &body);
+    assert_eq!(found.categories, all("Basic").or(set(&["health.condition"])));
     assert!(all("DocumentReference").covers(set(&["health.condition", "contact.address", "identity.birth-date"])));
 }

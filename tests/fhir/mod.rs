@@ -144,6 +144,20 @@ async fn what_a_reference_displays_is_not_taken_for_a_name() {
 const KANA: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation";
 const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 
+#[tokio::test]
+async fn free_text_of_a_contained_resource_counts_as_what_its_own_type_can_hold() {
+    let note = |kind: &str| json!({"resourceType": kind, "id": "c", "text": {"status": "generated", "div": "told"}});
+    let with = |kind: &str| json!({"resourceType": "Condition", "id": "c1", "subject": {"reference": "Patient/p1"}, "contained": [note(kind)]});
+    // What is asked for is what diagnoses can hold: a result is not, though it lies in one.
+    for (kind, told) in
+        [("Condition", true), ("Observation", false), ("Patient", false), ("Binary", false), ("Basic", false)]
+    {
+        let left = released(CARE, "/Condition/c1", &with(kind).to_string()).await;
+        assert_eq!(left.to_string().contains("told"), told, "{kind}: {left}");
+        assert_eq!(left["contained"][0]["resourceType"], kind, "{left}");
+    }
+}
+
 /// What a student gets of a search that finds this.
 async fn study(target: &str, resource: &Value) -> Value {
     let bundle = json!({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": resource}]});

@@ -19,8 +19,9 @@ pub(super) struct Definition {
     inside: HashMap<Box<str>, Vec<usize>>,
     /// Of a data type whose meaning a member's value tells.
     pub(super) by: Option<Told>,
-    /// A resource type: its parts may carry modifier extensions, and nothing but the resource's own lines stand at its top.
-    pub(super) resource: bool,
+    /// What a resource type is; `None`: a data type. A resource's parts may carry modifier extensions, and nothing but its
+    /// own lines stand at its top.
+    pub(super) resource: Option<Meaning>,
 }
 
 /// A data type of which one member's value tells what all of it is.
@@ -32,7 +33,7 @@ pub(super) struct Told {
 
 impl Definition {
     /// A later line replaces an earlier one of the same path.
-    pub(super) fn new(name: &str, lines: Vec<Line>, resource: bool) -> Definition {
+    pub(super) fn new(name: &str, lines: Vec<Line>, resource: Option<Meaning>) -> Definition {
         let mut definition = Definition {
             name: name.into(),
             lines: Vec::with_capacity(lines.len()),
@@ -58,7 +59,7 @@ impl Definition {
     /// Of a reference: the line of the link itself. All of it is what the link is; what an element's own line says of a
     /// reference is what it tells that there is one.
     pub(super) fn link(&self) -> Option<&Line> {
-        self.line("reference").filter(|_| !self.resource)
+        self.line("reference").filter(|_| self.resource.is_none())
     }
 
     pub(super) fn lines(&self) -> &[Line] {
@@ -194,9 +195,9 @@ mod tests {
         for (name, inner) in
             [("Reference", "Identifier"), ("Identifier", "Reference"), ("Note", "Reference"), ("Age", "Code")]
         {
-            definitions.add(Definition::new(name, vec![line("inner", datatype(inner))], false));
+            definitions.add(Definition::new(name, vec![line("inner", datatype(inner))], None));
         }
-        definitions.add(Definition::new("Code", vec![line("code", Kind::Leaf)], false));
+        definitions.add(Definition::new("Code", vec![line("code", Kind::Leaf)], None));
         definitions.find_endless();
         let endless = |name: &str| definitions.is_endless(definitions.named(name).unwrap());
         assert!(["Reference", "Identifier", "Note"].into_iter().all(endless));
@@ -207,7 +208,7 @@ mod tests {
     fn a_later_line_of_the_same_path_replaces_the_common_one() {
         let lines =
             vec![line("id", Kind::Leaf), line("id", Kind::Resource), line("a", Kind::Parts), line("a.b", Kind::Leaf)];
-        let definition = Definition::new("T", lines, true);
+        let definition = Definition::new("T", lines, Some(Meaning::Open));
         assert_eq!(definition.inside("").map(Line::name).collect::<Vec<_>>(), ["id", "a"]);
         assert_eq!(definition.line("id").unwrap().kind, Kind::Resource);
         assert_eq!(definition.inside("a").map(Line::name).collect::<Vec<_>>(), ["b"]);

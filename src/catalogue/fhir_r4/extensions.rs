@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::definitions::Definition;
 use super::words::{Words, split};
 use crate::catalogue::fields::{By, Meaning, Node};
 use crate::policy::reader::Table;
@@ -77,25 +78,28 @@ impl Extensions {
     }
 
     /// The node of an array of extensions of an element that is `own`, of a type or data type.
-    pub(super) fn array(&mut self, host: &str, own: Meaning) -> Arc<Node> {
-        let host = if self.hosts.contains(host) { host } else { ANYWHERE };
+    pub(super) fn array(&mut self, definition: &Definition, own: Meaning) -> Arc<Node> {
+        let host = if self.hosts.contains(&definition.name) { &definition.name } else { ANYWHERE };
         let key = (Box::from(host), own);
         if let Some(made) = self.made.get(&key) {
             return Arc::clone(made);
         }
-        let element = self.element(host, own);
+        let element = self.element(host, own, definition.resource);
         let array = Arc::new(Node { any: Some(element), ..Node::default() });
         self.made.insert(key, Arc::clone(&array));
         array
     }
 
-    fn element(&mut self, host: &str, own: Meaning) -> Arc<Node> {
+    fn element(&mut self, host: &str, own: Meaning, resource: Option<Meaning>) -> Arc<Node> {
         let mut cases = Vec::new();
         for at in 0..self.known.len() {
             let Some(known) = self.known.get(at) else { continue };
-            if !known.on.iter().any(|on| **on == *host || &**on == ANYWHERE) {
+            let anywhere = known.on.iter().any(|on| &**on == ANYWHERE);
+            if !anywhere && !known.on.iter().any(|on| **on == *host) {
                 continue;
             }
+            // What a type's own extension tells is of the type, though it stood at an element that says less.
+            let own = if anywhere { own } else { resource.unwrap_or(own) };
             let (url, is) = (Arc::clone(&known.url), known.is.unwrap_or(own));
             let node = match is {
                 Meaning::Open => open(&known.values),

@@ -99,9 +99,9 @@ impl<'d> Grow<'d> {
         let mut members = HashMap::new();
         let top = key.path.is_empty();
         // A resource's own lines say what stands at its top; every other object is an element.
-        if !(definition.resource && top) {
+        if !(definition.resource.is_some() && top) {
             let element = std::mem::take(&mut self.element);
-            let carries = |line: &&Line| definition.resource || line.path.text != "modifierExtension";
+            let carries = |line: &&Line| definition.resource.is_some() || line.path.text != "modifierExtension";
             for line in element.iter().filter(carries) {
                 self.member(definition, line, key, &mut members);
             }
@@ -137,7 +137,7 @@ impl<'d> Grow<'d> {
                 None => return,
             },
             Kind::Resource => Arc::new(Node { resource: true, required, ..Node::default() }),
-            Kind::Extension => self.extensions.array(&definition.name, own),
+            Kind::Extension => self.extensions.array(definition, own),
         };
         let node = match line.many {
             true => Arc::new(Node { any: Some(value), required: line.required, ..Node::default() }),
@@ -184,7 +184,7 @@ impl<'d> Grow<'d> {
             return Some(Arc::clone(made));
         }
         let id = self.leaf((Meaning::Everything, None, false, false));
-        let extension = self.extensions.array(&definition.name, own);
+        let extension = self.extensions.array(definition, own);
         let members = HashMap::from([("id".into(), id), ("extension".into(), extension)]);
         let shadow = Arc::new(Node { members, ..Node::default() });
         self.shadows.insert((owner, own), Arc::clone(&shadow));

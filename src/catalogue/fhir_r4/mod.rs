@@ -63,14 +63,17 @@ pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Voc
     let bundle = bundle.unwrap_or_default();
     let mut build = Build { words: &words, definitions: &definitions, names: &names, search: common.search, grow };
     for ((name, table), known) in tables.iter().zip(&types) {
-        let kind = build.kind(catalogue, table, name, known);
+        let kind = build.kind(table, name, known);
         table.finish();
         for route in surface.routes(&kind, &bundle) {
             if let Err(why) = catalogue.add(route) {
                 root.reader().fault(name.span.clone(), why, None);
             }
         }
+        let Kind { name, node, entry, parameters, .. } = kind;
+        catalogue.types.insert(name, ResourceType { node, subject: entry, parameters });
     }
+    build.search.iter().for_each(Table::finish);
 }
 
 /// The type of what a search answers with.
@@ -114,7 +117,7 @@ struct Known {
 impl Document<'_> {
     fn datatype(&mut self, name: &Text, table: &Table<'_>) {
         let lines = self.words.lines(table);
-        let mut definition = Definition::new(&name.text, lines, false);
+        let mut definition = Definition::new(&name.text, lines, None);
         definitions::check(table, &definition);
         if let Some(member) = table.text("by") {
             let otherwise = self.words.meaning(table, &table.required("otherwise"));
@@ -135,14 +138,14 @@ impl Document<'_> {
         let domain = common.domain.iter().filter(|_| !plain);
         let mut lines: Vec<Line> = common.resource.iter().chain(domain).cloned().collect();
         lines.extend(self.words.lines(table));
-        let definition = Definition::new(&name.text, lines, true);
+        let definition = Definition::new(&name.text, lines, Some(own.unwrap_or(Meaning::Never)));
         definitions::check(table, &definition);
         let owner = self.definitions.add(definition);
         self.types.push(Known { name: name.text.as_str().into(), owner, own });
     }
 }
 
-/// A type as it is entered in the catalogue, and what its routes need.
+/// A type before it is entered in the catalogue, with what its routes need.
 struct Kind {
     name: Box<str>,
     node: Arc<Node>,
@@ -166,14 +169,15 @@ struct Build<'d, 'v> {
 }
 
 impl Build<'_, '_> {
-    /// One type's node and parameters, entered in the table of types.
-    fn kind(&mut self, catalogue: &mut Catalogue, table: &Table<'_>, name: &Text, known: &Known) -> Kind {
+    /// One type's node and parameters.
+    fn kind(&mut self, table: &Table<'_>, name: &Text, known: &Known) -> Kind {
         let own = known.own.unwrap_or(Meaning::Never);
-        let node = self.grow.resource(known.owner, own);
         let carries = table.texts("carries");
         let carries =
             carries.iter().fold(Categories::NONE, |set, word| set.or(category(table, self.words.vocabulary, word)));
-        let categories = tree::categories(&node, Categories::NONE).or(carries);
+        let node = Node { carries, ..(*self.grow.resource(known.owner, own)).clone() };
+        let node = Arc::new(node);
+        let categories = tree::categories(&node, Categories::NONE);
         // What servers say of themselves, or only inside others, is no record with an id of its own.
         let (at, contained_only) = (table.text("at"), table.flag("contained-only"));
         let subject = table.text("subject");

@@ -21,6 +21,9 @@ pub(super) struct Parameters<'d> {
     pub(super) subject: Option<&'d SubjectPath>,
 }
 
+/// The type that subjects are of.
+const PATIENT: &str = "Patient";
+
 /// One parameter's line, taken apart.
 struct Told<'t> {
     kind: SearchKind,
@@ -77,13 +80,17 @@ impl Parameters<'_> {
         }
         targets.sort_unstable();
         let components = told.components.iter().map(|name| name.text.as_str().into()).collect();
-        let subject = told.paths.as_slice().first().is_some_and(|path| told.paths.len() == 1 && self.is_subject(path));
+        let subject = matches!(told.paths.as_slice(), [path] if self.is_subject(path, &told.targets));
         Some(SearchParameter { kind: told.kind, categories, targets, components, subject })
     }
 
-    /// Whether the path is where the type names its subject.
-    fn is_subject(&self, path: &Text) -> bool {
+    /// Whether the path is where the type names its subject, and a patient's id is what is looked for there: an id that
+    /// may be anything's settles nothing.
+    fn is_subject(&self, path: &Text, targets: &[&Text]) -> bool {
         let Some(subject) = self.subject else { return false };
+        if subject.is_reference() && !targets.iter().any(|target| target.text == PATIENT) {
+            return false;
+        }
         let mut steps: Vec<&str> = subject.pointer().steps().filter(|step| *step != "*").collect();
         if subject.is_reference() {
             steps.pop();

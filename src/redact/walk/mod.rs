@@ -251,7 +251,10 @@ impl Walker {
     fn note(&self, meaning: Option<Meaning>, form: Form, tally: &mut Tally) {
         match meaning {
             Some(Meaning::Category(category)) => tally.count_category(category, form),
-            Some(Meaning::Everything) => tally.count_everything(self.plan.terms.all, form),
+            Some(Meaning::Everything) => {
+                let all = self.tree().map_or(self.plan.terms.all, |tree| tree.all);
+                tally.count_everything(all, form);
+            }
             Some(Meaning::Count | Meaning::Link | Meaning::Never) if form == Form::Withheld => {
                 tally.withheld_other += 1;
             }
