@@ -231,6 +231,7 @@ impl Surface<'_> {
             fhir: true,
             resource_type: None,
             told_by_type: Categories::NONE,
+            dicom: None,
         }
     }
 

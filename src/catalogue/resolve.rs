@@ -10,6 +10,7 @@ use std::ops::Range;
 use crate::policy::{Action, Categories};
 
 use super::Catalogue;
+use super::dicomweb::is_uid;
 use super::pointer::PERSON;
 use super::route::{Param, Route};
 use super::target::{self, BadTarget, Parameter, Segment};
@@ -135,7 +136,7 @@ impl Catalogue {
             subject,
             asked: route.asked(action),
             query_categories: asked_of.categories,
-            ids: route.other_ids(&segments)?,
+            ids: route.other_ids(&segments)?.into_iter().chain(asked_of.ids).collect(),
             pages: asked_of.pages,
         })
     }
@@ -158,16 +159,17 @@ struct Query {
     categories: Categories,
     pages: Vec<Range<usize>>,
     subject: Option<NamedId>,
+    ids: Vec<NamedId>,
 }
 
 impl Query {
     fn read(route: &Route, parameters: &[Parameter<'_>]) -> Result<Query, Unresolved> {
-        let mut query = Query { categories: Categories::NONE, pages: Vec::new(), subject: None };
+        let mut query = Query { categories: Categories::NONE, pages: Vec::new(), subject: None, ids: Vec::new() };
         let mut seen: Vec<&str> = Vec::new();
         for parameter in parameters {
             let name = parameter.name.as_ref();
             let param = route.query.get(name).ok_or_else(|| unknown(name))?;
-            if seen.contains(&name) && !matches!(param, Param::Filter(_)) {
+            if seen.contains(&name) && !matches!(param, Param::Filter(_) | Param::Names(_)) {
                 return Err(BadTarget::Doubled.into());
             }
             seen.push(name);
@@ -176,7 +178,7 @@ impl Query {
         Ok(query)
     }
 
-    fn take(&mut self, route: &Route, param: &Param, parameter: &Parameter<'_>) -> Result<(), BadTarget> {
+    fn take(&mut self, route: &Route, param: &Param, parameter: &Parameter<'_>) -> Result<(), Unresolved> {
         match param {
             Param::Filter(categories) => self.categories = self.categories.or(*categories),
             Param::Free => {}
@@ -193,18 +195,45 @@ impl Query {
             }
             Param::Only(values) => {
                 if !values.iter().any(|value| **value == *parameter.value) {
-                    return Err(BadTarget::Value);
+                    return Err(BadTarget::Value.into());
                 }
             }
             Param::Subject => {
                 if self.subject.is_some() {
-                    return Err(BadTarget::Doubled);
+                    return Err(BadTarget::Doubled.into());
                 }
                 self.subject = Some(route.subject_in_query(parameter)?);
             }
+            // A sequence's member is asked for by the names of all that lead to it.
+            Param::Names(fields) => {
+                for path in parameter.value.split(',') {
+                    for name in path.split('.') {
+                        let known = fields.get(name);
+                        let categories = known.ok_or_else(|| unknown(&format!("{}={path}", parameter.name)))?;
+                        self.categories = self.categories.or(*categories);
+                    }
+                }
+            }
+            Param::Uids => self.ids.extend(uids(parameter)?),
         }
         Ok(())
     }
+}
+
+/// The identifiers of a list, each where it stands in the raw query; a comma may stand there encoded.
+fn uids(parameter: &Parameter<'_>) -> Result<Vec<NamedId>, BadTarget> {
+    let mut start = parameter.raw.start;
+    let raw = parameter.raw_value.replace("%2C", "%2c");
+    let separator = if raw.contains("%2c") { "%2c" } else { "," };
+    let mut found = Vec::new();
+    for id in raw.split(separator) {
+        if !is_uid(id) {
+            return Err(BadTarget::Value);
+        }
+        found.push(NamedId { id: id.to_owned(), part: Part::Query, raw: start..start + id.len() });
+        start += id.len() + separator.len();
+    }
+    Ok(found)
 }
 
 fn unknown(name: &str) -> Unresolved {
@@ -229,6 +258,9 @@ impl Route {
             return Err(BadTarget::SubjectId); // a blank to some, a plus to others
         }
         let value = parameter.value.as_ref();
+        if self.dicom.is_some() && value.contains('*') {
+            return Err(BadTarget::SubjectId); // a pattern is nobody's id
+        }
         let id = if self.subject.reference { value.strip_prefix(PERSON).unwrap_or(value) } else { value };
         let id = self.check_id(target::subject(id)?)?;
         // Where only the end of the value is the id, it has to stand there unescaped, so that its place is known.
@@ -278,9 +310,14 @@ impl Route {
     fn other_ids(&self, segments: &[Segment<'_>]) -> Result<Vec<NamedId>, BadTarget> {
         let steps = self.template.split('/').skip(1).zip(segments).enumerate();
         let others = steps.filter(|(at, (step, _))| step.starts_with('{') && Some(*at) != self.subject.segment);
+        // Numbers of frames, and which part of an instance: they name no record.
+        let others = others.filter(|(_, (step, _))| self.dicom.is_none() || !matches!(*step, "{frames}" | "{part}"));
         others
             .map(|(_, (_, segment))| {
                 let id = self.check_id(target::subject(&segment.decoded)?)?.to_owned();
+                if self.dicom.is_some() && !is_uid(&id) {
+                    return Err(BadTarget::Value);
+                }
                 Ok(NamedId { id, part: Part::Path, raw: segment.raw.clone() })
             })
             .collect()

@@ -7,7 +7,7 @@ use super::layout::{Means, PlanKey, Side};
 use crate::catalogue::{Catalogue, Route};
 use crate::decision::{Permit, Refusal};
 use crate::policy::{Action, Categories, Form, Release};
-use crate::redact::{Entry, Judge, LinkRewriter, Plan, Pseudonymiser, Spec, Verdict};
+use crate::redact::{Entry, Judge, LinkRewriter, Plan, Pseudonymiser, Pseudonyms, Spec, Verdict};
 
 /// What the judge of entries noticed, for the one who drives the redactor.
 #[derive(Default)]
@@ -115,9 +115,14 @@ pub(super) fn plan(
     permit: Option<&Permit>,
 ) -> Arc<Plan> {
     let pseudonyms = permit.and_then(|permit| judgement.pseudonyms(permit));
-    let shows_ids = permit.is_some_and(|permit| judgement.form_of_id(permit) == Form::Clear);
-    let (pseudonyms, context) = pseudonyms.map_or((None, String::new()), |(p, context)| (Some(p), context));
+    let form_of_id = permit.map_or(Form::Withheld, |permit| judgement.form_of_id(permit));
+    let shows_ids = form_of_id == Form::Clear;
+    let (pseudonyms, context) = pseudonyms.map_or((None, String::new()), |(p, context)| (Some(Arc::new(p)), context));
     let route = judgement.route();
+    // What a DICOM link leads to is a record by its ids alone: it passes with other ids in their places.
+    let renamed = (form_of_id == Form::Pseudonymised && route.is_some_and(|route| route.dicom().is_some()))
+        .then(|| pseudonyms.clone())
+        .flatten();
     let open = route.is_some_and(Route::is_open);
     let clear = match permit {
         Some(permit) => permit.release().having(Form::Clear, Categories::ALL),
@@ -133,8 +138,11 @@ pub(super) fn plan(
     };
     let all = route.map_or(Categories::ALL, crate::catalogue::Route::everything);
     judgement.generation.layouts.plan(key, spec, all, || Means {
-        pseudonymiser: pseudonyms.map(|p| Arc::new(p) as Arc<dyn Pseudonymiser>),
-        links: Some(Arc::new(Links::of(judgement, shows_ids || open, Some(clear).filter(|_| !open)))),
+        pseudonymiser: pseudonyms.map(|p| p as Arc<dyn Pseudonymiser>),
+        links: Some(Arc::new(Links {
+            renamed,
+            ..Links::of(judgement, shows_ids || open, Some(clear).filter(|_| !open))
+        })),
     })
 }
 
@@ -148,12 +156,28 @@ pub(super) struct Links {
     pass: bool,
     /// What it may filter and sort on, besides; `None`: anything, where there is nobody's data.
     clear: Option<Categories>,
+    /// Ids are not shown, and these stand in their places.
+    renamed: Option<Arc<Pseudonyms>>,
 }
 
 impl Links {
     pub(super) fn of(judgement: &Judgement, pass: bool, clear: Option<Categories>) -> Links {
         let (gate, catalogue) = (&judgement.gate, Arc::clone(&judgement.generation.catalogue));
-        Links { origin: gate.upstream_origin.clone(), prefix: gate.public_prefix.clone(), catalogue, pass, clear }
+        let (origin, prefix) = (gate.upstream_origin.clone(), gate.public_prefix.clone());
+        Links { origin, prefix, catalogue, pass, clear, renamed: None }
+    }
+
+    /// The same request by pseudonyms; `None`: it is none of a DICOMweb route without a query, or an id has none.
+    fn by_pseudonyms(&self, pseudonyms: &Pseudonyms, path: &str) -> Option<String> {
+        let resolved = self.catalogue.resolve("GET", path, None).ok()?;
+        resolved.route.dicom()?;
+        let mut renamed = path.to_owned();
+        let mut ids = resolved.ids;
+        ids.sort_by_key(|named| std::cmp::Reverse(named.raw.start));
+        for named in ids {
+            renamed.replace_range(named.raw.clone(), &pseudonyms.uid(&named.id)?);
+        }
+        Some(renamed)
     }
 
     /// Whether it is a request of this API that this caller might make himself: a query may hold any value.
@@ -176,6 +200,9 @@ impl LinkRewriter for Links {
         };
         // A browser takes `/\` for `//`: another host.
         let here = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n', '\t']);
+        if let Some(pseudonyms) = self.renamed.as_deref().filter(|_| here) {
+            return Some(format!("{}{}", self.prefix, self.by_pseudonyms(pseudonyms, path)?));
+        }
         (self.pass && here && self.could_be_asked(path)).then(|| format!("{}{path}", self.prefix))
     }
 

@@ -10,7 +10,7 @@ use crate::decision::{Caller, Named, Permit, Refusal, Request, decide};
 use crate::identity;
 use crate::policy::facts::Person;
 use crate::policy::{Action, Categories, Form, Moment, Policy, PurposeId, RoleSet, Window, covers};
-use crate::redact::{Pseudonyms, Receiver};
+use crate::redact::{Pseudonyms, Receiver, Unkept};
 use crate::registry::View;
 
 /// The category of a subject's own id.
@@ -184,6 +184,7 @@ impl Judgement {
         let purpose = self.policy.purpose(permit.purpose()).map_or("", |p| p.name.as_str());
         let keys = &self.generation.pseudonyms;
         let pseudonyms = Pseudonyms::new(&keys.master, receiver, purpose, keys.epoch, &keys.accepted)?;
+        let pseudonyms = pseudonyms.with_tokens(self.gate.tokens.clone());
         let kind = if organization.is_some() { 'o' } else { 'r' };
         let receiver = organization.unwrap_or(recipient);
         Some((pseudonyms, format!("{kind}{}:{receiver}:{purpose}:{}", receiver.len(), keys.epoch)))
@@ -192,11 +193,22 @@ impl Judgement {
     /// The id that a name in path, query or body stands for. Where the caller may see ids in clear it is the id; else
     /// only a pseudonym of this receiver, purpose and epoch is one. Own staff to whom ids are withheld altogether have
     /// no pseudonyms to name: they name the id. `form`: see [`Judgement::form_of_ids`].
-    pub(super) fn original<'n>(&self, named: &'n str, permit: &Permit, form: Form) -> Option<Cow<'n, str>> {
+    ///
+    /// # Errors
+    /// [`Unkept`] if what pseudonyms stand for cannot be read: whether this is one cannot be told.
+    pub(super) fn original<'n>(
+        &self,
+        named: &'n str,
+        permit: &Permit,
+        form: Form,
+    ) -> Result<Option<Cow<'n, str>>, Unkept> {
         match form {
-            Form::Clear => Some(Cow::Borrowed(named)),
-            Form::Withheld if self.is_staff() => Some(Cow::Borrowed(named)),
-            _ => self.pseudonyms(permit)?.0.open(named).map(Cow::Owned),
+            Form::Clear => Ok(Some(Cow::Borrowed(named))),
+            Form::Withheld if self.is_staff() => Ok(Some(Cow::Borrowed(named))),
+            _ => match self.pseudonyms(permit) {
+                Some((pseudonyms, _)) => Ok(pseudonyms.original(named)?.map(Cow::Owned)),
+                None => Ok(None),
+            },
         }
     }
 

@@ -16,8 +16,8 @@ use super::body::BoxError;
 use super::entry::{EntryJudge, Notes};
 use super::judgement::Judgement;
 use super::record;
-use crate::audit::{self, AuditError, Latency, Outcome, Pending, Ticket};
-use crate::redact::{Redactor, Tally};
+use crate::audit::{self, Latency, Outcome, Pending, Ticket};
+use crate::redact::{Redactor, Settling, Tally};
 
 /// A backend's body.
 pub(super) type Upstream = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
@@ -167,7 +167,7 @@ impl Pump {
     /// a flush overlaps the cutting, and one flush may answer for several pieces.
     async fn advance(&mut self) -> Result<(), Stop> {
         match std::future::poll_fn(|context| self.poll_next(context)).await {
-            Next::Durable(Err(_)) => return Err(Stop::Blind("record-failed")),
+            Next::Durable(Err(code)) => return Err(Stop::Blind(code)),
             Next::Durable(Ok(())) => {
                 let Some(held) = self.held.pop_front() else { return Ok(()) };
                 self.held_bytes -= held.bytes.len();
@@ -223,7 +223,7 @@ impl Pump {
         let pushed = match &mut self.filter {
             Filter::Json(redactor) => redactor.push(&piece, &mut out),
             Filter::Opaque => {
-                self.hold(Held { bytes: piece, pending: VecDeque::new() });
+                self.hold(Held { bytes: piece, pending: VecDeque::new(), tokens: None });
                 return Ok(());
             }
         };
@@ -258,7 +258,9 @@ impl Pump {
             pending.push_back(self.continuation(window)?);
         }
         if !(out.is_empty() && pending.is_empty()) {
-            self.hold(Held { bytes: Bytes::from(out), pending });
+            // What the pseudonyms in these bytes stand for has to be kept before they leave: nobody could ask by them.
+            let tokens = self.judgement.gate.tokens.as_ref().and_then(|tokens| tokens.settled());
+            self.hold(Held { bytes: Bytes::from(out), pending, tokens });
         }
         Ok(())
     }
@@ -337,19 +339,27 @@ impl Drop for Pump {
     }
 }
 
-/// Judged bytes, and the records that have to be durable before the first of them leaves.
+/// Judged bytes, and what has to be durable before the first of them leaves: records, and what pseudonyms stand for.
 struct Held {
     bytes: Bytes,
     pending: VecDeque<Pending<u64>>,
+    tokens: Option<Settling>,
 }
 
 impl Held {
-    fn poll_durable(&mut self, context: &mut Context<'_>) -> Poll<Result<(), AuditError>> {
+    /// `Err`: the code of what was not kept.
+    fn poll_durable(&mut self, context: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
         while let Some(first) = self.pending.front_mut() {
             match ready!(Pin::new(first).poll(context)) {
                 Ok(_) => drop(self.pending.pop_front()),
-                Err(error) => return Poll::Ready(Err(error)),
+                Err(_) => return Poll::Ready(Err("record-failed")),
             }
+        }
+        if let Some(tokens) = &mut self.tokens {
+            if ready!(tokens.as_mut().poll(context)).is_err() {
+                return Poll::Ready(Err("pseudonyms-not-kept"));
+            }
+            self.tokens = None;
         }
         Poll::Ready(Ok(()))
     }
@@ -358,7 +368,7 @@ impl Held {
 /// What a [`Pump`] can do next.
 enum Next {
     /// The oldest held piece is on record, or never will be.
-    Durable(Result<(), AuditError>),
+    Durable(Result<(), &'static str>),
     /// There is something to cut.
     Piece,
     /// The backend's body broke off.

@@ -55,6 +55,7 @@
 //! withholds anything, or the resource can contain others, the resource says so in `meta.security` and `meta.tag`,
 //! whether or not anything was there to withhold. Contained resources carry no label (dom-5).
 
+mod dicom;
 mod fault;
 mod fhir;
 mod filter;
@@ -77,7 +78,7 @@ mod walk;
 pub use fault::Fault;
 pub use keys::KeySeed;
 pub use plan::{LinkRewriter, Plan, Terms};
-pub use pseudonym::{MasterKey, Pseudonymiser, Pseudonyms, Receiver};
+pub use pseudonym::{MasterKey, Pseudonymiser, Pseudonyms, Receiver, Settling, TokenTable, Unkept};
 pub use redactor::{Entry, Judge, Redactor, Verdict};
 pub use spec::{Limits, Pointer, ResourceType, Shape, Spec, SpecFault, SubjectAt, Subjects, Types};
 pub use tally::{Disclosure, FormCounts, Occurred, Tally, UNCLASSIFIED_PLACES_MAX, Window};

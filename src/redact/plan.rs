@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use crate::catalogue::dicomweb::{Room, Vr};
 use crate::catalogue::fields::{Generaliser, Meaning, Node};
 use crate::policy::{Categories, Form, Release};
 
@@ -59,6 +60,8 @@ pub(super) struct Place {
     pub(super) as_string: bool,
     pub(super) required: bool,
     pub(super) resource: bool,
+    /// DICOM: of what kind a value here is.
+    pub(super) vr: Option<Vr>,
     /// An object or array here is treated in one piece: nothing inside it is treated otherwise, or nothing that is
     /// would be released.
     pub(super) whole: bool,
@@ -88,6 +91,7 @@ static EMPTY: Place = Place {
     as_string: false,
     required: false,
     resource: false,
+    vr: None,
     whole: false,
     members: Vec::new(),
     any: None,
@@ -178,6 +182,13 @@ struct Handed {
     generaliser: Option<Generaliser>,
     reference: bool,
     as_string: bool,
+    vr: Option<Vr>,
+}
+
+impl Handed {
+    const fn plain(meaning: Meaning) -> Handed {
+        Handed { meaning, generaliser: None, reference: false, as_string: false, vr: None }
+    }
 }
 
 struct Join<'a> {
@@ -206,7 +217,7 @@ impl<'a> Join<'a> {
     /// A resource was dispatched on its type, which its own tree need not name to keep.
     fn name_resource_type(&mut self, root: u32) {
         const NAME: &[u8] = b"resourceType";
-        let open = Handed { meaning: Meaning::Open, generaliser: None, reference: false, as_string: false };
+        let open = Handed::plain(Meaning::Open);
         let id = self.leaf(open);
         if let Some(place) = usize::try_from(root).ok().and_then(|root| self.places.get_mut(root))
             && place.named(NAME).is_none()
@@ -252,10 +263,12 @@ impl<'a> Join<'a> {
 
     fn leaf(&mut self, handed: Handed) -> u32 {
         let act = self.act(handed.meaning);
-        let Handed { meaning, generaliser, reference, as_string } = handed;
+        let Handed { meaning, generaliser, reference, as_string, vr } = handed;
         let whole = match act {
             Act::Clear => meaning != Meaning::Open && !self.may_lead_past(reference),
-            Act::Withhold | Act::Mask => true,
+            Act::Withhold => true,
+            // Of a DICOM value each element is masked, so that it stays a list of its kind.
+            Act::Mask => vr.is_none(),
             Act::Walk | Act::Generalise | Act::Pseudonymise | Act::Link => false,
         };
         let id = self.push(Place {
@@ -264,6 +277,7 @@ impl<'a> Join<'a> {
             generaliser,
             reference,
             as_string,
+            vr,
             whole,
             inherit: None,
             ..EMPTY.clone()
@@ -280,12 +294,15 @@ impl<'a> Join<'a> {
 
     /// The place of `node` and the most revealing act at or below it.
     fn node(&mut self, node: &Arc<Node>, from_above: Option<Handed>) -> (u32, Act) {
+        // What says for itself what it is takes nothing from above, wherever it stands.
+        let from_above = from_above.filter(|_| node.meaning.is_none());
         let memo = (Arc::as_ptr(node), from_above);
         if let Some(seen) = self.seen.get(&memo) {
             return *seen;
         }
         let handed = hand_down(node, from_above);
         let act = handed.map_or(Act::Walk, |handed| self.act(handed.meaning));
+        let act = if node.attribute { act_on_attribute(act, handed) } else { act };
         if act < Act::Clear && matches!(node.meaning, Some(Meaning::Category(_) | Meaning::Everything)) {
             self.cut = true;
         }
@@ -296,7 +313,13 @@ impl<'a> Join<'a> {
         let mut below = if node.resource { Act::Clear } else { Act::Walk };
         let mut members = Vec::with_capacity(node.members.len());
         for (name, child) in &node.members {
-            let (id, most) = self.node(child, handed);
+            // Beside a value that is not clear there stands nothing that leads to it.
+            let stays = !node.attribute || act >= Act::Link || matches!(&**name, "vr" | "Value");
+            let (id, most) = if stays {
+                self.node(child, handed)
+            } else {
+                (self.leaf(Handed::plain(Meaning::Never)), Act::Withhold)
+            };
             below = below.max(most);
             members.push((Box::from(name.as_bytes()), id));
         }
@@ -311,7 +334,8 @@ impl<'a> Join<'a> {
             Act::Clear => {
                 leaf && handed.is_some_and(|h| h.meaning != Meaning::Open && !self.may_lead_past(h.reference))
             }
-            Act::Withhold | Act::Mask => below <= act,
+            Act::Withhold => node.attribute || below <= act,
+            Act::Mask => handed.is_none_or(|h| h.vr.is_none()) && below <= act,
             Act::Walk | Act::Generalise | Act::Pseudonymise | Act::Link => false,
         };
         let id = self.push(Place {
@@ -322,6 +346,7 @@ impl<'a> Join<'a> {
             as_string: handed.is_some_and(|handed| handed.as_string),
             required: node.required,
             resource: node.resource,
+            vr: handed.and_then(|handed| handed.vr),
             whole,
             members,
             any,
@@ -339,14 +364,29 @@ fn hand_down(node: &Node, from_above: Option<Handed>) -> Option<Handed> {
         generaliser: node.generaliser,
         reference: node.reference,
         as_string: node.as_string,
+        vr: node.vr,
     };
     match (node.meaning, from_above) {
         (None, Some(above)) => Some(Handed {
             generaliser: own.generaliser.or(above.generaliser),
             reference: own.reference || above.reference,
             as_string: own.as_string || above.as_string,
+            vr: own.vr.or(above.vr),
             ..own
         }),
         _ => Some(own),
+    }
+}
+
+/// What can be done to a DICOM attribute: a form that its kind of value cannot take withholds it. Of a sequence the items
+/// are judged one by one, unless nobody may know that it is there.
+fn act_on_attribute(act: Act, handed: Option<Handed>) -> Act {
+    let (vr, generaliser) = handed.map_or((None, None), |handed| (handed.vr, handed.generaliser));
+    let Some(vr) = vr else { return Act::Withhold };
+    match act {
+        Act::Mask if vr == Vr::Sq => Act::Withhold,
+        Act::Generalise if vr != Vr::Sq && (generaliser.is_none() || !vr.can_be_coarser()) => Act::Withhold,
+        Act::Pseudonymise if vr != Vr::Sq && vr.room() == Room::None => Act::Withhold,
+        act => act,
     }
 }

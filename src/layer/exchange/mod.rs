@@ -136,6 +136,21 @@ impl Exchange {
             Err(unresolved) => return Err(self.refuse(&judgement, unresolved_problem(&unresolved), None, &[]).await),
         };
         self.fhir = resolved.route.is_fhir();
+        if resolved.route.dicom().is_some_and(|dicom| dicom.refused) {
+            judgement.route = Some(RouteRef::new(
+                &generation,
+                resolved.route,
+                resolved.action,
+                resolved.asked,
+                resolved.route.told_by_type(),
+            ));
+            let problem = Problem::new(
+                StatusCode::FORBIDDEN,
+                "burnt-in-text",
+                "nobody has said whether names stand in these pixels (`burnt-in-text` of the catalogue)",
+            );
+            return Err(self.refuse(&judgement, problem, None, &[]).await);
+        }
         judgement.route = Some(RouteRef::new(
             &generation,
             resolved.route,

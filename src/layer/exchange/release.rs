@@ -108,6 +108,7 @@ impl Exchange {
     pub(super) fn forwarded(&self, head: &Parts, ready: &Ready) -> Option<Request<ForwardBody>> {
         let route = ready.judgement.route();
         let accept = match route.map(|route| (route.is_fhir(), route.shape())) {
+            Some((_, Shape::List)) if route.is_some_and(|route| route.dicom().is_some()) => "application/dicom+json",
             Some((true, Shape::Lines)) => "application/fhir+ndjson",
             Some((true, _)) => "application/fhir+json",
             Some((false, Shape::Lines)) => "application/x-ndjson",
@@ -271,6 +272,7 @@ impl Exchange {
         };
         let redactor = Redactor::new(spec, judge, envelope, self.gate.key_seed());
         let media = match (lines, route.is_fhir()) {
+            _ if route.dicom().is_some() => "application/dicom+json",
             (true, true) => "application/fhir+ndjson",
             (true, false) => "application/x-ndjson",
             (false, true) => "application/fhir+json",

@@ -19,6 +19,7 @@ use crate::layer::headers;
 use crate::layer::judgement::{Judgement, Whose};
 use crate::layer::refusal::Problem;
 use crate::policy::{Action, Form};
+use crate::redact::Unkept;
 
 impl Exchange {
     pub(super) async fn read_body<B>(&self, judgement: &Judgement, head: &Parts, body: B) -> Result<Bytes, Box<Out>>
@@ -96,6 +97,11 @@ impl Exchange {
             replaced.extend(self.judge_named(&mut ready, resolved, &named, in_body, ids, &view).await?);
         }
         ready.target = put_back(&ready.target, replaced);
+        if let Some(asks_too) = resolved.route.dicom().and_then(|dicom| dicom.asks_too.as_deref()) {
+            let target = ready.target.trim_end_matches(['?', '&']);
+            let sign = if target.contains('?') { '&' } else { '?' };
+            ready.target = format!("{target}{sign}{asks_too}");
+        }
         if ready.judgement.route.as_ref().is_some_and(|route| route.replaces) {
             self.refuse_redacted_view(&ready, resolved.route, &view).await?;
         }
@@ -115,11 +121,12 @@ impl Exchange {
         let mut replaced = Vec::new();
         for named in &resolved.ids {
             match ready.judgement.original(&named.id, general, form) {
-                Some(original) if *original == *named.id => {}
-                Some(original) => replaced.push((named.part, named.raw.clone(), original.into_owned())),
-                None => {
+                Ok(Some(original)) if *original == *named.id => {}
+                Ok(Some(original)) => replaced.push((named.part, named.raw.clone(), original.into_owned())),
+                Ok(None) => {
                     return Err(self.refuse(&ready.judgement, self.not_available(&ready.judgement), None, &[]).await);
                 }
+                Err(Unkept) => return Err(self.refuse(&ready.judgement, unreadable(), None, &[]).await),
             }
         }
         Ok(replaced)
@@ -137,10 +144,13 @@ impl Exchange {
     ) -> Result<Option<(Part, Range<usize>, String)>, Box<Out>> {
         let judgement = Arc::clone(&ready.judgement);
         let original = match &resolved.subject {
-            SubjectAt::Caller => Some(Cow::Borrowed(named)),
+            SubjectAt::Caller => Ok(Some(Cow::Borrowed(named))),
             // The person names his own record by his own id.
-            _ if judgement.caller.is_principal() => Some(Cow::Borrowed(named)),
+            _ if judgement.caller.is_principal() => Ok(Some(Cow::Borrowed(named))),
             _ => judgement.original(named, general, form),
+        };
+        let Ok(original) = original else {
+            return Err(self.refuse(&judgement, unreadable(), None, &[]).await);
         };
         let Some(original) = original.filter(|id| crate::catalogue::is_subject_id(id)) else {
             return Err(self.refuse(&judgement, self.not_available(&judgement), None, &[]).await);
@@ -280,9 +290,15 @@ fn record_named<'r>(
     (general, form): (&Permit, Form),
 ) -> Cow<'r, str> {
     match (resolved.route.shape(), resolved.ids.as_slice()) {
-        (Shape::Object, [only]) => judgement.original(&only.id, general, form).unwrap_or_default(),
+        // That it can be told was found out before, with the path's ids.
+        (Shape::Object, [only]) => judgement.original(&only.id, general, form).ok().flatten().unwrap_or_default(),
         _ => Cow::Borrowed(""),
     }
+}
+
+/// What pseudonyms stand for cannot be read: whether a name is one cannot be told.
+fn unreadable() -> Problem {
+    Problem::unavailable("pseudonyms-unreadable", "what pseudonyms stand for cannot be read; nothing is released")
 }
 
 fn holds_array(value: &serde_json::Value) -> bool {

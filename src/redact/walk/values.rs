@@ -1,5 +1,6 @@
 //! Scalars and strings: copied, masked, treated or removed.
 
+use super::super::dicom;
 use super::super::forms;
 use super::super::plan::Act;
 use super::super::scan::Kind;
@@ -98,7 +99,7 @@ impl Walker {
             Act::Mask if !label => {
                 self.note(meaning, Form::Masked, ctx.tally);
                 self.keep(ctx.out);
-                ctx.out.extend_from_slice(b"\"***\"");
+                ctx.out.extend_from_slice(self.masked_text());
                 Text::Skip
             }
             Act::Clear | Act::Generalise | Act::Pseudonymise | Act::Link if !label => {
@@ -111,6 +112,14 @@ impl Walker {
                 // A label's place is filled by the label.
                 Text::Remove { required: required && !label }
             }
+        }
+    }
+
+    /// What stands in place of a masked string.
+    fn masked_text(&self) -> &'static [u8] {
+        match (self.slot_now(), self.tree()) {
+            (Slot::Place(id), Some(tree)) => dicom::masked(tree.place(id).vr),
+            _ => b"\"***\"",
         }
     }
 
@@ -170,11 +179,18 @@ impl Walker {
         };
         let terms = &self.plan.terms;
         match place.act {
-            Act::Generalise => (place.generaliser.and_then(|how| forms::generalise(how, value)), Form::Generalised),
+            Act::Generalise => {
+                let made = place.generaliser.and_then(|how| match place.vr {
+                    Some(vr) => dicom::generalise(vr, how, value),
+                    None => forms::generalise(how, value),
+                });
+                (made, Form::Generalised)
+            }
             Act::Pseudonymise => {
-                let made = terms.pseudonymiser.as_deref().and_then(|p| match place.reference {
-                    true => forms::pseudonymous_reference(p, terms.links.as_deref(), value),
-                    false => p.value(value),
+                let made = terms.pseudonymiser.as_deref().and_then(|p| match (place.vr, place.reference) {
+                    (Some(vr), is_id) => dicom::pseudonym(p, vr, is_id, value),
+                    (None, true) => forms::pseudonymous_reference(p, terms.links.as_deref(), value),
+                    (None, false) => p.value(value),
                 });
                 (made, Form::Pseudonymised)
             }
