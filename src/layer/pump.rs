@@ -17,7 +17,7 @@ use super::entry::{EntryJudge, Notes};
 use super::judgement::Judgement;
 use super::record;
 use crate::audit::{self, Latency, Outcome, Pending, Ticket};
-use crate::redact::{Redactor, Settling, Tally};
+use crate::redact::{Multipart, Redactor, Settling, Tally};
 
 /// A backend's body.
 pub(super) type Upstream = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
@@ -35,6 +35,8 @@ enum Filter {
     Json(Box<Redactor<EntryJudge>>),
     /// A body that cannot be read inside, every category of whose route is clear.
     Opaque,
+    /// The same in several parts: what stands above each stays here.
+    Parts(Box<Multipart>),
 }
 
 /// Drives one body through its filter.
@@ -69,6 +71,8 @@ pub(super) struct Start {
     pub(super) judgement: Arc<Judgement>,
     pub(super) upstream: Upstream,
     pub(super) redactor: Option<Redactor<EntryJudge>>,
+    /// Cuts an opaque body of several parts.
+    pub(super) parts: Option<Multipart>,
     pub(super) notes: Arc<Mutex<Notes>>,
     pub(super) ticket: Ticket,
     pub(super) on_record: bool,
@@ -94,7 +98,11 @@ impl Pump {
         Box::new(Pump {
             judgement: start.judgement,
             upstream: start.upstream,
-            filter: start.redactor.map_or(Filter::Opaque, |redactor| Filter::Json(Box::new(redactor))),
+            filter: match (start.redactor, start.parts) {
+                (Some(redactor), _) => Filter::Json(Box::new(redactor)),
+                (None, Some(parts)) => Filter::Parts(Box::new(parts)),
+                (None, None) => Filter::Opaque,
+            },
             notes: start.notes,
             ticket: Some(start.ticket),
             on_record: start.on_record,
@@ -125,7 +133,7 @@ impl Pump {
         }
         match &self.filter {
             Filter::Json(redactor) if self.ready.is_empty() && redactor.tally().released == 0 => First::Dropped,
-            Filter::Json(_) | Filter::Opaque => First::Ready,
+            Filter::Json(_) | Filter::Opaque | Filter::Parts(_) => First::Ready,
         }
     }
 
@@ -222,6 +230,7 @@ impl Pump {
         let mut out = Vec::new();
         let pushed = match &mut self.filter {
             Filter::Json(redactor) => redactor.push(&piece, &mut out),
+            Filter::Parts(parts) => parts.push(&piece, &mut out),
             Filter::Opaque => {
                 self.hold(Held { bytes: piece, pending: VecDeque::new(), tokens: None });
                 return Ok(());
@@ -235,9 +244,12 @@ impl Pump {
 
     fn finish(&mut self) -> Result<(), Stop> {
         let mut out = Vec::new();
-        if let Filter::Json(redactor) = &mut self.filter
-            && redactor.finish(&mut out).is_err()
-        {
+        let finished = match &mut self.filter {
+            Filter::Json(redactor) => redactor.finish(&mut out).map(|_| ()),
+            Filter::Parts(parts) => parts.finish(),
+            Filter::Opaque => Ok(()),
+        };
+        if finished.is_err() {
             return Err(Stop::Fault("body-not-judged"));
         }
         self.record(out)
@@ -250,7 +262,7 @@ impl Pump {
         }
         let windows = match &mut self.filter {
             Filter::Json(redactor) => redactor.take_windows(),
-            Filter::Opaque => Vec::new(),
+            Filter::Opaque | Filter::Parts(_) => Vec::new(),
         };
         let on_record = self.on_record;
         let mut pending = VecDeque::new();
@@ -293,7 +305,7 @@ impl Pump {
             .collect();
         let dropped = match &self.filter {
             Filter::Json(redactor) => redactor.tally().dropped,
-            Filter::Opaque => 0,
+            Filter::Opaque | Filter::Parts(_) => 0,
         };
         let record = audit::Window { disclosed: &disclosed, entries_dropped: dropped, window_bytes: window.end };
         let Some(ticket) = &mut self.ticket else { return Err(Stop::Blind("record-failed")) };
@@ -305,7 +317,7 @@ impl Pump {
         let nothing: Option<&Tally> = None;
         let tally = match &self.filter {
             Filter::Json(redactor) => Some(redactor.tally()),
-            Filter::Opaque => nothing,
+            Filter::Opaque | Filter::Parts(_) => nothing,
         };
         let counts = tally.map(|tally| record::counts(&self.judgement.policy, tally)).unwrap_or_default();
         let places: Vec<&str> = tally.map(|t| t.unclassified_places.iter().map(|p| &**p).collect()).unwrap_or_default();

@@ -51,6 +51,8 @@
 //! In a pseudonymised or generalised object strings are treated one by one and all else is withheld; so are members
 //! whose name nobody foresaw and that has more in it than letters, for such a name may be data (a map keyed by ids).
 //!
+//! Bodies of several parts that cannot be read inside leave without what stands above each: see [`Multipart`].
+//!
 //! FHIR: a resource is walked by its own type, also inside others; one of an unknown type goes. If the plan of a type
 //! withholds anything, or the resource can contain others, the resource says so in `meta.security` and `meta.tag`,
 //! whether or not anything was there to withhold. Contained resources carry no label (dom-5).
@@ -61,6 +63,7 @@ mod fhir;
 mod filter;
 mod forms;
 mod keys;
+mod multipart;
 mod plan;
 mod prefecture;
 mod probe;
@@ -77,6 +80,7 @@ mod walk;
 
 pub use fault::Fault;
 pub use keys::KeySeed;
+pub use multipart::{Multipart, media_type};
 pub use plan::{LinkRewriter, Plan, Terms};
 pub use pseudonym::{MasterKey, Pseudonymiser, Pseudonyms, Receiver, Settling, TokenTable, Unkept};
 pub use redactor::{Entry, Judge, Redactor, Verdict};

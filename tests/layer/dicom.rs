@@ -8,7 +8,7 @@ use sekisho::policy::Source;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
-use super::support::{Answer, Stand};
+use super::support::{Answer, Ask, Script, Stand};
 
 type Caller = (&'static str, &'static str);
 const CARE: Caller = ("physician", "care");
@@ -255,7 +255,119 @@ async fn a_masked_value_is_still_of_its_kind() {
     assert_eq!(left[0]["00100040"], attribute("CS", Value::Null));
 }
 
-#[expect(dead_code, reason = "kept for the retrieval tests")]
-fn counting() -> Source {
-    Source::new("dicom.toml", "surface = \"dicomweb\"\nbased-on = \"dicomweb\"\nburnt-in-text = \"counts\"")
+fn counting() -> Stand {
+    let text = "surface = \"dicomweb\"\nbased-on = \"dicomweb\"\nburnt-in-text = \"counts\"";
+    Stand::before(Source::new("dicom.toml", text), Org::Sakura, &[])
+}
+
+const FILE: &str = "/dicom-web/studies/1.2/series/1.3/instances/1.4";
+
+/// What a search for the file finds: whose it is.
+fn found(patient: &str) -> Value {
+    json!([{
+        "00080018": attribute("UI", json!("1.4")),
+        "00100020": attribute("LO", json!(patient)),
+        "0020000D": attribute("UI", json!("1.2")),
+        "0020000E": attribute("UI", json!("1.3"))
+    }])
+}
+
+/// The backend answers a search first, and then the object.
+async fn retrieve(
+    stand: &Stand,
+    caller: Caller,
+    target: &str,
+    search: &Value,
+    media: &str,
+    object: &'static [u8],
+) -> Answer {
+    let answer = Response::builder().header("content-type", "application/dicom+json");
+    let response = answer.body(Script::chunked(&Bytes::from(search.to_string()), 0)).unwrap();
+    stand.hook(move || Ok(response));
+    *stand.backend.instead.lock().unwrap() =
+        Some(Response::builder().header("content-type", media).body(Bytes::from_static(object)).unwrap());
+    let answer = stand.get(json!({"roles": [caller.0]}), caller.1, target).await;
+    *stand.backend.instead.lock().unwrap() = None;
+    drop(stand.backend.hook.lock().unwrap().take());
+    answer
+}
+
+const PARTS: &str = "multipart/related; type=\"application/dicom\"; boundary=b1";
+const OBJECT: &[u8] = b"--b1\r\nContent-Location: http://backend.test/x\r\nContent-Type: application/dicom\r\n\r\nDICM-file\r\n--b1--\r\n";
+
+#[tokio::test]
+async fn a_file_is_released_once_the_backend_has_said_whose_it_is() {
+    let stand = stand();
+    let answer = retrieve(&stand, CARE, FILE, &found("p-1"), PARTS, OBJECT).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    assert_eq!(answer.headers["content-type"], "multipart/related; type=\"application/dicom\"; boundary=\"b1\"");
+    assert_eq!(answer.body, "--b1\r\nContent-Type: application/dicom\r\n\r\nDICM-file\r\n--b1--\r\n");
+    assert_eq!(stand.asked(), 2);
+    let begin = stand.last("begin");
+    assert_eq!(begin["subjects"].as_array().map(Vec::len), Some(1), "who it is about is on record: {begin}");
+    stand.add("restriction", "subject=p-2 name=stop-use");
+    let refused = retrieve(&stand, CARE, FILE, &found("p-2"), PARTS, OBJECT).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body);
+    assert_eq!(stand.asked(), 3, "the file was asked for");
+}
+
+#[tokio::test]
+async fn a_file_whose_patient_cannot_be_told_is_not_asked_for() {
+    let stand = stand();
+    let mut elsewhere = found("p-1");
+    elsewhere[0]["00080018"]["Value"] = json!(["1.5"]);
+    let mut nobodys = found("p-1");
+    nobodys[0]["00100020"] = json!({"vr": "LO"});
+    let two = json!([found("p-1")[0], found("p-2")[0]]);
+    for (search, status) in [(elsewhere, 502), (nobodys, 502), (two, 502), (json!({"a": 1}), 502), (json!([]), 404)] {
+        let before = stand.asked();
+        let answer = retrieve(&stand, CARE, FILE, &search, PARTS, OBJECT).await;
+        assert_eq!(answer.status.as_u16(), status, "{search}: {}", answer.body);
+        assert_eq!(stand.asked(), before + 1, "{search}: the file was asked for");
+        assert!(!answer.body.contains("DICM"), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn who_may_have_only_part_of_a_file_gets_none_and_no_backend_is_asked() {
+    let stand = stand();
+    let answer = stand.get(json!({"roles": ["student"]}), STUDY.1, FILE).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.body);
+    assert!(answer.body.contains("not-whole"), "{}", answer.body);
+    assert_eq!(stand.asked(), 0);
+}
+
+#[tokio::test]
+async fn an_object_of_another_kind_is_not_released() {
+    let stand = counting();
+    for (media, object) in [
+        ("text/html", &b"<a href=http://backend.test>"[..]),
+        ("application/json", b"{\"at\": \"http://backend.test\"}"),
+        ("multipart/related", OBJECT),
+        ("multipart/related; boundary=other", OBJECT),
+    ] {
+        let answer = retrieve(&stand, CARE, &format!("{FILE}/frames/1"), &found("p-1"), media, object).await;
+        assert!(answer.status == StatusCode::BAD_GATEWAY || answer.cut, "{media}: {} {}", answer.status, answer.body);
+        assert!(!answer.body.contains("backend.test"), "{media}: {}", answer.body);
+    }
+    let image = retrieve(&stand, CARE, &format!("{FILE}/rendered"), &found("p-1"), "image/jpeg", b"\xff\xd8JFIF").await;
+    assert_eq!((image.status, &image.headers["content-type"]), (StatusCode::OK, &"image/jpeg".parse().unwrap()));
+}
+
+/// A dry run asks nobody whose a file is.
+#[tokio::test]
+async fn a_dry_run_of_a_file_searches_for_nothing() {
+    let stand = stand();
+    let fields = [("purpose-of-use-dry-run", "?1")];
+    let ask = Ask {
+        method: "GET",
+        target: FILE,
+        claims: json!({"roles": ["physician"]}),
+        purpose: CARE.1,
+        fields: &fields,
+        ..Ask::default()
+    };
+    let answer = stand.ask(ask).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    assert_eq!(stand.asked(), 0);
 }

@@ -2,6 +2,7 @@
 //!
 //! Any error refuses: no path leads from "could not tell" to "forward".
 
+mod lookup;
 mod refuse;
 mod release;
 mod subject;
@@ -80,18 +81,23 @@ impl Exchange {
         &self.id
     }
 
-    /// The answer to a request. `forward` asks the backend; it is called at most once, and only with a permit.
+    /// The answer to a request. `forward` asks the backend, and only with a permit: once, or twice where only the backend
+    /// knows whose the object is that is asked for.
     pub(super) async fn answer<B, RB, F, Fut>(mut self, head: Parts, body: B, forward: F) -> Out
     where
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,
         RB: http_body::Body<Data = Bytes> + Send + 'static,
         RB::Error: Into<BoxError>,
-        F: FnOnce(Request<ForwardBody>) -> Fut,
+        F: FnOnce(Request<ForwardBody>) -> Fut + Clone,
         Fut: Future<Output = Answered<RB>>,
     {
+        let find = forward.clone();
         let begun = async {
-            let ready = self.judge(&head, body).await?;
+            let mut ready = self.judge(&head, body).await?;
+            if let Some(lookup) = self.lookup(&ready) {
+                self.find(&head, &mut ready, lookup, find).await?;
+            }
             let pending = self.begin(&ready);
             Ok::<_, Box<Out>>((ready, pending))
         };

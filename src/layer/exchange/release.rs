@@ -1,6 +1,6 @@
 //! Steps 8 to 11: record, forward, release.
 
-use super::{Answered, Exchange, ForwardBody, Out, Ready, caught, panicked};
+use super::{Answered, Exchange, ForwardBody, Out, Ready, caught, lookup, panicked};
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
@@ -22,7 +22,7 @@ use crate::layer::pump::{First, Pump, Start, micros};
 use crate::layer::record::{self, Words};
 use crate::layer::refusal::{Problem, insert};
 use crate::policy::{Action, Categories, Form, Release};
-use crate::redact::{LinkRewriter, Redactor};
+use crate::redact::{LinkRewriter, Multipart, Redactor};
 
 impl Exchange {
     /// `pending`: the beginning, on its way to the log.
@@ -60,17 +60,7 @@ impl Exchange {
         match answered {
             None => self.end_refused(ticket, Outcome::Failed, &panicked(), backend_us),
             Some(Ok(response)) => self.release(head, ready, response, ticket, backend_us).await,
-            Some(Err(error)) => {
-                let problem = match error.is::<Timeout>() {
-                    true => Problem::new(
-                        StatusCode::GATEWAY_TIMEOUT,
-                        "backend-timeout",
-                        "the backend did not answer in time",
-                    ),
-                    false => Problem::bad_gateway("backend-unreachable", "the backend could not be asked"),
-                };
-                self.end_refused(ticket, Outcome::Failed, &problem, backend_us)
-            }
+            Some(Err(error)) => self.end_refused(ticket, Outcome::Failed, &unanswered(&error), backend_us),
         }
     }
 
@@ -121,6 +111,9 @@ impl Exchange {
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers::inward(&head.headers, head.version, accept, !ready.body.is_empty());
+        if let Some(route) = route.filter(|route| route.dicom().is_some() && route.shape() == Shape::Opaque) {
+            request.headers_mut().insert(header::ACCEPT, lookup::accept(&head.headers, route));
+        }
         Some(request)
     }
 
@@ -164,6 +157,7 @@ impl Exchange {
             judgement: Arc::clone(&ready.judgement),
             upstream: Box::pin(body.map_err(Into::into)),
             redactor: filter.redactor,
+            parts: filter.parts,
             notes: filter.notes,
             ticket,
             on_record: !ready.subjects.is_empty(),
@@ -248,7 +242,11 @@ impl Exchange {
         let spec = judgement.generation.layouts.spec(route, side, known).filter(|_| readable);
         let Some(spec) = spec else {
             // A permit to write shows nothing: what cannot be judged as a read stays here.
-            return if action.releases() { self.opaque(ready, route, media) } else { Err(Unread::Bodiless) };
+            return if action.releases() {
+                self.opaque(ready, route, media, &parts.headers)
+            } else {
+                Err(Unread::Bodiless)
+            };
         };
         let asked = match action {
             Action::Read | Action::Search => {
@@ -278,7 +276,7 @@ impl Exchange {
             (false, true) => "application/fhir+json",
             (false, false) => "application/json",
         };
-        Ok(Filter { redactor: Some(redactor), notes, media: media.into() })
+        Ok(Filter { redactor: Some(redactor), parts: None, notes, media: media.into() })
     }
 
     /// The answer to a write is judged as a read by the same purpose, else it stays here.
@@ -293,7 +291,13 @@ impl Exchange {
     }
 
     /// Contents that cannot be read inside count as every category of the route: all clear, or not released.
-    pub(super) fn opaque(&self, ready: &Ready, route: &Route, media: Option<String>) -> Result<Filter, Unread> {
+    pub(super) fn opaque(
+        &self,
+        ready: &Ready,
+        route: &Route,
+        media: Option<String>,
+        fields: &http::HeaderMap,
+    ) -> Result<Filter, Unread> {
         let all = route.everything();
         let whole = ready.permit.as_ref().is_some_and(|permit| permit.release().having(Form::Clear, all) == all);
         let of_one = !matches!(ready.settled, Settled::Each);
@@ -302,8 +306,14 @@ impl Exchange {
             let detail = "the backend's answer cannot be read inside, and not all of it may be released";
             return Err(Problem::bad_gateway("content-type", detail).into());
         }
+        if route.dicom().is_some() {
+            let (parts, media) = lookup::kind(fields).ok_or_else(|| {
+                Problem::bad_gateway("content-type", "the backend's answer is of a type that no DICOM object has")
+            })?;
+            return Ok(Filter { redactor: None, parts, notes: Arc::default(), media: media.into() });
+        }
         let media = media.map_or("application/octet-stream".into(), Cow::Owned);
-        Ok(Filter { redactor: None, notes: Arc::default(), media })
+        Ok(Filter { redactor: None, parts: None, notes: Arc::default(), media })
     }
 
     /// `Location` of what was created, where ids are shown.
@@ -370,6 +380,7 @@ impl Exchange {
 /// How a body is filtered.
 pub(super) struct Filter {
     redactor: Option<Redactor<EntryJudge>>,
+    parts: Option<Multipart>,
     notes: Arc<Mutex<Notes>>,
     media: Cow<'static, str>,
 }
@@ -384,6 +395,14 @@ pub(super) enum Unread {
 impl From<Problem> for Unread {
     fn from(problem: Problem) -> Unread {
         Unread::Problem(Box::new(problem))
+    }
+}
+
+/// The backend gave no answer.
+pub(super) fn unanswered(error: &BoxError) -> Problem {
+    match error.is::<Timeout>() {
+        true => Problem::new(StatusCode::GATEWAY_TIMEOUT, "backend-timeout", "the backend did not answer in time"),
+        false => Problem::bad_gateway("backend-unreachable", "the backend could not be asked"),
     }
 }
 

@@ -90,6 +90,7 @@ impl Exchange {
             judgement: Arc::new(judgement),
             body,
         };
+        self.refuse_if_not_whole(&ready, resolved.route, &general).await?;
         let ids = (&general, ready.judgement.form_of_ids(resolved.action, resolved.route, &general, &view, self.now));
         let mut replaced = self.other_ids(&ready, resolved, ids).await?;
         if let Some(named) = named {
@@ -109,6 +110,19 @@ impl Exchange {
             return Err(self.dry_run(&ready).await);
         }
         Ok(ready)
+    }
+
+    /// What cannot be read inside leaves whole or not at all: who could have only part of anybody's is told so before the
+    /// backend is asked.
+    async fn refuse_if_not_whole(&self, ready: &Ready, route: &Route, general: &Permit) -> Result<(), Box<Out>> {
+        let all = route.everything();
+        let whole = general.release().having(Form::Clear, all) == all;
+        if whole || route.dicom().is_none() || route.shape() != Shape::Opaque {
+            return Ok(());
+        }
+        let detail = "this cannot be read inside, and not all that it may hold may be released to this caller in clear";
+        let problem = Problem::new(StatusCode::FORBIDDEN, "not-whole", detail);
+        Err(self.refuse(&ready.judgement, problem, None, &[]).await)
     }
 
     /// Ids of other records in the path: pseudonyms, where ids are not shown.
@@ -163,13 +177,30 @@ impl Exchange {
             );
             return Err(self.refuse(&judgement, problem, None, &[]).await);
         }
-        let sealed = self.gate.seal.subject(&original);
-        let Ok(sealed) = sealed else {
+        let record = record_named(&judgement, resolved, (general, form));
+        self.judge_person(ready, &original, &record, view).await?;
+        let original = original.into_owned();
+        let replaced = match &resolved.subject {
+            SubjectAt::Target(place) if original != place.id => Some((place.part, place.raw.clone(), original)),
+            SubjectAt::Target(_) | SubjectAt::Body | SubjectAt::Entries | SubjectAt::Caller | SubjectAt::NoOne => None,
+        };
+        Ok(replaced)
+    }
+
+    /// Whose record it is, is known: may this caller have it?
+    pub(super) async fn judge_person(
+        &self,
+        ready: &mut Ready,
+        original: &str,
+        record: &str,
+        view: &crate::registry::View,
+    ) -> Result<(), Box<Out>> {
+        let judgement = Arc::clone(&ready.judgement);
+        let Ok(sealed) = self.gate.seal.subject(original) else {
             return Err(self.refuse(&judgement, self.not_available(&judgement), None, &[]).await);
         };
         ready.subjects = vec![sealed];
-        let record = record_named(&judgement, resolved, (general, form));
-        match judgement.decide_record(Whose::Of(&original), &record, view, self.now) {
+        match judgement.decide_record(Whose::Of(original), record, view, self.now) {
             // A dry run asks no backend whether there is such a person: to outsiders it may not tell one who is on file
             // from one whom nobody knows, and tells what could be answered about anybody.
             Ok(_) if self.dry_run && self.hides(&judgement) => {}
@@ -180,13 +211,8 @@ impl Exchange {
             Ok(permit) => ready.permit = Some(permit),
             Err(refusal) => return Err(self.refuse_decision(&judgement, &refusal, &ready.subjects).await),
         }
-        let original = original.into_owned();
-        let replaced = match &resolved.subject {
-            SubjectAt::Target(place) if original != place.id => Some((place.part, place.raw.clone(), original.clone())),
-            SubjectAt::Target(_) | SubjectAt::Body | SubjectAt::Entries | SubjectAt::Caller | SubjectAt::NoOne => None,
-        };
-        ready.settled = Settled::Person(original);
-        Ok(replaced)
+        ready.settled = Settled::Person(original.to_owned());
+        Ok(())
     }
 
     /// A write's body: read strictly, its categories asked for, its subject found.
