@@ -64,7 +64,7 @@ impl Exchange {
             Ok(None) => {
                 return Err(self.refuse(&ready.judgement, self.not_available(&ready.judgement), None, &[]).await);
             }
-            Err(problem) => return Err(self.refuse(&ready.judgement, problem, None, &[]).await),
+            Err(problem) => return Err(self.refuse(&ready.judgement, *problem, None, &[]).await),
         };
         let Ok(view) = self.gate.registry.facts(self.gate.now_ms()) else {
             let problem =
@@ -75,7 +75,12 @@ impl Exchange {
     }
 
     /// Whom the search finds; `None`: nothing is there.
-    async fn searched<RB, F, Fut>(&self, head: &Parts, search: &Search, forward: F) -> Result<Option<String>, Problem>
+    async fn searched<RB, F, Fut>(
+        &self,
+        head: &Parts,
+        search: &Search,
+        forward: F,
+    ) -> Result<Option<String>, Box<Problem>>
     where
         RB: http_body::Body<Data = Bytes> + Send + 'static,
         RB::Error: Into<BoxError>,
@@ -87,13 +92,13 @@ impl Exchange {
         *request.uri_mut() = uri;
         *request.headers_mut() = headers::inward(&head.headers, head.version, "application/dicom+json", false);
         let response = match caught(async move { forward(request).await }).await {
-            None => return Err(panicked()),
-            Some(Err(error)) => return Err(unanswered(&error)),
+            None => return Err(Box::new(panicked())),
+            Some(Err(error)) => return Err(Box::new(unanswered(&error))),
             Some(Ok(response)) => response,
         };
         let (parts, body) = response.into_parts();
         if let Some(problem) = upstream_problem(parts.status) {
-            return if problem.status == StatusCode::NOT_FOUND { Ok(None) } else { Err(problem) };
+            return if problem.status == StatusCode::NOT_FOUND { Ok(None) } else { Err(Box::new(problem)) };
         }
         if parts.status == StatusCode::NO_CONTENT {
             return Ok(None);
@@ -102,7 +107,8 @@ impl Exchange {
         if !readable || parts.headers.contains_key(header::CONTENT_ENCODING) {
             return Err(unclear());
         }
-        let collect = caught(Limited::new(body, ANSWER_BYTES_MAX).collect()).await.ok_or_else(panicked)?;
+        let collect =
+            caught(Limited::new(body, ANSWER_BYTES_MAX).collect()).await.ok_or_else(|| Box::new(panicked()))?;
         let bytes = collect.map_err(|_| unclear())?.to_bytes();
         person(&bytes, search)
     }
@@ -121,7 +127,7 @@ fn search(ready: &Ready, lookup: &Lookup, subject: SubjectPath) -> Search {
 }
 
 /// The one person that all data sets name.
-fn person(bytes: &[u8], search: &Search) -> Result<Option<String>, Problem> {
+fn person(bytes: &[u8], search: &Search) -> Result<Option<String>, Box<Problem>> {
     let text = std::str::from_utf8(bytes).map_err(|_| unclear())?;
     let Ok(Value::Array(found)) = json::parse(text) else { return Err(unclear()) };
     let mut person: Option<String> = None;
@@ -140,8 +146,10 @@ fn person(bytes: &[u8], search: &Search) -> Result<Option<String>, Problem> {
     Ok(person)
 }
 
-fn unclear() -> Problem {
-    Problem::bad_gateway("subject-unclear", "the backend does not say clearly whose this is; nothing is released")
+fn unclear() -> Box<Problem> {
+    let problem =
+        Problem::bad_gateway("subject-unclear", "the backend does not say clearly whose this is; nothing is released");
+    Box::new(problem)
 }
 
 /// What the backend is asked to answer: what the caller accepts, if that is a plain text; else what is stored.
