@@ -1,6 +1,7 @@
 //! The streaming filter as its callers see it.
 
 mod chunking;
+mod dicom;
 mod fhir_reference;
 mod hazards;
 mod lists;

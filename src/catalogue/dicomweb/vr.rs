@@ -97,12 +97,10 @@ impl Vr {
     }
 }
 
-/// Whether a text is a unique identifier (PS3.5 section 9.1): at most 64 digits and dots, no empty component, no leading
-/// zero in one.
+/// Whether a text can be a unique identifier: at most 64 digits and dots, no empty component. Leading zeros, which PS3.5
+/// section 9.1 forbids, are taken: archives hold such ids, and whoever may see a study is to find it.
 pub fn is_uid(text: &str) -> bool {
-    let component = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && (part == "0" || !part.starts_with('0'))
-    };
+    let component = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     text.len() <= 64 && text.split('.').all(component)
 }
 
@@ -112,11 +110,11 @@ mod tests {
 
     #[test]
     fn only_digits_and_dots_are_an_identifier() {
-        for good in ["1.2.840.10008.1.1", "2.25.329800735698586629295641978511506172918", "0", "1.0.3"] {
+        for good in ["1.2.840.10008.1.1", "2.25.329800735698586629295641978511506172918", "0", "1.0.3", "1.2.0078"] {
             assert!(is_uid(good), "{good}");
         }
         let long = "1".repeat(65);
-        for bad in ["", ".", "1..2", "1.2.", ".1", "1.02", "1.2*", "1,2", "1.2/..", "１.２", "2.25.x", &long] {
+        for bad in ["", ".", "1..2", "1.2.", ".1", "1.2*", "1,2", "1.2/..", "１.２", "2.25.x", &long] {
             assert!(!is_uid(bad), "{bad}");
         }
     }
