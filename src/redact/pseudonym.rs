@@ -9,7 +9,7 @@
 //! * [`Pseudonyms::digest`]: HMAC-SHA256 of the canonical value (NFKC, trimmed, case kept), 43 letters, one way.
 //!
 //! * What does not fit (a UID, 16 letters, a longer id) is a keyed hash whose meaning a [`TokenTable`] keeps; without one it
-//!   is one-way. See [`tokens`].
+//!   is one-way.
 //!
 //! What is sealed: a kind and a length in one byte, then the packed id, then zeros up to 17 or 32 bytes.
 //!

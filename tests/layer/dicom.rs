@@ -193,6 +193,18 @@ async fn what_its_pseudonyms_stand_for_is_kept_or_nothing_leaves() {
 }
 
 #[tokio::test]
+async fn what_is_kept_of_a_pseudonym_is_sealed() {
+    let stand = stand();
+    released(&stand, STUDY, STUDIES, &json!([study("p-1", STUDY_UID)])).await;
+    let rows = stand.tokens.rows.lock().unwrap();
+    assert!(rows.keys().any(|token| token.starts_with("2.25.")), "the study's is among them");
+    for (token, sealed) in rows.iter() {
+        let held = |text: &str| sealed.windows(text.len()).any(|part| part == text.as_bytes()) || token.contains(text);
+        assert!(!held(STUDY_UID) && !held("canary") && !held("4711"), "{token} holds what it stands for");
+    }
+}
+
+#[tokio::test]
 async fn a_data_set_about_somebody_else_or_nobody_is_dropped() {
     let stand = stand();
     stand.add("restriction", "subject=p-2 name=stop-use");

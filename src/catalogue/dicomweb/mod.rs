@@ -9,7 +9,7 @@
 //!
 //! Everything else is 404 or 405; nothing is stored (`POST`).
 //!
-//! [`entries`] reads the attributes, [`tree`] makes the tree, [`routes`] the routes. An attribute is an object of `vr` and
+//! `entries` reads the attributes, `tree` makes the tree, `routes` the routes. An attribute is an object of `vr` and
 //! `Value`, `BulkDataURI` or `InlineBinary`; what it is holds for the value, `vr` is nobody's data, a bulk data URI is a link
 //! and inline bytes are free text. Attributes that nobody named, and all of an odd group, are withheld.
 
