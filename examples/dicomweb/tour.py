@@ -1,6 +1,8 @@
 """What a DICOMweb client gets through the gate: tries it with dicomweb-client and pydicom, and checks every byte.
 
-    tour.py FOLDER [again]      `again`: after the gate was stopped and started
+    tour.py FOLDER              what each caller gets
+    tour.py FOLDER again        after the gate was killed and started
+    tour.py FOLDER log          what stands in the log, once it is whole
 """
 import json
 import pathlib
@@ -14,7 +16,7 @@ from pydicom.dataset import Dataset
 
 FOLDER = pathlib.Path(sys.argv[1])
 RUN = FOLDER / "run"
-AGAIN = len(sys.argv) > 2
+WHAT = sys.argv[2] if len(sys.argv) > 2 else "callers"
 PORTS = dict(line.split("=") for line in (RUN / "ports").read_text().split())
 GATE = f"http://127.0.0.1:{PORTS['GATE']}/dicom-web"
 ARCHIVE = f"127.0.0.1:{PORTS['ORTHANC']}"
@@ -189,10 +191,19 @@ def others():
     check(physician.status("/../instances") in (400, 404), "nor does any other door of the archive open")
 
 
-if AGAIN:
-    again()
-else:
-    samples(*physician())
-    student()
-    others()
-print(f"  {checks} checks hold{' after a new start' if AGAIN else ''}")
+def log():
+    """Every release is on record with whom it was about, sealed, and nothing of what was in it."""
+    text = b"".join(file.read_bytes() for file in sorted((RUN / "data" / "log" / "gate").iterdir()) if file.is_file())
+    records = [json.loads(line) for line in text.splitlines() if line.startswith(b"{")]
+    for mark in HIDDEN + [uid.encode() for uid in UIDS]:
+        check(mark not in text, f"{mark} is in the log")
+    begun = [record for record in records if record["kind"] == "begin"]
+    files = [record for record in begun if record.get("route", "").endswith("/instances/{instance}")]
+    check(files and all(len(record["subjects"]) == 1 for record in files), "whose a file is, is known before it leaves")
+    ended = {record["begin"] for record in records if record["kind"] == "end"}
+    check({record["seq"] for record in begun} == ended, "each beginning has its ending")
+
+
+{"callers": lambda: (samples(*physician()), student(), others()), "again": again, "log": log}[WHAT]()
+told = {"callers": "", "again": " after a new start", "log": " of the log"}[WHAT]
+print(f"  {checks} checks hold{told}")

@@ -66,12 +66,13 @@ impl Exchange {
             }
             Err(problem) => return Err(self.refuse(&ready.judgement, *problem, None, &[]).await),
         };
-        let Ok(view) = self.gate.registry.facts(self.gate.now_ms()) else {
+        let now = self.gate.now_ms(); // the search took its time: the permit is that of now
+        let Ok(view) = self.gate.registry.facts(now) else {
             let problem =
                 Problem::unavailable("registry-unreadable", "what is on file cannot be read; nothing is released");
             return Err(self.refuse(&ready.judgement, problem, None, &[]).await);
         };
-        self.judge_person(ready, &person, "", &view).await
+        self.judge_person(ready, &person, "", &view, now).await
     }
 
     /// Whom the search finds; `None`: nothing is there.

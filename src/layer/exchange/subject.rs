@@ -18,7 +18,7 @@ use crate::layer::entry::Settled;
 use crate::layer::headers;
 use crate::layer::judgement::{Judgement, Whose};
 use crate::layer::refusal::Problem;
-use crate::policy::{Action, Form};
+use crate::policy::{Action, Form, Moment};
 use crate::redact::Unkept;
 
 impl Exchange {
@@ -178,7 +178,7 @@ impl Exchange {
             return Err(self.refuse(&judgement, problem, None, &[]).await);
         }
         let record = record_named(&judgement, resolved, (general, form));
-        self.judge_person(ready, &original, &record, view).await?;
+        self.judge_person(ready, &original, &record, view, self.now).await?;
         let original = original.into_owned();
         let replaced = match &resolved.subject {
             SubjectAt::Target(place) if original != place.id => Some((place.part, place.raw.clone(), original)),
@@ -194,13 +194,14 @@ impl Exchange {
         original: &str,
         record: &str,
         view: &crate::registry::View,
+        now: Moment,
     ) -> Result<(), Box<Out>> {
         let judgement = Arc::clone(&ready.judgement);
         let Ok(sealed) = self.gate.seal.subject(original) else {
             return Err(self.refuse(&judgement, self.not_available(&judgement), None, &[]).await);
         };
         ready.subjects = vec![sealed];
-        match judgement.decide_record(Whose::Of(original), record, view, self.now) {
+        match judgement.decide_record(Whose::Of(original), record, view, now) {
             // A dry run asks no backend whether there is such a person: to outsiders it may not tell one who is on file
             // from one whom nobody knows, and tells what could be answered about anybody.
             Ok(_) if self.dry_run && self.hides(&judgement) => {}
