@@ -198,12 +198,14 @@ struct Join<'a> {
     places: Vec<Place>,
     /// A node shared by several parents is joined once for each meaning handed to it.
     seen: HashMap<(*const Node, Option<Handed>), (u32, Act)>,
+    /// The place of what never leaves, once there is one.
+    never: Option<u32>,
     cut: bool,
 }
 
 impl<'a> Join<'a> {
     fn new(terms: &'a Terms, judged: bool, fhir: bool) -> Join<'a> {
-        Join { terms, judged, fhir, places: Vec::new(), seen: HashMap::new(), cut: false }
+        Join { terms, judged, fhir, places: Vec::new(), seen: HashMap::new(), never: None, cut: false }
     }
 
     fn tree(mut self, node: &Arc<Node>, resource: bool) -> Tree {
@@ -286,6 +288,12 @@ impl<'a> Join<'a> {
         id
     }
 
+    fn never(&mut self) -> u32 {
+        let made = self.never.unwrap_or_else(|| self.leaf(Handed::plain(Meaning::Never)));
+        self.never = Some(made);
+        made
+    }
+
     fn set_inherit(&mut self, id: u32, inherit: u32) {
         if let Some(place) = usize::try_from(id).ok().and_then(|id| self.places.get_mut(id)) {
             place.inherit = Some(inherit);
@@ -315,11 +323,7 @@ impl<'a> Join<'a> {
         for (name, child) in &node.members {
             // Beside a value that is not clear there stands nothing that leads to it.
             let stays = !node.attribute || act >= Act::Link || matches!(&**name, "vr" | "Value");
-            let (id, most) = if stays {
-                self.node(child, handed)
-            } else {
-                (self.leaf(Handed::plain(Meaning::Never)), Act::Withhold)
-            };
+            let (id, most) = if stays { self.node(child, handed) } else { (self.never(), Act::Withhold) };
             below = below.max(most);
             members.push((Box::from(name.as_bytes()), id));
         }
