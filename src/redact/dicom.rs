@@ -57,6 +57,15 @@ pub(super) fn generalise(vr: Vr, how: Generaliser, value: &str) -> Option<String
     }
 }
 
+/// Where a report says an unclassified attribute is: by its tag, which is nobody's data; any other name as elsewhere.
+pub(super) fn place_for_report(path: &[u8], key: Option<&[u8]>) -> Box<str> {
+    let tag = key.filter(|name| name.len() == 8 && name.iter().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F')));
+    match tag {
+        Some(tag) => format!("{}/{}", String::from_utf8_lossy(path), String::from_utf8_lossy(tag)).into(),
+        None => forms::place_for_report(path, key),
+    }
+}
+
 /// Year, month and day, as far as the generaliser leaves them.
 fn date(how: Generaliser, value: &str) -> Option<(String, Option<String>, Option<String>)> {
     if value.len() != 8 || !forms::is_digits(value.as_bytes()) {

@@ -80,6 +80,8 @@ pub(super) struct Tree {
     pub(super) fhir: bool,
     /// A resource of this type is labelled as cut.
     pub(super) label: bool,
+    /// DICOM: members are named by their tags.
+    pub(super) tags: bool,
 }
 
 /// A place of no meaning that names nothing.
@@ -201,11 +203,12 @@ struct Join<'a> {
     /// The place of what never leaves, once there is one.
     never: Option<u32>,
     cut: bool,
+    tags: bool,
 }
 
 impl<'a> Join<'a> {
     fn new(terms: &'a Terms, judged: bool, fhir: bool) -> Join<'a> {
-        Join { terms, judged, fhir, places: Vec::new(), seen: HashMap::new(), never: None, cut: false }
+        Join { terms, judged, fhir, places: Vec::new(), seen: HashMap::new(), never: None, cut: false, tags: false }
     }
 
     fn tree(mut self, node: &Arc<Node>, resource: bool) -> Tree {
@@ -213,7 +216,7 @@ impl<'a> Join<'a> {
         if resource {
             self.name_resource_type(root);
         }
-        Tree { places: self.places, root, fhir: self.fhir, label: resource && self.cut }
+        Tree { places: self.places, root, fhir: self.fhir, label: resource && self.cut, tags: self.tags }
     }
 
     /// A resource was dispatched on its type, which its own tree need not name to keep.
@@ -310,6 +313,7 @@ impl<'a> Join<'a> {
         }
         let handed = hand_down(node, from_above);
         let act = handed.map_or(Act::Walk, |handed| self.act(handed.meaning));
+        self.tags |= node.attribute;
         let act = if node.attribute { act_on_attribute(act, handed) } else { act };
         if act < Act::Clear && matches!(node.meaning, Some(Meaning::Category(_) | Meaning::Everything)) {
             self.cut = true;

@@ -12,6 +12,7 @@ mod values;
 
 use std::sync::Arc;
 
+use super::dicom;
 use super::fault::Fault;
 use super::fhir;
 use super::forms;
@@ -295,7 +296,11 @@ impl Walker {
                     Some(_) => None,
                     None => Some(b"".as_slice()),
                 };
-                tally.count_unclassified(|| forms::place_for_report(&self.path, key));
+                let tags = self.tree().is_some_and(|tree| tree.tags);
+                tally.count_unclassified(|| match tags {
+                    true => dicom::place_for_report(&self.path, key),
+                    false => forms::place_for_report(&self.path, key),
+                });
             }
         }
     }
