@@ -88,6 +88,7 @@ fn gate(folder: &std::path::Path) -> Result<Gate, Box<dyn Error>> {
         upstream_origin: String::new(),
         public_prefix: String::new(),
         limits: GateLimits::default(),
+        tokens: None,
     };
     Ok(Gate::new(generation, parts))
 }

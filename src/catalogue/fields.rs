@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use crate::policy::{Categories, Category};
 
+use super::dicomweb::Vr;
+
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Meaning {
@@ -100,6 +102,11 @@ pub struct Node {
     pub members: HashMap<Box<str>, Arc<Node>>,
     /// What holds for every member or element that `members` does not name (`*` in a pointer).
     pub any: Option<Arc<Node>>,
+    /// DICOM: the object here is an attribute, `vr` beside `Value`. Withheld, it goes whole; in every form between that and
+    /// clear its value alone stays.
+    pub attribute: bool,
+    /// DICOM: of what kind the value here is, so that what is made of it is of that kind too.
+    pub vr: Option<Vr>,
     /// FHIR: the value here is a whole resource of its own (`contained`, `Bundle.entry.resource`), judged by its own
     /// `resourceType` against the surface's table of types.
     pub resource: bool,

@@ -9,6 +9,7 @@
 
 pub mod body;
 mod check;
+pub mod dicomweb;
 mod fhir_r4;
 pub mod fields;
 pub mod patch;
@@ -57,6 +58,8 @@ pub struct ResourceType {
 
 /// The compiled-in FHIR R4 surface.
 const FHIR_R4: &str = include_str!("../../policy/catalogue/fhir-r4.toml");
+/// The compiled-in DICOMweb surface.
+const DICOMWEB: &str = include_str!("../../policy/catalogue/dicomweb.toml");
 
 /// What one site's API says.
 #[derive(Default)]
@@ -72,7 +75,7 @@ pub struct Catalogue {
 
 impl Catalogue {
     /// Reads the documents of one site; their routes form one API. A document says which surface it describes:
-    /// `surface = "rest"` or `"fhir-r4"`.
+    /// `surface = "rest"`, `"fhir-r4"` or `"dicomweb"`.
     ///
     /// # Errors
     /// Every fault of every document, with its place and the nearest known name.
@@ -90,6 +93,11 @@ impl Catalogue {
     /// The compiled-in FHIR R4 document, to read by itself or beside a site's own.
     pub fn fhir_r4_source() -> Source {
         Source::new("catalogue/fhir-r4.toml", FHIR_R4)
+    }
+
+    /// The compiled-in DICOMweb document, to read by itself, beside others or as what a site's own is based on.
+    pub fn dicomweb_source() -> Source {
+        Source::new("catalogue/dicomweb.toml", DICOMWEB)
     }
 
     /// The routes, in the documents' order.
@@ -119,7 +127,8 @@ impl Catalogue {
         match surface.text.as_str() {
             "rest" => rest::read(self, root, vocabulary),
             "fhir-r4" => fhir_r4::read(self, root, vocabulary),
-            _ => root.reader().unknown("surface", &surface, ["rest", "fhir-r4"]),
+            "dicomweb" => dicomweb::read(self, root, vocabulary),
+            _ => root.reader().unknown("surface", &surface, ["rest", "fhir-r4", "dicomweb"]),
         }
     }
 

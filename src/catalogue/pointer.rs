@@ -40,6 +40,11 @@ impl Pointer {
         Pointer(self.0.iter().chain(&inner.0).cloned().collect())
     }
 
+    /// Any element of an array.
+    pub(super) fn element() -> Pointer {
+        Pointer(vec![ANY.into()])
+    }
+
     /// The values there; `*` is every element of an array.
     pub fn find<'v>(&self, document: &'v Value) -> Vec<&'v Value> {
         self.steps().fold(vec![document], |values, step| {

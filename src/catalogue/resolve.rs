@@ -10,6 +10,7 @@ use std::ops::Range;
 use crate::policy::{Action, Categories};
 
 use super::Catalogue;
+use super::dicomweb::is_uid;
 use super::pointer::PERSON;
 use super::route::{Param, Route};
 use super::search::{self, Asked, Charge, ParameterFault};
@@ -30,7 +31,7 @@ pub struct Resolved<'c> {
     /// What the request filters and sorts on. An id that names the subject is none of them.
     pub query_categories: Categories,
     /// The ids in the path that are not the subject's (`/donors/{donor}/exams/{exam}`: the exam's; `/Condition/{id}`): they
-    /// may be pseudonyms too.
+    /// may be pseudonyms too. DICOM: those that the query names by commas, after them.
     pub ids: Vec<NamedId>,
     /// Where page numbers, sizes and cursors stand.
     pub pages: Vec<(Part, Range<usize>)>,
@@ -174,7 +175,7 @@ impl Catalogue {
             subject,
             asked,
             query_categories: asked_of.charges.iter().fold(Categories::NONE, |set, charge| set.or(charge.categories)),
-            ids: route.other_ids(&segments)?,
+            ids: route.other_ids(&segments)?.into_iter().chain(asked_of.ids).collect(),
             pages: asked_of.pages,
             charges: asked_of.charges,
             included: asked_of.included,
@@ -222,7 +223,7 @@ impl Query {
         for (part, parameter) in parameters {
             let name = parameter.name.as_ref();
             let param = route.query.get(name).ok_or_else(|| unknown(name))?;
-            if seen.contains(&name) && !matches!(param, Param::Filter(_)) {
+            if seen.contains(&name) && !matches!(param, Param::Filter(_) | Param::Names(_)) {
                 return Err(BadTarget::Doubled.into());
             }
             seen.push(name);
@@ -236,7 +237,7 @@ impl Query {
         route: &Route,
         param: &Param,
         (part, parameter): (Part, &Parameter<'_>),
-    ) -> Result<(), BadTarget> {
+    ) -> Result<(), Unresolved> {
         let mut charge = |categories| {
             let parameter = shown(&parameter.name);
             asked.charges.push(Charge { parameter, categories });
@@ -256,18 +257,44 @@ impl Query {
             }
             Param::Only(values) => {
                 if !values.iter().any(|value| **value == *parameter.value) {
-                    return Err(BadTarget::Value);
+                    return Err(BadTarget::Value.into());
                 }
             }
             Param::Subject => {
                 if asked.subject.is_some() {
-                    return Err(BadTarget::Doubled);
+                    return Err(BadTarget::Doubled.into());
                 }
                 asked.subject = Some(route.subject_in(part, parameter)?);
             }
+            // A sequence's member is asked for by the names of all that lead to it.
+            Param::Names(fields) => {
+                for path in parameter.value.split(',') {
+                    for name in path.split('.') {
+                        let known = fields.get(name);
+                        charge(*known.ok_or_else(|| unknown(&format!("{}={path}", parameter.name)))?);
+                    }
+                }
+            }
+            Param::Uids => asked.ids.extend(uids(part, parameter)?),
         }
         Ok(())
     }
+}
+
+/// The identifiers of a list, each where it stands in the raw query; a comma may stand there encoded.
+fn uids(part: Part, parameter: &Parameter<'_>) -> Result<Vec<NamedId>, BadTarget> {
+    let mut start = parameter.raw.start;
+    let raw = parameter.raw_value.replace("%2C", "%2c");
+    let separator = if raw.contains("%2c") { "%2c" } else { "," };
+    let mut found = Vec::new();
+    for id in raw.split(separator) {
+        if !is_uid(id) {
+            return Err(BadTarget::Value);
+        }
+        found.push(NamedId { id: id.to_owned(), part, raw: start..start + id.len() });
+        start += id.len() + separator.len();
+    }
+    Ok(found)
 }
 
 pub(super) fn unknown(name: &str) -> Unresolved {
@@ -298,6 +325,9 @@ impl Route {
             return Err(BadTarget::SubjectId); // a blank to some, a plus to others
         }
         let value = parameter.value.as_ref();
+        if self.dicom.is_some() && value.contains('*') {
+            return Err(BadTarget::SubjectId); // a pattern is nobody's id
+        }
         let id = if self.subject.reference { value.strip_prefix(PERSON).unwrap_or(value) } else { value };
         let id = self.check_id(target::subject(id)?)?;
         // Where only the end of the value is the id, it has to stand there unescaped, so that its place is known.
@@ -350,9 +380,14 @@ impl Route {
     fn other_ids(&self, segments: &[Segment<'_>]) -> Result<Vec<NamedId>, BadTarget> {
         let steps = self.template.split('/').skip(1).zip(segments).enumerate();
         let others = steps.filter(|(at, (step, _))| step.starts_with('{') && Some(*at) != self.subject.segment);
+        // Numbers of frames, and which part of an instance: they name no record.
+        let others = others.filter(|(_, (step, _))| self.dicom.is_none() || !matches!(*step, "{frames}" | "{part}"));
         others
             .map(|(_, (_, segment))| {
                 let id = self.check_id(target::subject(&segment.decoded)?)?.to_owned();
+                if self.dicom.is_some() && !is_uid(&id) {
+                    return Err(BadTarget::Value);
+                }
                 Ok(NamedId { id, part: Part::Path, raw: segment.raw.clone() })
             })
             .collect()

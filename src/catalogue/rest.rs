@@ -221,6 +221,7 @@ impl Document<'_> {
             fhir: false,
             resource_type: None,
             told_by_type: Categories::NONE,
+            dicom: None,
         };
         route.query = self.query(table, &route);
         check(table, &id, &route);

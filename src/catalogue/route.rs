@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::policy::{Action, Categories, Dataset};
 
+use super::dicomweb::Dicom;
 use super::fhir_r4::instance::EVERYTHING;
 use super::fields::{Meaning, Node};
 use super::pointer::{Pointer, SubjectPath};
@@ -108,6 +109,10 @@ pub(super) enum Param {
     Only(Vec<Box<str>>),
     /// Names the subject.
     Subject,
+    /// Names fields to be answered, by commas; each has to be known. May be given more than once.
+    Names(Arc<HashMap<Box<str>, Categories>>),
+    /// DICOM: ids of records, by commas. They may be pseudonyms.
+    Uids,
 }
 
 /// One route: path template, methods, and what goes out and in.
@@ -131,6 +136,7 @@ pub struct Route {
     pub(super) fhir: bool,
     pub(super) resource_type: Option<Box<str>>,
     pub(super) told_by_type: Categories,
+    pub(super) dicom: Option<Dicom>,
 }
 
 impl Route {
@@ -194,10 +200,14 @@ impl Route {
     pub fn is_fhir(&self) -> bool {
         self.fhir
     }
-    /// FHIR: what it tells of a person that there is a record of this type (that there is a `Condition` tells of an
-    /// illness). Like what a search filters on, it has to be clear.
+    /// FHIR, DICOM: what it tells of a person that there is a record of this type (that there is a `Condition` tells of an
+    /// illness, that there is a study of an examination). Like what a search filters on, it has to be clear.
     pub fn told_by_type(&self) -> Categories {
         self.told_by_type
+    }
+    /// DICOMweb: what its requests need besides.
+    pub fn dicom(&self) -> Option<&Dicom> {
+        self.dicom.as_ref()
     }
     /// FHIR: the only type that its answer or its entries may be.
     pub fn resource_type(&self) -> Option<&str> {

@@ -212,6 +212,7 @@ impl Opened {
             upstream_origin: upstream.to_owned(),
             public_prefix: prefix.to_owned(),
             limits: GateLimits::default(),
+            tokens: None,
         };
         Ok(Arc::new(Gate::new(made.map_err(DemoError)?, parts)))
     }

@@ -11,7 +11,7 @@ use crate::audit::{Clock, Log, Seal};
 use crate::catalogue::Catalogue;
 use crate::identity::{Authenticator, Caller};
 use crate::policy::Revisions;
-use crate::redact::{KeySeed, Limits, MasterKey};
+use crate::redact::{KeySeed, Limits, MasterKey, TokenTable};
 use crate::registry::Registry;
 
 /// The keys of pseudonyms: the master, the epoch that seals, and those that still open.
@@ -96,6 +96,8 @@ pub struct Gate {
     pub public_prefix: String,
     /// Bounds.
     pub limits: GateLimits,
+    /// What pseudonyms stand for that cannot be opened by themselves; `None`: those are one-way.
+    pub tokens: Option<Arc<dyn TokenTable>>,
     refusals: Mutex<Refusals>,
 }
 
@@ -119,6 +121,8 @@ pub struct GateParts {
     pub public_prefix: String,
     /// See [`Gate::limits`].
     pub limits: GateLimits,
+    /// See [`Gate::tokens`].
+    pub tokens: Option<Arc<dyn TokenTable>>,
 }
 
 impl Gate {
@@ -135,6 +139,7 @@ impl Gate {
             upstream_origin: parts.upstream_origin,
             public_prefix: parts.public_prefix,
             limits: parts.limits,
+            tokens: parts.tokens,
             refusals: Mutex::default(),
         }
     }

@@ -11,6 +11,7 @@ use crate::decision::{Caller, Named, Permit, Refusal, Request, decide};
 use crate::identity;
 use crate::policy::facts::Person;
 use crate::policy::{Action, Categories, Form, Moment, Policy, PurposeId, RoleSet, Window, covers};
+use crate::redact::Unkept;
 use crate::registry::View;
 
 /// What stays the same for every subject of a request.
@@ -207,17 +208,29 @@ impl Judgement {
             organization: self.caller.organization.as_deref().or(self.declaration.organization.as_deref()),
             origin: &self.gate.upstream_origin,
             prefix: &self.gate.public_prefix,
+            tokens: self.gate.tokens.as_ref(),
         }
     }
 
     /// The id that a name in path, query or body stands for. Where the caller may see ids in clear it is the id; else
     /// only a pseudonym of this receiver, purpose and epoch is one. Own staff to whom ids are withheld altogether have
     /// no pseudonyms to name: they name the id. `form`: see [`Judgement::form_of_ids`].
-    pub(super) fn original<'n>(&self, named: &'n str, permit: &Permit, form: Form) -> Option<Cow<'n, str>> {
+    ///
+    /// # Errors
+    /// [`Unkept`] if what pseudonyms stand for cannot be read: whether this is one cannot be told.
+    pub(super) fn original<'n>(
+        &self,
+        named: &'n str,
+        permit: &Permit,
+        form: Form,
+    ) -> Result<Option<Cow<'n, str>>, Unkept> {
         match form {
-            Form::Clear => Some(Cow::Borrowed(named)),
-            Form::Withheld if self.is_staff() => Some(Cow::Borrowed(named)),
-            _ => self.releasing().pseudonyms(permit)?.0.open(named).map(Cow::Owned),
+            Form::Clear => Ok(Some(Cow::Borrowed(named))),
+            Form::Withheld if self.is_staff() => Ok(Some(Cow::Borrowed(named))),
+            _ => match self.releasing().pseudonyms(permit) {
+                Some((pseudonyms, _)) => Ok(pseudonyms.original(named)?.map(Cow::Owned)),
+                None => Ok(None),
+            },
         }
     }
 

@@ -17,8 +17,8 @@ use super::entry::{EntryJudge, Notes};
 use super::judgement::Judgement;
 use super::paging::Pager;
 use super::record;
-use crate::audit::{self, AuditError, Latency, Outcome, Pending, Ticket};
-use crate::redact::{Redactor, Tally};
+use crate::audit::{self, Latency, Outcome, Pending, Ticket};
+use crate::redact::{Multipart, Redactor, Settling, Tally};
 
 /// A backend's body.
 pub(super) type Upstream = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
@@ -36,6 +36,8 @@ enum Filter {
     Json(Box<Redactor<EntryJudge>>),
     /// A body that cannot be read inside, every category of whose route is clear.
     Opaque,
+    /// The same in several parts: what stands above each stays here.
+    Parts(Box<Multipart>),
 }
 
 /// Drives one body through its filter.
@@ -78,6 +80,8 @@ pub(super) struct Start {
     pub(super) judgement: Arc<Judgement>,
     pub(super) upstream: Upstream,
     pub(super) redactor: Option<Redactor<EntryJudge>>,
+    /// Cuts an opaque body of several parts.
+    pub(super) parts: Option<Multipart>,
     pub(super) notes: Arc<Mutex<Notes>>,
     pub(super) pager: Option<Box<Pager>>,
     pub(super) ticket: Ticket,
@@ -104,7 +108,11 @@ impl Pump {
         Box::new(Pump {
             judgement: start.judgement,
             upstream: start.upstream,
-            filter: start.redactor.map_or(Filter::Opaque, |redactor| Filter::Json(Box::new(redactor))),
+            filter: match (start.redactor, start.parts) {
+                (Some(redactor), _) => Filter::Json(Box::new(redactor)),
+                (None, Some(parts)) => Filter::Parts(Box::new(parts)),
+                (None, None) => Filter::Opaque,
+            },
             notes: start.notes,
             ticket: Some(start.ticket),
             on_record: start.on_record,
@@ -143,7 +151,7 @@ impl Pump {
             {
                 First::Dropped
             }
-            Filter::Json(_) | Filter::Opaque => First::Ready,
+            Filter::Json(_) | Filter::Opaque | Filter::Parts(_) => First::Ready,
         }
     }
 
@@ -185,7 +193,7 @@ impl Pump {
     /// a flush overlaps the cutting, and one flush may answer for several pieces.
     async fn advance(&mut self) -> Result<(), Stop> {
         match std::future::poll_fn(|context| self.poll_next(context)).await {
-            Next::Durable(Err(_)) => return Err(Stop::Blind("record-failed")),
+            Next::Durable(Err(code)) => return Err(Stop::Blind(code)),
             Next::Durable(Ok(())) => {
                 let Some(held) = self.held.pop_front() else { return Ok(()) };
                 self.held_bytes -= held.bytes.len();
@@ -251,8 +259,9 @@ impl Pump {
         let mut out = Vec::new();
         let pushed = match &mut self.filter {
             Filter::Json(redactor) => redactor.push(&piece, &mut out),
+            Filter::Parts(parts) => parts.push(&piece, &mut out),
             Filter::Opaque => {
-                self.hold(Held { bytes: piece, pending: VecDeque::new() });
+                self.hold(Held { bytes: piece, pending: VecDeque::new(), tokens: None });
                 return Ok(());
             }
         };
@@ -264,9 +273,12 @@ impl Pump {
 
     fn finish(&mut self) -> Result<(), Stop> {
         let mut out = Vec::new();
-        if let Filter::Json(redactor) = &mut self.filter
-            && redactor.finish(&mut out).is_err()
-        {
+        let finished = match &mut self.filter {
+            Filter::Json(redactor) => redactor.finish(&mut out).map(|_| ()),
+            Filter::Parts(parts) => parts.finish(),
+            Filter::Opaque => Ok(()),
+        };
+        if finished.is_err() {
             return Err(Stop::Fault("body-not-judged"));
         }
         self.record(out)?;
@@ -276,7 +288,8 @@ impl Pump {
         };
         match pager.page_ends().map_err(Stop::Fault)? {
             Some(end) => {
-                self.hold(Held { bytes: Bytes::from(end), pending: VecDeque::new() });
+                let tokens = self.settling();
+                self.hold(Held { bytes: Bytes::from(end), pending: VecDeque::new(), tokens });
                 self.cut = Some(Ok(()));
             }
             None => self.turning = true,
@@ -318,7 +331,7 @@ impl Pump {
         }
         let windows = match &mut self.filter {
             Filter::Json(redactor) => redactor.take_windows(),
-            Filter::Opaque => Vec::new(),
+            Filter::Opaque | Filter::Parts(_) => Vec::new(),
         };
         let on_record = self.on_record;
         self.judged = windows.last().map_or(self.judged, |window| window.end);
@@ -331,9 +344,15 @@ impl Pump {
             None => out,
         };
         if !(out.is_empty() && pending.is_empty()) {
-            self.hold(Held { bytes: Bytes::from(out), pending });
+            let tokens = self.settling();
+            self.hold(Held { bytes: Bytes::from(out), pending, tokens });
         }
         Ok(())
+    }
+
+    /// What the pseudonyms in bytes stand for has to be kept before they leave: nobody could ask by them.
+    fn settling(&self) -> Option<Settling> {
+        self.judgement.gate.tokens.as_ref().and_then(|tokens| tokens.settled())
     }
 
     fn hold(&mut self, held: Held) {
@@ -365,7 +384,7 @@ impl Pump {
         let (earlier, judged) = self.former.as_ref().map_or((0, 0), |(tally, judged)| (tally.dropped, *judged));
         let here = match &self.filter {
             Filter::Json(redactor) => redactor.tally().dropped,
-            Filter::Opaque => 0,
+            Filter::Opaque | Filter::Parts(_) => 0,
         };
         let passed_over = self.pager.as_ref().map_or(0, |pager| pager.passed_over());
         let dropped = (earlier + here).saturating_sub(passed_over);
@@ -411,19 +430,27 @@ impl Drop for Pump {
     }
 }
 
-/// Judged bytes, and the records that have to be durable before the first of them leaves.
+/// Judged bytes, and what has to be durable before the first of them leaves: records, and what pseudonyms stand for.
 struct Held {
     bytes: Bytes,
     pending: VecDeque<Pending<u64>>,
+    tokens: Option<Settling>,
 }
 
 impl Held {
-    fn poll_durable(&mut self, context: &mut Context<'_>) -> Poll<Result<(), AuditError>> {
+    /// `Err`: the code of what was not kept.
+    fn poll_durable(&mut self, context: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
         while let Some(first) = self.pending.front_mut() {
             match ready!(Pin::new(first).poll(context)) {
                 Ok(_) => drop(self.pending.pop_front()),
-                Err(error) => return Poll::Ready(Err(error)),
+                Err(_) => return Poll::Ready(Err("record-failed")),
             }
+        }
+        if let Some(tokens) = &mut self.tokens {
+            if ready!(tokens.as_mut().poll(context)).is_err() {
+                return Poll::Ready(Err("pseudonyms-not-kept"));
+            }
+            self.tokens = None;
         }
         Poll::Ready(Ok(()))
     }
@@ -432,7 +459,7 @@ impl Held {
 /// What a [`Pump`] can do next.
 enum Next {
     /// The oldest held piece is on record, or never will be.
-    Durable(Result<(), AuditError>),
+    Durable(Result<(), &'static str>),
     /// There is something to cut.
     Piece,
     /// The backend's body broke off.

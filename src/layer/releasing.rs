@@ -9,7 +9,7 @@ use super::layout::{Means, PlanKey, Side};
 use crate::catalogue::{Catalogue, Route, Shape};
 use crate::decision::{Named, Permit};
 use crate::policy::{Categories, Form, Policy, PurposeId, Release};
-use crate::redact::{LinkRewriter, Plan, Pseudonymiser, Pseudonyms, Receiver, Spec};
+use crate::redact::{LinkRewriter, Plan, Pseudonymiser, Pseudonyms, Receiver, Spec, TokenTable};
 
 /// The category of a subject's own id.
 const SUBJECT_ID: &str = "identity.number";
@@ -27,6 +27,8 @@ pub(super) struct Releasing<'a> {
     pub(super) origin: &'a str,
     /// What stands before the path in rewritten links.
     pub(super) prefix: &'a str,
+    /// What pseudonyms stand for that cannot be opened by themselves; `None`: those are one-way.
+    pub(super) tokens: Option<&'a Arc<dyn TokenTable>>,
 }
 
 impl Releasing<'_> {
@@ -40,6 +42,7 @@ impl Releasing<'_> {
         let purpose = self.policy.purpose(permit.purpose()).map_or("", |p| p.name.as_str());
         let keys = &self.generation.pseudonyms;
         let pseudonyms = Pseudonyms::new(&keys.master, receiver, purpose, keys.epoch, &keys.accepted)?;
+        let pseudonyms = pseudonyms.with_tokens(self.tokens.cloned());
         let kind = if self.organization.is_some() { 'o' } else { 'r' };
         let receiver = self.organization.unwrap_or(recipient);
         Some((pseudonyms, format!("{kind}{}:{receiver}:{purpose}:{}", receiver.len(), keys.epoch)))
@@ -54,8 +57,18 @@ impl Releasing<'_> {
     /// The plan of a release on the route.
     pub(super) fn plan(&self, spec: &Arc<Spec>, side: Side, release: Release, permit: Option<&Permit>) -> Arc<Plan> {
         let pseudonyms = permit.and_then(|permit| self.pseudonyms(permit));
-        let shows_ids = permit.is_some_and(|permit| self.form_of_id(permit) == Form::Clear);
-        let (pseudonyms, context) = pseudonyms.map_or((None, String::new()), |(p, context)| (Some(p), context));
+        let form_of_id = permit.map_or(Form::Withheld, |permit| self.form_of_id(permit));
+        let shows_ids = form_of_id == Form::Clear;
+        let (pseudonyms, context) =
+            pseudonyms.map_or((None, String::new()), |(p, context)| (Some(Arc::new(p)), context));
+        // What a DICOM link leads to is a record by its ids alone: it passes with other ids in their places.
+        let renames = form_of_id == Form::Pseudonymised && self.route.is_some_and(|route| route.dicom().is_some());
+        let renamed = pseudonyms.clone().filter(|_| renames);
+        let ids = match (shows_ids, &renamed) {
+            (true, _) => "+ids",
+            (false, Some(_)) => "+renamed",
+            (false, None) => "",
+        };
         let open = self.route.is_some_and(Route::is_open);
         let clear = match permit {
             Some(permit) => permit.release().having(Form::Clear, Categories::ALL),
@@ -68,11 +81,11 @@ impl Releasing<'_> {
             release,
             all: self.all,
             clear,
-            context: format!("{context}{}", if shows_ids { "+ids" } else { "" }),
+            context: format!("{context}{ids}"),
         };
         self.generation.layouts.plan(key, spec, || Means {
-            pseudonymiser: pseudonyms.map(|p| Arc::new(p) as Arc<dyn Pseudonymiser>),
-            links: Some(Arc::new(self.links(shows_ids || open, Some(clear).filter(|_| !open)))),
+            pseudonymiser: pseudonyms.map(|p| p as Arc<dyn Pseudonymiser>),
+            links: Some(Arc::new(Links { renamed, ..self.links(shows_ids || open, Some(clear).filter(|_| !open)) })),
             individual_number: self.policy.vocabulary.level("specific").and_then(|specific| specific.iter().next()),
         })
     }
@@ -81,7 +94,8 @@ impl Releasing<'_> {
     pub(super) fn links(&self, pass: bool, clear: Option<Categories>) -> Links {
         let catalogue = Arc::clone(&self.generation.catalogue);
         let in_list = self.route.is_some_and(|route| route.shape() == Shape::List);
-        Links { origin: self.origin.to_owned(), prefix: self.prefix.to_owned(), catalogue, pass, clear, in_list }
+        let (origin, prefix) = (self.origin.to_owned(), self.prefix.to_owned());
+        Links { origin, prefix, catalogue, pass, clear, in_list, renamed: None }
     }
 }
 
@@ -117,6 +131,8 @@ pub(super) struct Links {
     clear: Option<Categories>,
     /// In a list, links lead to records: where the list goes on, the gate says itself.
     in_list: bool,
+    /// Ids are not shown, and these stand in their places.
+    renamed: Option<Arc<Pseudonyms>>,
 }
 
 impl Links {
@@ -129,6 +145,23 @@ impl Links {
             let record = resolved.route.shape() != Shape::List && query.is_none();
             clear.covers(resolved.query_categories) && (record || !self.in_list)
         })
+    }
+
+    /// The same request by pseudonyms; `None`: it is none of a DICOMweb route without a query, or an id has none, or it leads
+    /// from a list to another list.
+    fn by_pseudonyms(&self, pseudonyms: &Pseudonyms, path: &str) -> Option<String> {
+        let resolved = self.catalogue.resolve("GET", path, None).ok()?;
+        resolved.route.dicom()?;
+        if self.in_list && resolved.route.shape() == Shape::List {
+            return None;
+        }
+        let mut renamed = path.to_owned();
+        let mut ids = resolved.ids;
+        ids.sort_by_key(|named| std::cmp::Reverse(named.raw.start));
+        for named in ids {
+            renamed.replace_range(named.raw.clone(), &pseudonyms.uid(&named.id)?);
+        }
+        Some(renamed)
     }
 }
 
@@ -143,6 +176,9 @@ impl LinkRewriter for Links {
         };
         // A browser takes `/\` for `//`: another host.
         let here = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n', '\t']);
+        if let Some(pseudonyms) = self.renamed.as_deref().filter(|_| here) {
+            return Some(format!("{}{}", self.prefix, self.by_pseudonyms(pseudonyms, path)?));
+        }
         (self.pass && here && self.could_be_asked(path)).then(|| format!("{}{path}", self.prefix))
     }
 

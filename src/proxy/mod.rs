@@ -25,6 +25,7 @@ pub mod upstream;
 
 mod body;
 mod error;
+mod tokens;
 mod watch;
 
 pub use body::{AnswerBody, BoxError, CallerBody};

@@ -12,6 +12,7 @@ use super::keys::{FILES, Keys};
 use super::route::{Router, Site};
 use super::settings::{CatalogueAt, DataSettings, Settings, SiteSettings, files};
 use super::tls;
+use super::tokens;
 use super::upstream::Upstream;
 use crate::audit::{Clock, Log, Seal};
 use crate::catalogue::Catalogue;
@@ -42,6 +43,11 @@ impl DataSettings {
     /// The registry's file.
     pub fn registry(&self) -> PathBuf {
         self.directory.join("registry.sqlite")
+    }
+
+    /// The table of what pseudonyms stand for that cannot be opened by themselves.
+    pub fn tokens(&self) -> PathBuf {
+        self.directory.join("pseudonyms.sqlite")
     }
 
     /// The folder of the gate's own log chain.
@@ -107,6 +113,7 @@ impl Sites {
         }
         tracing::info!(last_sequence = recovery.last_sequence, interrupted = recovery.interrupted, "the log is open");
         let seal = Arc::new(Seal::new(keys.subjects.clone()));
+        let tokens = tokens::open(&data.tokens())?;
         let gate = |(site, generation): (&SiteSettings, Generation)| {
             let parts = GateParts {
                 authenticator: Arc::clone(&authenticator),
@@ -118,6 +125,7 @@ impl Sites {
                 upstream_origin: site.upstream.clone(),
                 public_prefix: format!("{}{}", site.public_origin, site.prefix),
                 limits: GateLimits { request_body_bytes_max: site.request_body_bytes_max, ..GateLimits::default() },
+                tokens: Some(Arc::clone(&tokens)),
             };
             (site.clone(), Arc::new(Gate::new(generation, parts)))
         };
@@ -262,6 +270,7 @@ fn generation(
     let revisions: Revisions = load(sources, vocabulary)?;
     let document = match &site.catalogue {
         CatalogueAt::FhirR4 => Catalogue::fhir_r4_source(),
+        CatalogueAt::Dicomweb => Catalogue::dicomweb_source(),
         CatalogueAt::File(path) => source(path)?,
     };
     let digest = hex(&Sha256::digest(document.text.as_bytes()));

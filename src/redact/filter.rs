@@ -8,15 +8,15 @@
 use std::sync::Arc;
 
 use super::fault::Fault;
+use super::keys::KeySeed;
 use super::plan::Plan;
 use super::probe::{self, Probe, Subject};
 use super::redactor::{Entry, Judge, Verdict};
-use super::keys::KeySeed;
 use super::scan::{Kind, Scanner, Sink, Take, Value};
 use super::slice::Finder;
 use super::spec::{Shape, Spec};
-use super::tally::{Disclosure, Tally, Window};
 use super::stream::Stream;
+use super::tally::{Disclosure, Tally, Window};
 use super::track::{Position, Track};
 use super::walk::{Ctx, Through, Walker};
 
@@ -163,7 +163,8 @@ impl<J: Judge> Core<J> {
 
     /// Asks the judge about an entry, or the beginning of one; counts it if it is dropped.
     fn ask(&mut self, bytes: &[u8], whole: bool) -> Option<Go> {
-        let Probe { subject, names_someone, resource_type, id, type_unknown } = probe::probe(&self.spec, bytes, whole, &mut self.finder);
+        let Probe { subject, names_someone, resource_type, id, type_unknown } =
+            probe::probe(&self.spec, bytes, whole, &mut self.finder);
         let verdict = if type_unknown && self.spec.fhir() {
             self.tally.dropped_type += 1;
             None

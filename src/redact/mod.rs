@@ -56,15 +56,19 @@
 //! A string that would leave in clear and is an Individual Number is withheld instead, and counted as that, wherever the
 //! catalogue does not say that none can stand there ([`Terms::individual_number`]).
 //!
+//! Bodies of several parts that cannot be read inside leave without what stands above each: see [`Multipart`].
+//!
 //! FHIR: a resource is walked by its own type, also inside others; one of an unknown type goes. If the plan of a type
 //! withholds anything, or the resource can contain others, the resource says so in `meta.security` and `meta.tag`,
 //! whether or not anything was there to withhold. Contained resources carry no label (dom-5).
 
+mod dicom;
 mod fault;
 mod fhir;
 mod filter;
 mod forms;
 mod keys;
+mod multipart;
 mod names;
 mod plan;
 mod prefecture;
@@ -82,8 +86,9 @@ mod walk;
 
 pub use fault::Fault;
 pub use keys::KeySeed;
+pub use multipart::{Multipart, media_type};
 pub use plan::{Likeness, LinkRewriter, Plan, Terms, Trees};
-pub use pseudonym::{MasterKey, Pseudonymiser, Pseudonyms, Receiver};
+pub use pseudonym::{MasterKey, Pseudonymiser, Pseudonyms, Receiver, Settling, TokenTable, Unkept};
 pub use redactor::{Entry, Judge, Redactor, Verdict};
 pub use spec::{Limits, Pointer, ResourceType, Shape, Spec, SpecFault, SubjectAt, Subjects, Types};
 pub use tally::{Disclosure, FormCounts, Occurred, Tally, UNCLASSIFIED_PLACES_MAX, Window};

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::catalogue::categories_of;
+use crate::catalogue::dicomweb::{Room, Vr};
 use crate::catalogue::fields::{self, Generaliser, Meaning, Node};
 use crate::policy::{Categories, Category, Form, Release};
 
@@ -72,6 +73,8 @@ pub(super) struct Place {
     pub(super) system: Option<Box<str>>,
     /// Some member named here has a system beside it.
     pub(super) systems: bool,
+    /// DICOM: of what kind a value here is.
+    pub(super) vr: Option<Vr>,
     /// An object or array here is treated in one piece: nothing inside it is treated otherwise, or nothing that is
     /// would be released.
     pub(super) whole: bool,
@@ -113,6 +116,8 @@ pub(super) struct Tree {
     pub(super) label: bool,
     /// What free text in it counts as: all that the route can carry, and a resource type all that it can.
     pub(super) all: Categories,
+    /// DICOM: members are named by their tags.
+    pub(super) tags: bool,
 }
 
 /// A place of no meaning that names nothing.
@@ -128,6 +133,7 @@ static EMPTY: Place = Place {
     whole_unless_number: false,
     system: None,
     systems: false,
+    vr: None,
     whole: false,
     members: Names::NONE,
     any: None,
@@ -277,6 +283,14 @@ struct Handed {
     reference: bool,
     as_string: bool,
     fixed_format: bool,
+    vr: Option<Vr>,
+}
+
+impl Handed {
+    /// A meaning alone, of a fixed format.
+    const fn plain(meaning: Meaning) -> Handed {
+        Handed { meaning, generaliser: None, reference: false, as_string: false, fixed_format: true, vr: None }
+    }
 }
 
 struct Join<'a> {
@@ -287,12 +301,25 @@ struct Join<'a> {
     places: Vec<Place>,
     /// A node shared by several parents is joined once for each meaning handed to it.
     seen: HashMap<(*const Node, Option<Handed>), (u32, Act)>,
+    /// The place of what never leaves, once there is one.
+    never: Option<u32>,
     cut: bool,
+    tags: bool,
 }
 
 impl<'a> Join<'a> {
     fn new(terms: &'a Terms, judged: bool, fhir: bool) -> Join<'a> {
-        Join { terms, judged, fhir, all: terms.all, places: Vec::new(), seen: HashMap::new(), cut: false }
+        Join {
+            terms,
+            judged,
+            fhir,
+            all: terms.all,
+            places: Vec::new(),
+            seen: HashMap::new(),
+            never: None,
+            cut: false,
+            tags: false,
+        }
     }
 
     fn tree(mut self, node: &Arc<Node>, resource: bool) -> Tree {
@@ -303,19 +330,14 @@ impl<'a> Join<'a> {
         if resource {
             self.name_resource_type(root);
         }
-        Tree { places: self.places, root, fhir: self.fhir, label: resource && self.cut, all: self.all }
+        let (label, tags) = (resource && self.cut, self.tags);
+        Tree { places: self.places, root, fhir: self.fhir, label, all: self.all, tags }
     }
 
     /// A resource was dispatched on its type, which its own tree need not name to keep.
     fn name_resource_type(&mut self, root: u32) {
         const NAME: &[u8] = b"resourceType";
-        let open = Handed {
-            meaning: Meaning::Open,
-            generaliser: None,
-            reference: false,
-            as_string: false,
-            fixed_format: true,
-        };
+        let open = Handed::plain(Meaning::Open);
         let id = self.leaf(open);
         if let Some(place) = usize::try_from(root).ok().and_then(|root| self.places.get_mut(root))
             && place.members.get(NAME).is_none()
@@ -367,12 +389,14 @@ impl<'a> Join<'a> {
 
     fn leaf(&mut self, handed: Handed) -> u32 {
         let act = self.act(handed.meaning);
-        let Handed { meaning, generaliser, reference, as_string, fixed_format: _ } = handed;
+        let Handed { meaning, generaliser, reference, as_string, fixed_format: _, vr } = handed;
         let watched = self.watched(handed);
         let copied = act == Act::Clear && meaning != Meaning::Open && !self.may_lead_past(reference);
         let whole = match act {
             Act::Clear => copied && !watched,
-            Act::Withhold | Act::Mask => true,
+            Act::Withhold => true,
+            // Of a DICOM value each element is masked, so that it stays a list of its kind.
+            Act::Mask => vr.is_none(),
             Act::Walk | Act::Generalise | Act::Pseudonymise | Act::Link => false,
         };
         let id = self.push(Place {
@@ -383,12 +407,19 @@ impl<'a> Join<'a> {
             as_string,
             watched,
             whole_unless_number: copied,
+            vr,
             whole,
             inherit: None,
             ..EMPTY.clone()
         });
         self.set_inherit(id, id);
         id
+    }
+
+    fn never(&mut self) -> u32 {
+        let made = self.never.unwrap_or_else(|| self.leaf(Handed::plain(Meaning::Never)));
+        self.never = Some(made);
+        made
     }
 
     fn set_inherit(&mut self, id: u32, inherit: u32) {
@@ -399,12 +430,16 @@ impl<'a> Join<'a> {
 
     /// The place of `node` and the most revealing act at or below it.
     fn node(&mut self, node: &Arc<Node>, from_above: Option<Handed>) -> (u32, Act) {
+        // What says for itself what it is takes nothing from above, wherever it stands.
+        let from_above = from_above.filter(|_| node.meaning.is_none());
         let memo = (Arc::as_ptr(node), from_above);
         if let Some(seen) = self.seen.get(&memo) {
             return *seen;
         }
         let handed = hand_down(node, from_above);
         let act = handed.map_or(Act::Walk, |handed| self.act(handed.meaning));
+        self.tags |= node.attribute;
+        let act = if node.attribute { act_on_attribute(act, handed) } else { act };
         if act < Act::Clear && matches!(node.meaning, Some(Meaning::Category(_) | Meaning::Everything)) {
             self.cut = true;
         }
@@ -415,7 +450,9 @@ impl<'a> Join<'a> {
         let mut below = if node.resource { Act::Clear } else { Act::Walk };
         let mut members = Names::with_capacity(node.members.len());
         for (name, child) in &node.members {
-            let (id, most) = self.node(child, handed);
+            // Beside a value that is not clear there stands nothing that leads to it.
+            let stays = !node.attribute || act >= Act::Link || matches!(&**name, "vr" | "Value");
+            let (id, most) = if stays { self.node(child, handed) } else { (self.never(), Act::Withhold) };
             below = below.max(most);
             members.add(name.as_bytes(), id);
         }
@@ -431,7 +468,8 @@ impl<'a> Join<'a> {
         let copied = act == Act::Clear && leaf && handed.is_some_and(same_bytes);
         let whole = match act {
             Act::Clear => copied && !watched,
-            Act::Withhold | Act::Mask => below <= act,
+            Act::Withhold => node.attribute || below <= act,
+            Act::Mask => handed.is_none_or(|h| h.vr.is_none()) && below <= act,
             Act::Walk | Act::Generalise | Act::Pseudonymise | Act::Link => false,
         };
         let id = self.push(Place {
@@ -446,6 +484,7 @@ impl<'a> Join<'a> {
             whole_unless_number: copied,
             system: node.system.clone(),
             systems: node.members.values().chain(&node.any).any(|child| child.system.is_some()),
+            vr: handed.and_then(|handed| handed.vr),
             whole,
             members,
             any,
@@ -479,6 +518,7 @@ fn hand_down(node: &Node, from_above: Option<Handed>) -> Option<Handed> {
         reference: node.reference,
         as_string: node.as_string,
         fixed_format: node.fixed_format,
+        vr: node.vr,
     };
     match (node.meaning, from_above) {
         (None, Some(above)) => Some(Handed {
@@ -486,8 +526,22 @@ fn hand_down(node: &Node, from_above: Option<Handed>) -> Option<Handed> {
             reference: own.reference || above.reference,
             as_string: own.as_string || above.as_string,
             fixed_format: own.fixed_format || above.fixed_format,
+            vr: own.vr.or(above.vr),
             ..own
         }),
         _ => Some(own),
+    }
+}
+
+/// What can be done to a DICOM attribute: a form that its kind of value cannot take withholds it. Of a sequence the items
+/// are judged one by one, unless nobody may know that it is there.
+fn act_on_attribute(act: Act, handed: Option<Handed>) -> Act {
+    let (vr, generaliser) = handed.map_or((None, None), |handed| (handed.vr, handed.generaliser));
+    let Some(vr) = vr else { return Act::Withhold };
+    match act {
+        Act::Mask if vr == Vr::Sq => Act::Withhold,
+        Act::Generalise if vr != Vr::Sq && (generaliser.is_none() || !vr.can_be_coarser()) => Act::Withhold,
+        Act::Pseudonymise if vr != Vr::Sq && vr.room() == Room::None => Act::Withhold,
+        act => act,
     }
 }

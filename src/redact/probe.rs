@@ -46,7 +46,7 @@ pub(super) fn probe<'e>(spec: &Spec, entry: &'e [u8], whole: bool, finder: &mut 
         Shape::FhirResource | Shape::FhirLines => resource(spec, entry, finder),
         Shape::FhirBundle => {
             let found = if whole {
-                finder.from_member(entry, "resource")
+                finder.begun_member(entry, "resource")
             } else {
                 // Of a resource that is cut nobody can tell what it is.
                 finder.member(entry, "resource").and_then(|range| entry.get(range))
@@ -128,13 +128,7 @@ fn subject<'e>(subjects: &Subjects, entry: &'e [u8], members: &Members, finder: 
     found
 }
 
-fn collect<'e>(
-    value: &'e [u8],
-    steps: &[Step],
-    place: &SubjectAt,
-    found: &mut Subject<'e>,
-    finder: &mut Finder,
-) {
+fn collect<'e>(value: &'e [u8], steps: &[Step], place: &SubjectAt, found: &mut Subject<'e>, finder: &mut Finder) {
     let Some((step, rest)) = steps.split_first() else {
         return add(value, place, found);
     };

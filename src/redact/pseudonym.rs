@@ -8,6 +8,9 @@
 //!   (`[A-Za-z0-9.-]`, 44 or 64 letters). [`Pseudonyms::open`] gives the id back in the same context and in no other.
 //! * [`Pseudonyms::digest`]: HMAC-SHA256 of the canonical value (NFKC, trimmed, case kept), 43 letters, one way.
 //!
+//! * What does not fit (a UID, 16 letters, a longer id) is a keyed hash whose meaning a [`TokenTable`] keeps; without one it
+//!   is one-way.
+//!
 //! What is sealed: a kind and a length in one byte, then the packed id, then zeros up to 17 or 32 bytes.
 //!
 //! | kind | first byte | packed as | accepts |
@@ -15,6 +18,10 @@
 //! | raw | `0x00 + length` | its bytes | at most 31 bytes |
 //! | UUID | `0x20` lower case, `0x21` upper | 16 bytes | 8-4-4-4-12 |
 //! | nibbles | `0x40 + length` | half a byte a digit | at most 62 of `0-9a-f` |
+
+mod tokens;
+
+use std::sync::Arc;
 
 use aes_siv::KeyInit;
 use aes_siv::siv::Aes256Siv;
@@ -24,6 +31,8 @@ use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::forms::canonical;
+
+pub use tokens::{Settling, TokenTable, Unkept};
 
 /// Makes pseudonyms for a plan.
 pub trait Pseudonymiser: Send + Sync {
@@ -39,6 +48,10 @@ pub trait Pseudonymiser: Send + Sync {
         let _ = (domain, text);
         None
     }
+    /// A DICOM UID in place of this one; `None` if it is none.
+    fn uid(&self, uid: &str) -> Option<String>;
+    /// The pseudonym of a value that has room for 16 letters.
+    fn short(&self, value: &str) -> Option<String>;
 }
 
 /// The secret that all pseudonyms come from.
@@ -78,6 +91,8 @@ struct EpochKeys {
 pub struct Pseudonyms {
     newest: EpochKeys,
     accepted: Vec<EpochKeys>,
+    epoch: u32,
+    tokens: Option<Arc<dyn TokenTable>>,
 }
 
 /// An id longer than any that is an id, in bytes; longer ones have no pseudonym.
@@ -104,7 +119,23 @@ impl Pseudonyms {
                 .iter()
                 .map(|epoch| EpochKeys::derive(master, receiver, purpose, *epoch))
                 .collect::<Option<_>>()?,
+            epoch,
+            tokens: None,
         })
+    }
+
+    /// The same with a table of what does not fit a sealed pseudonym.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Option<Arc<dyn TokenTable>>) -> Pseudonyms {
+        Pseudonyms { tokens, ..self }
+    }
+
+    /// The id behind a pseudonym of this context, sealed or in the table; `None` for every other string.
+    ///
+    /// # Errors
+    /// [`Unkept`] if the table cannot be read: then nothing can be told.
+    pub fn original(&self, pseudonym: &str) -> Result<Option<String>, Unkept> {
+        self.open(pseudonym).map_or_else(|| self.look_up(pseudonym), |id| Ok(Some(id)))
     }
 
     /// The two-way pseudonym of an id; `None` if it does not fit.
@@ -139,7 +170,7 @@ impl Pseudonymiser for Pseudonyms {
         if id.is_empty() || id.len() > ID_BYTES_MAX {
             return None;
         }
-        self.seal(id).or_else(|| encode(&self.newest.mac(b"id", id.as_bytes())?))
+        self.seal(id).or_else(|| self.long_token(id))
     }
 
     fn value(&self, value: &str) -> Option<String> {
@@ -158,6 +189,14 @@ impl Pseudonymiser for Pseudonyms {
         bytes[6] = bytes[6] & 0x0F | 0x80;
         bytes[8] = bytes[8] & 0x3F | 0x80;
         Some(format_uuid(&bytes, false))
+    }
+
+    fn uid(&self, uid: &str) -> Option<String> {
+        self.uid_token(uid)
+    }
+
+    fn short(&self, value: &str) -> Option<String> {
+        self.short_token(value)
     }
 }
 

@@ -61,7 +61,7 @@ impl Finder {
     }
 
     /// What begins with the value of the member of this name. It goes on after that value: who looks into it stops at its end.
-    pub(super) fn from_member<'v>(&mut self, value: &'v [u8], name: &str) -> Option<&'v [u8]> {
+    pub(super) fn begun_member<'v>(&mut self, value: &'v [u8], name: &str) -> Option<&'v [u8]> {
         self.marks.begin_outside(value.len());
         if self.next(value)?.1 != b'{' {
             return None;

@@ -4,8 +4,8 @@ use super::fault::Fault;
 use super::keys::KeySeed;
 use super::scan::{Kind, Scanner, Sink, Take, Value};
 use super::spec::Limits;
-use super::walk::{Ctx, Walker};
 use super::walk::Through;
+use super::walk::{Ctx, Walker};
 
 /// Reads an entry that a strict scanner passes piece by piece.
 pub(super) struct Stream {

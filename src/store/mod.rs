@@ -4,6 +4,8 @@
 //! is one file that only grows at its end. [`Directory`] is the real one; [`simulated::Simulated`] is a disk whose
 //! power can be cut after any single write, and which then keeps of the unflushed bytes whatever hurts most.
 //!
+//! [`tokens`] is a table in a SQLite file of its own, with promises of its own.
+//!
 //! Promises:
 //! * What was appended before a [`Segment::flush`] that returned `Ok` survives a loss of power, provided that the
 //!   file's name survived: for a new file that needs [`Disk::sync_directory`].
@@ -15,6 +17,7 @@
 
 mod directory;
 pub mod simulated;
+pub mod tokens;
 
 pub use directory::Directory;
 

@@ -59,9 +59,9 @@ fn by_type() -> (Arc<Spec>, Arc<Plan>) {
     let node = branch(
         &[
             ("id", &open),
-            ("meta", &open),
+            ("meta", &value),
             ("status", &open),
-            ("category", &open),
+            ("category", &value),
             ("code", &value),
             ("valueQuantity", &value),
             ("effectiveDateTime", &value),
@@ -211,9 +211,11 @@ fn main() {
             ("rules at any depth", body.len(), Box::new(|| filter(&anywhere, black_box(&body), PIECES, &mut b))),
             ("nothing applies", body.len(), Box::new(|| filter(&nothing, black_box(&body), PIECES, &mut c))),
             ("by type, no SIMD", body.len(), Box::new(|| filter(&typed, black_box(&body), portable, &mut d))),
-            ("by type, pieces of 1400 bytes", body.len(), Box::new(|| {
-                filter(&typed, black_box(&body), Feed { piece: 1400, ..PIECES }, &mut e)
-            })),
+            (
+                "by type, pieces of 1400 bytes",
+                body.len(),
+                Box::new(|| filter(&typed, black_box(&body), Feed { piece: 1400, ..PIECES }, &mut e)),
+            ),
             ("by type, single bytes", body.len(), Box::new(|| filter(&typed, black_box(&body), single, &mut f))),
         ],
     );

@@ -1,5 +1,6 @@
 //! The catalogue as the layer uses it: whole documents in, requests resolved.
 
+mod dicomweb;
 mod documents;
 mod fhir;
 mod fhir_whole;

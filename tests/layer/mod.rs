@@ -3,6 +3,7 @@
 mod canary;
 pub(crate) mod cases;
 mod closed;
+mod dicom;
 mod forms;
 mod ids;
 mod leaks;

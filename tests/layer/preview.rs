@@ -191,9 +191,7 @@ async fn fhir_resources_look_as_the_layer_gives_them() {
 async fn types_brought_along_look_as_the_layer_gives_them() {
     let stand = Stand::before(Catalogue::fhir_r4_source(), Org::Sakura, &[]);
     let generation = generation(Org::Sakura, Catalogue::fhir_r4_source());
-    let of = |kind: &str, id: &str, person: &str| {
-        json!({"resource": {"resourceType": kind, "id": id, "subject": {"reference": format!("Patient/{person}")}}})
-    };
+    let of = |kind: &str, id: &str, person: &str| json!({"resource": {"resourceType": kind, "id": id, "subject": {"reference": format!("Patient/{person}")}}});
     let chart = json!({"resourceType": "Patient", "id": "p1", "name": [{"text": "N"}]});
     let entries = [
         json!({"resource": chart, "fullUrl": "http://backend.test/Patient/p1"}),
@@ -214,7 +212,10 @@ async fn types_brought_along_look_as_the_layer_gives_them() {
         let shown = String::from_utf8(shown).unwrap();
         assert_eq!(shown, without_own_links(&layer.body, body.as_bytes()), "{target}");
         assert_eq!(shown.contains("c1") && shown.contains("o1"), id == "everything", "{shown}");
-        assert!(shown.contains("\"fullUrl\":\"/Patient/p1\"") && !shown.contains("c2") && !shown.contains("i1"), "{shown}");
+        assert!(
+            shown.contains("\"fullUrl\":\"/Patient/p1\"") && !shown.contains("c2") && !shown.contains("i1"),
+            "{shown}"
+        );
     }
 }
 

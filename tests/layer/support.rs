@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -20,7 +20,7 @@ use sekisho::layer::{
     PurposeService,
 };
 use sekisho::policy::{Policy, Source, Vocabulary};
-use sekisho::redact::{Limits, MasterKey};
+use sekisho::redact::{Limits, MasterKey, Settling, TokenTable, Unkept};
 use sekisho::registry::{Entry, Registry};
 use sekisho::store::simulated::Simulated;
 use tower::{Layer, ServiceExt};
@@ -103,7 +103,37 @@ pub(crate) struct Stand {
     pub(crate) disk: Simulated,
     pub(crate) clock_ms: Arc<AtomicU64>,
     pub(crate) policy: Arc<Policy>,
+    pub(crate) tokens: Arc<Kept>,
     folder: PathBuf,
+}
+
+/// A table of what pseudonyms stand for, in memory, whose disk can be lost.
+#[derive(Default)]
+pub(crate) struct Kept {
+    pub(crate) rows: Mutex<HashMap<String, Vec<u8>>>,
+    /// Kept since it was last settled.
+    fresh: AtomicBool,
+    pub(crate) lost: AtomicBool,
+}
+
+impl TokenTable for Kept {
+    fn has(&self, token: &str) -> bool {
+        self.rows.lock().unwrap().contains_key(token)
+    }
+    fn keep(&self, token: &str, _: u32, sealed: Vec<u8>) {
+        self.fresh.store(true, Ordering::SeqCst);
+        if !self.lost.load(Ordering::SeqCst) {
+            self.rows.lock().unwrap().insert(token.to_owned(), sealed);
+        }
+    }
+    fn settled(&self) -> Option<Settling> {
+        let lost = self.lost.load(Ordering::SeqCst);
+        let settled = async move { if lost { Err(Unkept) } else { Ok(()) } };
+        self.fresh.swap(false, Ordering::SeqCst).then(|| Box::pin(settled) as Settling)
+    }
+    fn find(&self, token: &str) -> Result<Option<Vec<u8>>, Unkept> {
+        if self.lost.load(Ordering::SeqCst) { Err(Unkept) } else { Ok(self.rows.lock().unwrap().get(token).cloned()) }
+    }
 }
 
 impl Drop for Stand {
@@ -182,6 +212,15 @@ impl Stand {
         Stand::of(Sample::new(org, 1), api, facts, folder.clone(), &folder)
     }
 
+    /// The organisation's gate before another API, under its policy with `old` replaced by `new`.
+    pub(crate) fn before_under(api: Source, org: Org, (old, new): (&str, &str)) -> Stand {
+        let folder = folder();
+        let text = std::fs::read_to_string(policy_of(org).join("policy.toml")).unwrap();
+        assert!(text.contains(old), "`{old}` is not in the policy");
+        std::fs::write(folder.join("policy.toml"), text.replacen(old, new, 1)).unwrap();
+        Stand::of(Sample::new(org, 1), api, &[], folder.clone(), &folder)
+    }
+
     fn over(sample: Sample, api: Source, facts: &[(&str, &str)]) -> Stand {
         let root = policy_of(sample.org());
         Stand::of(sample, api, facts, folder(), &root)
@@ -220,6 +259,7 @@ impl Stand {
             let value = counter.fetch_add(1, Ordering::SeqCst).to_be_bytes();
             bytes.iter_mut().rev().zip(value.iter().rev().chain(std::iter::repeat(&0))).for_each(|(b, v)| *b = *v);
         };
+        let tokens = Arc::new(Kept::default());
         let parts = GateParts {
             authenticator: Arc::new(authenticator(&policy)),
             registry: Arc::new(registry),
@@ -230,6 +270,7 @@ impl Stand {
             upstream_origin: "http://backend.test".into(),
             public_prefix: String::new(),
             limits: GateLimits::default(),
+            tokens: Some(Arc::clone(&tokens) as Arc<dyn TokenTable>),
         };
         let gate = Arc::new(Gate::new(generation, parts));
         let backend = Backend {
@@ -244,7 +285,7 @@ impl Stand {
             chunk: Arc::default(),
         };
         let service = PurposeLayer::new(Arc::clone(&gate)).layer(backend.clone());
-        Stand { service, gate, backend, disk, clock_ms, policy, folder }
+        Stand { service, gate, backend, disk, clock_ms, policy, tokens, folder }
     }
 
     pub(crate) fn asked(&self) -> usize {

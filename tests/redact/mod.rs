@@ -1,6 +1,7 @@
 //! The streaming filter as its callers see it.
 
 mod chunking;
+mod dicom;
 mod fhir_reference;
 mod forms;
 mod hazards;
@@ -8,4 +9,5 @@ mod lists;
 mod memory;
 mod reference;
 mod resources;
+mod suite;
 mod support;

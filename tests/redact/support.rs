@@ -83,6 +83,12 @@ impl Pseudonymiser for Plain {
     fn uuid(&self, uuid: &str) -> Option<String> {
         Some(format!("U({})", uuid.len()))
     }
+    fn uid(&self, uid: &str) -> Option<String> {
+        Some(format!("2.25.{}", uid.len()))
+    }
+    fn short(&self, value: &str) -> Option<String> {
+        Some(format!("S({})", value.len()))
+    }
 }
 
 pub(super) struct Gate;

@@ -70,8 +70,10 @@ pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Voc
                 root.reader().fault(name.span.clone(), why, None);
             }
         }
-        let Kind { name, node, entry, parameters, .. } = kind;
-        catalogue.types.insert(name, ResourceType { node, subject: entry, parameters });
+        let Kind { name, node, own, categories, entry, parameters, alone, .. } = kind;
+        let told_by_type = routes::told_by_type(entry.as_ref(), own, categories);
+        let entered = ResourceType { node, subject: entry, parameters, categories, told_by_type, own: alone };
+        catalogue.types.insert(name, entered);
     }
     build.search.iter().for_each(Table::finish);
 }
@@ -202,15 +204,6 @@ impl Build<'_, '_> {
             false => reading.read(self.search.iter().chain([table])),
         };
         let alone = subject.is_some() && !inside;
-        let entered = ResourceType {
-            node: node.clone(),
-            subject: entry.clone(),
-            parameters: parameters.clone(),
-            categories,
-            told_by_type: routes::told_by_type(entry.as_ref(), known.own, categories),
-            own: alone,
-        };
-        catalogue.types.insert(known.name.clone(), entered);
         Kind { name: known.name.clone(), node, own: known.own, categories, entry, parameters, at, alone }
     }
 }

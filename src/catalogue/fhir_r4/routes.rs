@@ -133,6 +133,7 @@ impl Surface {
             fhir: true,
             resource_type: None,
             told_by_type: Categories::NONE,
+            dicom: None,
         }
     }
 

@@ -82,6 +82,8 @@ pub(super) struct Asked {
     pub(super) pages: Vec<(Part, Range<usize>)>,
     /// Whom the search is about, where it says so.
     pub(super) subject: Option<NamedId>,
+    /// Records that it names, by ids that may be pseudonyms.
+    pub(super) ids: Vec<NamedId>,
     /// Types whose records it brings besides, sorted.
     pub(super) included: Vec<Box<str>>,
 }

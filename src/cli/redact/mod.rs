@@ -52,7 +52,10 @@ use crate::redact::{KeySeed, Limits, MasterKey};
         sekisho redact --policy policy/sakura --as care.json --fhir Patient.ndjson\n\n  \
         A search, exactly as that route answers it:\n    \
         sekisho redact --policy policy/sakura --as care.json --surface fhir-r4 \\\n      \
-        --route fhir.Condition.search bundle.json\n\n\
+        --route fhir.Condition.search bundle.json\n\n  \
+        The same of DICOM JSON:\n    \
+        sekisho redact --policy policy/sakura --as care.json --surface dicomweb \\\n      \
+        --route dicom.studies.search studies.json\n\n\
         Exit codes: 0 released; 2 the command, the request, the documents or the keys are\n\
         wrong; 3 the request is refused; 4 the document cannot be judged: it is malformed,\n\
         cut off or too deep, and what was judged before that may have been printed."
@@ -93,7 +96,8 @@ pub(super) struct Redact {
 type DocumentSource = fn() -> Source;
 
 /// The surfaces that are compiled in, by the name of their document.
-const SURFACES: [(&str, DocumentSource); 1] = [("fhir-r4", Catalogue::fhir_r4_source)];
+const SURFACES: [(&str, DocumentSource); 2] =
+    [("fhir-r4", Catalogue::fhir_r4_source), ("dicomweb", Catalogue::dicomweb_source)];
 
 fn names() -> impl Iterator<Item = &'static str> {
     SURFACES.iter().map(|(name, _)| *name)

@@ -2,6 +2,7 @@
 //!
 //! Any error refuses: no path leads from "could not tell" to "forward".
 
+mod lookup;
 mod refuse;
 mod release;
 mod stored;
@@ -93,14 +94,21 @@ impl Exchange {
         &self.id
     }
 
-    /// The answer to a request. `forward` asks the backend; it is called only with a permit.
+    /// The answer to a request. `forward` asks the backend, and only with a permit: once, or more often where only the backend
+    /// knows whose the record is that is changed or asked for, and where a list is filled from several pages.
     pub(super) async fn answer<B>(mut self, head: Parts, body: B, mut forward: Forward) -> Out
     where
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,
     {
         let begun = async {
-            let ready = self.judge(&head, body, &mut forward).await?;
+            let mut ready = self.judge(&head, body, &mut forward).await?;
+            if let Some(lookup) = self.lookup(&ready) {
+                // Boxed, for whoever asks nothing of it is not to carry its size.
+                let found: Pin<Box<dyn Future<Output = Result<(), Box<Out>>> + Send + '_>> =
+                    Box::pin(self.find(&head, &mut ready, lookup, &mut forward));
+                found.await?;
+            }
             let pending = self.begin(&ready);
             Ok::<_, Box<Out>>((ready, pending))
         };
@@ -152,6 +160,14 @@ impl Exchange {
         };
         self.fhir = resolved.route.is_fhir();
         judgement.route = Some(RouteRef::of(&generation, &resolved));
+        if resolved.route.dicom().is_some_and(|dicom| dicom.refused) {
+            let problem = Problem::new(
+                StatusCode::FORBIDDEN,
+                "burnt-in-text",
+                "nobody has said whether names stand in these pixels (`burnt-in-text` of the catalogue)",
+            );
+            return Err(self.refuse(&judgement, problem, None, &[]).await);
+        }
         if resolved.route.is_open() && resolved.action.releases() {
             let ready = self.open_route(judgement, head);
             return if self.dry_run { Err(self.dry_run(&ready).await) } else { Ok(ready) };

@@ -1,6 +1,6 @@
 //! Steps 8 to 11: record, forward, release.
 
-use super::{Exchange, Forward, ForwardBody, Out, Ready, caught, panicked};
+use super::{Exchange, Forward, ForwardBody, Out, Ready, caught, lookup, panicked};
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
@@ -24,7 +24,7 @@ use crate::layer::record::{self, Words};
 use crate::layer::refusal::{Problem, insert};
 use crate::layer::releasing::shows_everything;
 use crate::policy::{Action, Categories, Form, Release};
-use crate::redact::{LinkRewriter, Redactor};
+use crate::redact::{LinkRewriter, Multipart, Redactor};
 
 impl Exchange {
     /// `pending`: the beginning, on its way to the log.
@@ -92,7 +92,9 @@ impl Exchange {
 
     /// What the backend is to answer in.
     fn accept(&self, ready: &Ready) -> &'static str {
-        match ready.judgement.route().map(|route| (route.is_fhir(), route.shape())) {
+        let route = ready.judgement.route();
+        match route.map(|route| (route.is_fhir(), route.shape())) {
+            Some((_, Shape::List)) if route.is_some_and(|route| route.dicom().is_some()) => "application/dicom+json",
             Some((true, Shape::Lines)) => "application/fhir+ndjson",
             Some((true, _)) => "application/fhir+json",
             Some((false, Shape::Lines)) => "application/x-ndjson",
@@ -112,6 +114,10 @@ impl Exchange {
         *request.headers_mut() = headers::inward(&head.headers, head.version, accept, !ready.body.is_empty());
         if let Some(condition) = &ready.condition {
             insert(request.headers_mut(), header::IF_MATCH, condition);
+        }
+        let object = |route: &&Route| route.dicom().is_some() && route.shape() == Shape::Opaque;
+        if let Some(route) = ready.judgement.route().filter(object) {
+            request.headers_mut().insert(header::ACCEPT, lookup::accept(&head.headers, route));
         }
         Some(request)
     }
@@ -170,6 +176,7 @@ impl Exchange {
             judgement: Arc::clone(&ready.judgement),
             upstream: body,
             redactor: filter.redactor,
+            parts: filter.parts,
             notes: filter.notes,
             ticket,
             on_record: !ready.subjects.is_empty(),
@@ -255,7 +262,11 @@ impl Exchange {
         let spec = judgement.generation.layouts.spec(route, side, known).filter(|_| readable);
         let Some(spec) = spec else {
             // A permit to write shows nothing: what cannot be judged as a read stays here.
-            return if action.releases() { self.opaque(ready, route, media) } else { Err(Unread::Bodiless) };
+            return if action.releases() {
+                self.opaque(ready, route, media, &parts.headers)
+            } else {
+                Err(Unread::Bodiless)
+            };
         };
         let asked = match action {
             Action::Read | Action::Search => {
@@ -283,12 +294,13 @@ impl Exchange {
         let redactor = make();
         let remake = progress.map(|_| Box::new(make) as Box<dyn Fn() -> Redactor<EntryJudge> + Send>);
         let media = match (lines, route.is_fhir()) {
+            _ if route.dicom().is_some() => "application/dicom+json",
             (true, true) => "application/fhir+ndjson",
             (true, false) => "application/x-ndjson",
             (false, true) => "application/fhir+json",
             (false, false) => "application/json",
         };
-        Ok(Filter { redactor: Some(redactor), remake, notes, media: media.into() })
+        Ok(Filter { redactor: Some(redactor), remake, parts: None, notes, media: media.into() })
     }
 
     /// The answer to a write is judged as a read by the same purpose, else it stays here.
@@ -303,7 +315,13 @@ impl Exchange {
     }
 
     /// Contents that cannot be read inside count as every category of the route: all clear, or not released.
-    pub(super) fn opaque(&self, ready: &Ready, route: &Route, media: Option<String>) -> Result<Filter, Unread> {
+    pub(super) fn opaque(
+        &self,
+        ready: &Ready,
+        route: &Route,
+        media: Option<String>,
+        fields: &http::HeaderMap,
+    ) -> Result<Filter, Unread> {
         let whole = ready.permit.as_ref().is_some_and(|permit| shows_everything(route, permit));
         let of_one = !matches!(ready.settled, Settled::Each);
         let declared = route.shape() == Shape::Opaque;
@@ -311,8 +329,14 @@ impl Exchange {
             let detail = "the backend's answer cannot be read inside, and not all of it may be released";
             return Err(Problem::bad_gateway("content-type", detail).into());
         }
+        if route.dicom().is_some() {
+            let (parts, media) = lookup::kind(fields).ok_or_else(|| {
+                Problem::bad_gateway("content-type", "the backend's answer is of a type that no DICOM object has")
+            })?;
+            return Ok(Filter { redactor: None, remake: None, parts, notes: Arc::default(), media: media.into() });
+        }
         let media = media.map_or("application/octet-stream".into(), Cow::Owned);
-        Ok(Filter { redactor: None, remake: None, notes: Arc::default(), media })
+        Ok(Filter { redactor: None, remake: None, parts: None, notes: Arc::default(), media })
     }
 
     /// `Location` of what was created, where ids are shown.
@@ -381,6 +405,7 @@ pub(super) struct Filter {
     redactor: Option<Redactor<EntryJudge>>,
     /// Another like it, for a further page.
     remake: Option<Box<dyn Fn() -> Redactor<EntryJudge> + Send>>,
+    parts: Option<Multipart>,
     notes: Arc<Mutex<Notes>>,
     media: Cow<'static, str>,
 }
@@ -398,7 +423,7 @@ impl From<Problem> for Unread {
     }
 }
 
-/// The backend could not be asked.
+/// The backend gave no answer.
 pub(super) fn unanswered(error: &BoxError) -> Problem {
     match error.is::<Timeout>() {
         true => Problem::new(StatusCode::GATEWAY_TIMEOUT, "backend-timeout", "the backend did not answer in time"),

@@ -228,7 +228,7 @@ impl Exchange {
 }
 
 /// All of a body; `None`: it broke off, or is longer than this.
-async fn whole(mut body: Upstream, bytes_max: usize) -> Option<Vec<u8>> {
+pub(super) async fn whole(mut body: Upstream, bytes_max: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let data = frame.ok()?.into_data().unwrap_or_default();

@@ -20,7 +20,9 @@ use crate::layer::entry::Settled;
 use crate::layer::headers;
 use crate::layer::judgement::{Judgement, Whose};
 use crate::layer::refusal::Problem;
-use crate::policy::{Action, Form};
+use crate::layer::releasing::shows_everything;
+use crate::policy::{Action, Form, Moment};
+use crate::redact::Unkept;
 
 impl Exchange {
     pub(super) async fn read_body<B>(&self, judgement: &Judgement, head: &Parts, body: B) -> Result<Bytes, Box<Out>>
@@ -131,6 +133,7 @@ impl Exchange {
             first: None,
             cursor: None,
         };
+        self.refuse_if_not_whole(&ready, resolved.route, &general).await?;
         let ids = (&general, ready.judgement.form_of_ids(resolved.action, resolved.route, &general, &view, self.now));
         let mut replaced = self.other_ids(&ready, resolved, ids).await?;
         if let Some(named) = named {
@@ -142,6 +145,11 @@ impl Exchange {
         if !in_form.is_empty() {
             let form = std::str::from_utf8(&ready.body).unwrap_or_default();
             ready.body = Bytes::from(put_back(form, in_form));
+        }
+        if let Some(asks_too) = resolved.route.dicom().and_then(|dicom| dicom.asks_too.as_deref()) {
+            let target = ready.target.trim_end_matches(['?', '&']);
+            let sign = if target.contains('?') { '&' } else { '?' };
+            ready.target = format!("{target}{sign}{asks_too}");
         }
         if ready.judgement.route.as_ref().is_some_and(|route| route.replaces) {
             self.refuse_redacted_view(&ready, resolved.route, &view).await?;
@@ -158,6 +166,18 @@ impl Exchange {
         Ok(ready)
     }
 
+    /// What cannot be read inside leaves whole or not at all: who could have only part of anybody's is told so before the
+    /// backend is asked.
+    async fn refuse_if_not_whole(&self, ready: &Ready, route: &Route, general: &Permit) -> Result<(), Box<Out>> {
+        let whole = shows_everything(route, general);
+        if whole || route.dicom().is_none() || route.shape() != Shape::Opaque {
+            return Ok(());
+        }
+        let detail = "this cannot be read inside, and not all that it may hold may be released to this caller in clear";
+        let problem = Problem::new(StatusCode::FORBIDDEN, "not-whole", detail);
+        Err(self.refuse(&ready.judgement, problem, None, &[]).await)
+    }
+
     /// Ids of other records in the path: pseudonyms, where ids are not shown.
     pub(super) async fn other_ids(
         &self,
@@ -168,11 +188,12 @@ impl Exchange {
         let mut replaced = Vec::new();
         for named in &resolved.ids {
             match ready.judgement.original(&named.id, general, form) {
-                Some(original) if *original == *named.id => {}
-                Some(original) => replaced.push((named.part, named.raw.clone(), original.into_owned())),
-                None => {
+                Ok(Some(original)) if *original == *named.id => {}
+                Ok(Some(original)) => replaced.push((named.part, named.raw.clone(), original.into_owned())),
+                Ok(None) => {
                     return Err(self.refuse(&ready.judgement, self.not_available(&ready.judgement), None, &[]).await);
                 }
+                Err(Unkept) => return Err(self.refuse(&ready.judgement, unreadable(), None, &[]).await),
             }
         }
         Ok(replaced)
@@ -190,10 +211,13 @@ impl Exchange {
     ) -> Result<Option<(Part, Range<usize>, String)>, Box<Out>> {
         let judgement = Arc::clone(&ready.judgement);
         let original = match &resolved.subject {
-            SubjectAt::Caller => Some(Cow::Borrowed(named)),
+            SubjectAt::Caller => Ok(Some(Cow::Borrowed(named))),
             // The person names his own record by his own id.
-            _ if judgement.caller.is_principal() => Some(Cow::Borrowed(named)),
+            _ if judgement.caller.is_principal() => Ok(Some(Cow::Borrowed(named))),
             _ => judgement.original(named, general, form),
+        };
+        let Ok(original) = original else {
+            return Err(self.refuse(&judgement, unreadable(), None, &[]).await);
         };
         let Some(original) = original.filter(|id| crate::catalogue::is_subject_id(id)) else {
             return Err(self.refuse(&judgement, self.not_available(&judgement), None, &[]).await);
@@ -206,13 +230,36 @@ impl Exchange {
             );
             return Err(self.refuse(&judgement, problem, None, &[]).await);
         }
-        let sealed = self.gate.seal.subject(&original);
-        let Ok(sealed) = sealed else {
+        let record = record_named(&judgement, resolved, (general, form));
+        self.judge_person(ready, &original, &record, view, self.now).await?;
+        let original = original.into_owned();
+        let replaced = match &resolved.subject {
+            SubjectAt::Target(place) if original != place.id => Some((place.part, place.raw.clone(), original)),
+            SubjectAt::Target(_)
+            | SubjectAt::Body
+            | SubjectAt::Stored
+            | SubjectAt::Entries
+            | SubjectAt::Caller
+            | SubjectAt::NoOne => None,
+        };
+        Ok(replaced)
+    }
+
+    /// Whose record it is, is known: may this caller have it?
+    pub(super) async fn judge_person(
+        &self,
+        ready: &mut Ready,
+        original: &str,
+        record: &str,
+        view: &crate::registry::View,
+        now: Moment,
+    ) -> Result<(), Box<Out>> {
+        let judgement = Arc::clone(&ready.judgement);
+        let Ok(sealed) = self.gate.seal.subject(original) else {
             return Err(self.refuse(&judgement, self.not_available(&judgement), None, &[]).await);
         };
         ready.subjects = vec![sealed];
-        let record = record_named(&judgement, resolved, (general, form));
-        match judgement.decide_record(Whose::Of(&original), &record, view, self.now) {
+        match judgement.decide_record(Whose::Of(original), record, view, now) {
             // A dry run asks no backend whether there is such a person: to outsiders it may not tell one who is on file
             // from one whom nobody knows, and tells what could be answered about anybody.
             Ok(_) if self.dry_run && self.hides(&judgement) => {}
@@ -223,18 +270,8 @@ impl Exchange {
             Ok(permit) => ready.permit = Some(permit),
             Err(refusal) => return Err(self.refuse_decision(&judgement, &refusal, &ready.subjects).await),
         }
-        let original = original.into_owned();
-        let replaced = match &resolved.subject {
-            SubjectAt::Target(place) if original != place.id => Some((place.part, place.raw.clone(), original.clone())),
-            SubjectAt::Target(_)
-            | SubjectAt::Body
-            | SubjectAt::Stored
-            | SubjectAt::Entries
-            | SubjectAt::Caller
-            | SubjectAt::NoOne => None,
-        };
-        ready.settled = Settled::Person(original);
-        Ok(replaced)
+        ready.settled = Settled::Person(original.to_owned());
+        Ok(())
     }
 
     /// A write's body: read strictly, its categories asked for, its subject found.
@@ -347,9 +384,15 @@ fn record_named<'r>(
     (general, form): (&Permit, Form),
 ) -> Cow<'r, str> {
     match (resolved.route.shape(), resolved.ids.as_slice()) {
-        (Shape::Object, [only]) => judgement.original(&only.id, general, form).unwrap_or_default(),
+        // That it can be told was found out before, with the path's ids.
+        (Shape::Object, [only]) => judgement.original(&only.id, general, form).ok().flatten().unwrap_or_default(),
         _ => Cow::Borrowed(""),
     }
+}
+
+/// What pseudonyms stand for cannot be read: whether a name is one cannot be told.
+fn unreadable() -> Problem {
+    Problem::unavailable("pseudonyms-unreadable", "what pseudonyms stand for cannot be read; nothing is released")
 }
 
 fn holds_array(value: &serde_json::Value) -> bool {

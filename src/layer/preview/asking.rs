@@ -181,6 +181,7 @@ impl Decider for Asking {
             organization: written.caller.organization.or(written.organization),
             origin: &self.shared.origin,
             prefix: &self.shared.prefix,
+            tokens: None,
         }
     }
 

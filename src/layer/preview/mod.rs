@@ -134,6 +134,9 @@ impl Preview {
     fn of_route(&self, id: &str, seed: KeySeed) -> Result<Look, Unseen> {
         let asking = self.asking(id)?;
         let Some(route) = asking.route() else { return Err(Unseen::Senseless("the route is gone".to_owned())) };
+        if route.dicom().is_some_and(|dicom| dicom.refused) {
+            return Err(Unseen::Refused(burnt_in_text()));
+        }
         let settled = asking.settled(route)?;
         let permit = match &settled {
             Settled::Open => None,
@@ -205,6 +208,15 @@ fn not_whole() -> Value {
         "code": "category-not-permitted",
         "clause": null,
         "detail": "the body cannot be read inside, and not all that it may carry is released in clear",
+    }]}})
+}
+
+/// As the gate itself refuses pixels.
+fn burnt_in_text() -> Value {
+    json!({"decision": false, "context": {"reasons": [{
+        "code": "burnt-in-text",
+        "clause": null,
+        "detail": "nobody has said whether names stand in these pixels (`burnt-in-text` of the catalogue)",
     }]}})
 }
 

@@ -39,6 +39,8 @@ pub struct SiteSettings {
 pub enum CatalogueAt {
     /// The compiled-in one of FHIR R4.
     FhirR4,
+    /// The compiled-in one of DICOMweb.
+    Dicomweb,
     /// A file.
     File(PathBuf),
 }
@@ -64,6 +66,7 @@ fn site(table: &Table<'_>, folder: &Path) -> SiteSettings {
     let policy = folder.join(table.required("policy").text);
     let catalogue = match table.text("catalogue") {
         Some(name) if name.text == "fhir-r4" => CatalogueAt::FhirR4,
+        Some(name) if name.text == "dicomweb" => CatalogueAt::Dicomweb,
         Some(file) => CatalogueAt::File(folder.join(file.text)),
         None => CatalogueAt::File(policy.join("catalogue.toml")),
     };

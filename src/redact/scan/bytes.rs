@@ -160,6 +160,7 @@ const SPACE: u8 = 1 << 5;
 const NEWLINE: u8 = 1 << 6;
 const CONTROL: u8 = 1 << 7;
 
+#[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
 const KINDS: [u8; 256] = {
     let mut kinds = [0; 256];
     let mut byte = 0;
@@ -239,8 +240,8 @@ mod avx2 {
         let (low_folded, high_folded) = (_mm256_or_si256(low, fold), _mm256_or_si256(high, fold));
         // The byte itself at its low nibble: space, tab, line feed, carriage return. No byte has 0 at another nibble.
         let spaces = _mm256_setr_epi8(
-            0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0x09, 0x0A, 0, 0, 0x0D, 0, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0x09, 0x0A, 0,
-            0, 0x0D, 0, 0,
+            0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0x09, 0x0A, 0, 0, 0x0D, 0, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0x09, 0x0A, 0, 0,
+            0x0D, 0, 0,
         );
         let equal = |byte: u8| both(is(low, byte), is(high, byte));
         let folded = |byte: u8| both(is(low_folded, byte), is(high_folded, byte));

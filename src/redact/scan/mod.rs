@@ -463,7 +463,8 @@ impl<const STRICT: bool> Scanner<STRICT> {
         if self.marks.escape_in(src, at + 1, close) {
             let mut name = std::mem::take(&mut self.name);
             name.clear();
-            let known = text::unescape_into(inside, &mut name).and_then(|()| self.named::<S, TELL>(src, at, &name, sink));
+            let known =
+                text::unescape_into(inside, &mut name).and_then(|()| self.named::<S, TELL>(src, at, &name, sink));
             self.name = name;
             return known;
         }
@@ -556,7 +557,7 @@ impl<const STRICT: bool> Scanner<STRICT> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "test")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test")]
 mod tests {
     use super::*;
 

@@ -29,7 +29,8 @@ impl Walker {
     pub(super) fn number_generalised(&mut self, src: &[u8], raw: &[u8], ctx: &mut Ctx<'_>) {
         let slot = self.slot_now();
         let how = match (slot, self.tree()) {
-            (Slot::Place(id), Some(tree)) => tree.place(id).generaliser,
+            // A DICOM number has no coarser form.
+            (Slot::Place(id), Some(tree)) if tree.place(id).vr.is_none() => tree.place(id).generaliser,
             _ => None,
         };
         let made = how.zip(std::str::from_utf8(raw).ok());
@@ -123,7 +124,8 @@ impl Walker {
         let Walker { trees, frames, finder, streams: false, .. } = self else { return };
         let (Some(tree), Some(frame)) = (trees.last(), frames.last_mut()) else { return };
         if tree.place(frame.place).systems {
-            let mut found = |name: &str| finder.string_member(from_here, name).filter(|system| !system.trim().is_empty());
+            let mut found =
+                |name: &str| finder.string_member(from_here, name).filter(|system| !system.trim().is_empty());
             let systems = tree.systems(frame.place);
             frame.systems = systems.filter_map(|name| Some((name.into(), found(name)?.into_owned()))).collect();
         }

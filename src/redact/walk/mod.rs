@@ -23,6 +23,7 @@ mod values;
 
 use std::sync::Arc;
 
+use super::dicom;
 use super::fault::Fault;
 use super::fhir;
 use super::forms;
@@ -265,7 +266,8 @@ impl Walker {
                     Some(_) => None,
                     None => Some(b"".as_slice()),
                 };
-                let mark = hash(KeySeed::NONE, &self.path) ^ hash(KeySeed::NONE, key.unwrap_or_default()).rotate_left(9);
+                let mark =
+                    hash(KeySeed::NONE, &self.path) ^ hash(KeySeed::NONE, key.unwrap_or_default()).rotate_left(9);
                 tally.count_unclassified(mark, || self.place_for_report(key));
             }
         }
@@ -279,7 +281,13 @@ impl Walker {
             let name = self.path.get(frame.path_length..end);
             forms::push_segment(&mut place, name.filter(|_| above.kind == Kind::Object));
         }
-        forms::push_segment(&mut place, key);
+        match key.filter(|name| self.tree().is_some_and(|tree| tree.tags) && dicom::is_tag(name)) {
+            Some(tag) => {
+                place.push(b'/');
+                place.extend_from_slice(tag);
+            }
+            None => forms::push_segment(&mut place, key),
+        }
         String::from_utf8_lossy(&place).into()
     }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::super::dicom;
 use super::super::forms;
 use super::super::plan::Act;
 use super::super::text;
@@ -39,7 +40,7 @@ impl Walker {
             Act::Clear if !label && !self.may_lead_past() => self.clear(at, meaning, ctx),
             Act::Mask if !label => {
                 self.note(meaning, Form::Masked, ctx.tally);
-                self.replace(src, at, b"\"***\"", ctx.out);
+                self.replace(src, at, self.masked_text(), ctx.out);
                 self.whole = Whole::Skip;
             }
             Act::Clear | Act::Generalise | Act::Pseudonymise | Act::Link if !label => self.treat_from(at, Whole::Treat),
@@ -108,6 +109,14 @@ impl Walker {
         }
     }
 
+    /// What stands in place of a masked string.
+    fn masked_text(&self) -> &'static [u8] {
+        match (self.slot_now(), self.tree()) {
+            (Slot::Place(id), Some(tree)) => dicom::masked(tree.place(id).vr),
+            _ => b"\"***\"",
+        }
+    }
+
     /// Whether the string here is a reference in clear that might be a URL past the gate: it is looked at whole first.
     fn may_lead_past(&self) -> bool {
         match (self.slot_now(), self.tree()) {
@@ -169,12 +178,17 @@ impl Walker {
         let terms = &self.plan.terms;
         match place.act {
             Act::Generalise => {
-                (place.generaliser.and_then(|how| forms::generalise(how, value, self.ground())), Form::Generalised)
+                let made = place.generaliser.and_then(|how| match place.vr {
+                    Some(vr) => dicom::generalise(vr, how, value, self.ground()),
+                    None => forms::generalise(how, value, self.ground()),
+                });
+                (made, Form::Generalised)
             }
             Act::Pseudonymise => {
-                let made = terms.pseudonymiser.as_deref().and_then(|p| match place.reference {
-                    true => forms::pseudonymous_reference(p, terms.links.as_deref(), value),
-                    false => forms::pseudonymous_value(p, self.system_here(), value),
+                let made = terms.pseudonymiser.as_deref().and_then(|p| match (place.vr, place.reference) {
+                    (Some(vr), is_id) => dicom::pseudonym(p, vr, is_id, value),
+                    (None, true) => forms::pseudonymous_reference(p, terms.links.as_deref(), value),
+                    (None, false) => forms::pseudonymous_value(p, self.system_here(), value),
                 });
                 (made, Form::Pseudonymised)
             }

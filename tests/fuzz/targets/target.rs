@@ -11,7 +11,8 @@ use sekisho::policy::{Source, Vocabulary};
 static CATALOGUES: LazyLock<Vec<Catalogue>> = LazyLock::new(|| {
     let vocabulary = Vocabulary::compiled_in().unwrap();
     let own = Org::ALL.map(|org| Source::new("catalogue.toml", org.catalogue()));
-    own.into_iter().chain([Catalogue::fhir_r4_source()]).map(|s| Catalogue::read([s], &vocabulary).unwrap()).collect()
+    let shared = [Catalogue::fhir_r4_source(), Catalogue::dicomweb_source()];
+    own.into_iter().chain(shared).map(|s| Catalogue::read([s], &vocabulary).unwrap()).collect()
 });
 
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "get"];
