@@ -250,6 +250,11 @@ impl Route {
         self.page_name(name).is_some()
     }
 
+    /// Whether this parameter leaves the list what it is: it says nothing of anybody, or only in which order they come.
+    pub fn is_of_no_filter(&self, name: &str) -> bool {
+        matches!(self.query.get(name), Some(Param::Free | Param::Only(_) | Param::Sort(_)))
+    }
+
     /// Whether a member `next` of the answer's root is a link, by which a list goes on.
     pub fn next_link(&self) -> bool {
         self.root.members.get("next").is_some_and(|node| node.meaning == Some(Meaning::Link))

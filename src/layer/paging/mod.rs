@@ -279,7 +279,7 @@ impl Pager {
     }
 
     /// The backend's `next` as a target, if it is a further page of the same list: of the same origin; at the same path, with
-    /// no parameter that the list has not, but for those that say which page; or, as some FHIR servers have it, at the
+    /// no parameter that the list has not, but for those that say which page, or of plain JSON in which order; or, as some FHIR servers have it, at the
     /// surface's base with a key of the result.
     fn follow(&self, url: &str) -> Option<String> {
         let route = self.start.judgement.route()?;
@@ -305,7 +305,7 @@ impl Pager {
         let base = keyed && list.starts_with(path.trim_end_matches('/'));
         let pages = |name: &str| {
             let of_fhir = route.is_fhir() && (FHIR_PAGING.contains(&name) || name.starts_with("_getpages"));
-            of_fhir || route.is_page_parameter(name)
+            of_fhir || route.is_page_parameter(name) || (!route.is_fhir() && route.is_of_no_filter(name))
         };
         let same = |pair: &(String, String)| pages(&pair.0) || self.parameters.contains(pair);
         let further = (path == asked || path == list || base) && parameters(query).all(|pair| same(&pair));

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use sekisho::catalogue::{Catalogue, Part, SubjectAt, is_subject_id};
 use sekisho::demo::sample::Org;
-use sekisho::policy::{Source, Vocabulary};
+use sekisho::policy::{Categories, Source, Vocabulary};
 
 static CATALOGUES: LazyLock<Vec<Catalogue>> = LazyLock::new(|| {
     let vocabulary = Vocabulary::compiled_in().unwrap();
