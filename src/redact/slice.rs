@@ -181,4 +181,25 @@ mod tests {
             assert!(finder.string_member(body.get(..end).unwrap(), "id").is_none(), "{end}");
         }
     }
+
+    #[test]
+    fn members_are_those_of_a_slow_reading_however_long_what_lies_between() {
+        let deep = r#"{"x":[["u","v\"}",7]],"y":{"z":[{"b":"no","n":[]}]}}"#;
+        for count in 0..60 {
+            let pad = "p".repeat(count);
+            let members: Vec<String> = (0..count).map(|at| format!(r#""m{at}":{deep}"#)).collect();
+            let body = format!(
+                r#"{{"{pad}":[{}],{}"b":"known","c":1}} , {{"d":"no"}}"#,
+                deep,
+                members.join(",") + if count > 0 { "," } else { "" }
+            );
+            let mut finder = Finder::new();
+            assert_eq!(finder.string_member(body.as_bytes(), "b").as_deref(), Some("known"), "{body}");
+            assert!(finder.member(body.as_bytes(), "d").is_none());
+            let inside = format!("[{body}");
+            assert_eq!(finder.string_member(inside.as_bytes().get(1..).unwrap(), "b").as_deref(), Some("known"));
+        }
+        let body = r#"{"security":{"resourceType":"A","by":"known","_a":"u4v","meta":{"resourceType":"A","b":null,"in":"u7v","by":"known"},"in":"u8v","a":{"resourceType":"B"}},"k1":{"a":[["u13v","u14v",7]],"tag":"u16v","by":"other","_b":"u17v","security":[["u20v"]]},"tag":{"_a":"u22v","by":"known","security":"u23v","k1":[{"by":"other","resourceType":"Nope"},"u26v"],"resourceType":"Nope"},"by":"known","in":"u27v"},"k1":"u28v"}"#;
+        assert_eq!(Finder::new().string_member(body.as_bytes(), "by").as_deref(), Some("known"));
+    }
 }

@@ -119,6 +119,8 @@ fn a_search_names_records_and_persons_and_filters_on_what_is_named() {
     assert_eq!((found.route.shape(), found.action), (Shape::List, Action::Search));
     assert!(matches!(&found.subject, SubjectAt::Target(named) if named.id == "p1" && named.part == Part::Query));
     assert_eq!(found.query_categories, set(&["health.exam-event"]));
+    let charged: Vec<_> = found.charges.iter().map(|charge| (charge.parameter.as_str(), charge.categories)).collect();
+    assert_eq!(charged, [("StudyDate", set(&["health.exam-event"])), ("ModalitiesInStudy", Categories::NONE)]);
     assert_eq!(found.pages.len(), 1);
     let by_tag = get(&catalogue, "/dicom-web/studies?00100020=p1&00100010=YAMADA*").unwrap();
     assert_eq!(by_tag.query_categories, set(&["identity.name"]));

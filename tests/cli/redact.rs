@@ -310,6 +310,34 @@ fn fhir_is_told_by_what_stands_in_it() {
 }
 
 #[test]
+fn dicom_is_shown_by_a_route_of_its_surface() {
+    let folder = Folder::new("redact-dicom");
+    let request = json!({
+        "subject": {"type": "caller", "id": "c-1", "properties": {"roles": ["student"]}},
+        "action": {"name": "search"}, "resource": {"type": "record", "id": "r-1"},
+        "context": {"purpose": "operations.student-training"},
+    });
+    let request = folder.write("request.json", request.to_string());
+    let run = |route: &str| {
+        let document = r#"[{"00080020":{"vr":"DA","Value":["20251103"]},"00100010":{"vr":"PN","Value":[{"Alphabetic":"Name^A"}]},"00100020":{"vr":"LO","Value":["p-1"]},"00091001":{"vr":"LO","Value":["private"]},"0020000D":{"vr":"UI","Value":["1.2.3"]}}]"#;
+        let surface = ["redact", "--policy", "policy/sakura", "--as", &request, "--surface", "dicomweb", "--json"];
+        sekisho_fed(&[&surface[..], &["--route", route]].concat(), document.as_bytes())
+    };
+    let ran = run("dicom.studies.search");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let left: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(left[0]["00080020"], json!({"vr": "DA", "Value": ["20251103"]}));
+    assert!(left[0]["0020000D"]["Value"][0].as_str().unwrap().starts_with("2.25."), "{}", ran.out);
+    for gone in ["Name", "p-1", "1.2.3", "private", "00100010", "00091001"] {
+        assert!(!ran.out.contains(gone), "{gone} left: {}", ran.out);
+    }
+    assert_eq!(summary(&ran)["entries"]["released"], 1);
+    assert!(summary(&ran)["unclassified"]["places"].to_string().contains("00091001"), "{}", ran.err);
+    let misnamed = run("dicom.study.search");
+    assert!(misnamed.code == 2 && misnamed.err.contains("dicom."), "{}", misnamed.err);
+}
+
+#[test]
 fn what_cannot_be_read_inside_leaves_whole_or_not_at_all() {
     let folder = Folder::of("redact-opaque", "jmdp");
     let mut request = staff();

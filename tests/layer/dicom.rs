@@ -232,7 +232,12 @@ async fn a_search_on_what_is_hidden_is_refused_and_reaches_nobody() {
     ] {
         let answer = stand.get(json!({"roles": ["student"]}), STUDY.1, &format!("{STUDIES}?{query}")).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{query}: {}", answer.body);
+        let name = query.split('=').next().unwrap();
+        assert_eq!(answer.json()["parameters"], json!([name]), "the one that is hidden is told: {}", answer.body);
     }
+    let target = format!("{STUDIES}?ModalitiesInStudy=CT&PatientName=A");
+    let one = stand.get(json!({"roles": ["student"]}), STUDY.1, &target).await;
+    assert_eq!(one.json()["parameters"], json!(["PatientName"]), "and no other");
     for query in ["includefield=all", "00091001=1", "foo=1"] {
         let answer = stand.get(json!({"roles": ["physician"]}), CARE.1, &format!("{STUDIES}?{query}")).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}: {}", answer.body);

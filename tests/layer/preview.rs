@@ -187,6 +187,42 @@ async fn fhir_resources_look_as_the_layer_gives_them() {
     }
 }
 
+const STUDY: &str = concat!(
+    r#"{"00080020":{"vr":"DA","Value":["20251103"]},"00080050":{"vr":"SH","Value":["ACC-4711"]},"#,
+    r#""00081190":{"vr":"UR","Value":["http://backend.test/dicom-web/studies/1.2.3"]},"#,
+    r#""00100010":{"vr":"PN","Value":[{"Alphabetic":"Name^A"}]},"00100020":{"vr":"LO","Value":["p-1"]},"#,
+    r#""00100030":{"vr":"DA","Value":["19870502"]},"00091001":{"vr":"LO","Value":["private"]},"#,
+    r#""0020000D":{"vr":"UI","Value":["1.2.3"]}}"#
+);
+
+#[tokio::test]
+async fn dicom_data_sets_look_as_the_layer_gives_them() {
+    let stand = Stand::before(Catalogue::dicomweb_source(), Org::Sakura, &[]);
+    let generation = generation(Org::Sakura, Catalogue::dicomweb_source());
+    let nobodys = r#"{"0020000D":{"vr":"UI","Value":["1.2.4"]}}"#;
+    let body = format!("[{STUDY},{nobodys}]");
+    for (role, purpose) in [("physician", "care"), ("student", "operations.student-training")] {
+        stand.next_body(body.clone(), "application/dicom+json");
+        let layer = stand.get(json!({"sub": "c-1", "roles": [role]}), purpose, "/dicom-web/studies").await;
+        assert_eq!(layer.status, 200, "{}", layer.body);
+        let mut request = care("search");
+        request["subject"]["properties"]["roles"] = json!([role]);
+        request["context"]["purpose"] = json!(purpose);
+        let shown = seen(&generation, &request, Document::Route("dicom.studies.search"), body.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8_lossy(&shown), layer.body, "{role}");
+        assert_eq!(layer.body.contains("\"1.2.3\""), role == "physician", "{}", layer.body);
+        assert_eq!(layer.body.contains("2.25."), role == "student", "{}", layer.body);
+    }
+    // What the gate refuses before it asks anybody is refused here.
+    let mut request = care("read");
+    request["resource"]["properties"] = json!({"subject": "p-1"});
+    let pixels = seen(&generation, &request, Document::Route("dicom.frames"), b"pixels");
+    assert!(pixels.unwrap_err().contains("burnt-in-text"));
+    assert_eq!(seen(&generation, &request, Document::Route("dicom.instance.retrieve"), b"DICM").unwrap(), b"DICM");
+    let nobodys = seen(&generation, &care("read"), Document::Route("dicom.instance.retrieve"), b"DICM");
+    assert!(nobodys.unwrap_err().contains("cannot be read inside"));
+}
+
 #[tokio::test]
 async fn types_brought_along_look_as_the_layer_gives_them() {
     let stand = Stand::before(Catalogue::fhir_r4_source(), Org::Sakura, &[]);
