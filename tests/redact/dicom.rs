@@ -265,7 +265,8 @@ fn one(
 fn coarser(value: &str, vr: Vr, how: &str) -> Option<&'static str> {
     match (vr, how, value) {
         (Vr::Da, "year", "19870502") => Some("19870101"),
-        (Vr::Da, "year", "20251131") => Some("20250101"),
+        // There is no such day: who could not read it does not make it coarser.
+        (Vr::Da, "year", "20251131") => None,
         (Vr::As, "decade", "038Y") => Some("030Y"),
         (Vr::As, "decade", "006M") => Some("000Y"),
         _ => None,
