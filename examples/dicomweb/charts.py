@@ -1,6 +1,6 @@
 """Writes the clinic's images into a folder: sample files of pydicom as they are, and three patients' with marks.
 
-A mark begins with `zz`: who may not see what it stands in must not find it in any byte of an answer.
+A mark begins with `zqxj`: who may not see what it stands in must not find it in any byte of an answer.
 """
 import copy
 import pathlib
@@ -29,32 +29,32 @@ def mark(image, patient, number):
     number_of, latin, kanji, kana, born, sex, age = patient
     image.SpecificCharacterSet = "ISO_IR 192"
     image.PatientID = number_of
-    image.PatientName = f"{latin}^zzname={kanji}={kana}"
+    image.PatientName = f"{latin}^zqxjname={kanji}={kana}"
     image.PatientBirthDate, image.PatientSex, image.PatientAge = born, sex, age
-    image.PatientAddress = "東京都港区zzaddress"
-    image.OtherPatientIDs = "zzother"
-    image.AccessionNumber = f"zzA{number}"
-    image.StudyID = f"zzS{number}"
-    image.ReferringPhysicianName = "ITO^zzdoctor"
-    image.OperatorsName = "KATO^zzoperator"
-    image.InstitutionName = "zzinstitution"
-    image.StationName = "zzstation"
-    image.StudyDescription = "CT of HANAKO zzstudy"
-    image.SeriesDescription = "zzseries"
-    image.PatientComments = "zzcomments"
-    image.ImageComments = "zzimage"
-    image.DeviceSerialNumber = "zzserial"
+    image.PatientAddress = "東京都港区zqxjaddress"
+    image.OtherPatientIDs = "zqxjother"
+    image.AccessionNumber = f"zqxjA{number}"
+    image.StudyID = f"zqxjS{number}"
+    image.ReferringPhysicianName = "ITO^zqxjdoctor"
+    image.OperatorsName = "KATO^zqxjoperator"
+    image.InstitutionName = "zqxjinstitution"
+    image.StationName = "zqxjstation"
+    image.StudyDescription = "CT of HANAKO zqxjstudy"
+    image.SeriesDescription = "zqxjseries"
+    image.PatientComments = "zqxjcomments"
+    image.ImageComments = "zqxjimage"
+    image.DeviceSerialNumber = "zqxjserial"
     image.StudyDate, image.StudyTime = "20251103", "101500"
     image.ReferencedStudySequence = Sequence([item(
         ReferencedSOPClassUID="1.2.840.10008.3.1.2.3.1", ReferencedSOPInstanceUID=image.StudyInstanceUID)])
     image.RequestAttributesSequence = Sequence([item(
-        RequestedProcedureID="zzR1", ScheduledProcedureStepDescription="zzstep",
+        RequestedProcedureID="zqxjR1", ScheduledProcedureStepDescription="zqxjstep",
         ScheduledProtocolCodeSequence=Sequence([item(
             CodeValue="77477000", CodingSchemeDesignator="SCT", CodeMeaning="CT of thorax")]))])
-    image.OtherPatientIDsSequence = Sequence([item(PatientID="zznested", IssuerOfPatientID="zzissuer")])
-    block = image.private_block(0x0099, "zzprivate", create=True)
-    block.add_new(0x01, "LO", "zzprivate")
-    block.add_new(0x02, "OB", b"zzprivate-bytes")
+    image.OtherPatientIDsSequence = Sequence([item(PatientID="zqxjnested", IssuerOfPatientID="zqxjissuer")])
+    block = image.private_block(0x0099, "zqxjprivate", create=True)
+    block.add_new(0x01, "LO", "zqxjprivate")
+    block.add_new(0x02, "OB", b"zqxjprivate-bytes")
 
 
 def main(folder):

@@ -88,8 +88,8 @@ def physician():
         check(len(images) == 2, "two images of a series")
         for image in parsed(images):
             whole = CHARTS[image.SOPInstanceUID]
-            check(image.RequestAttributesSequence[0].RequestedProcedureID == "zzR1", "a nested value")
-            check(image.Rows == whole.Rows and image.ImageComments == "zzimage", "its own values")
+            check(image.RequestAttributesSequence[0].RequestedProcedureID == "zqxjR1", "a nested value")
+            check(image.Rows == whole.Rows and image.ImageComments == "zqxjimage", "its own values")
             file = client.retrieve_instance(uid, dataset.SeriesInstanceUID, image.SOPInstanceUID)
             check(file.PixelData == whole.PixelData and file.PatientName == whole.PatientName, "the file is the file")
             frame = client.retrieve_instance_frames(
@@ -125,7 +125,7 @@ def samples(everyones, client):
 
 
 # Every mark but those of codes; and the patients themselves.
-HIDDEN = [b"zz", b"SK-000", b"YAMADA", "花子".encode(), "ハナコ".encode(), b"HANAKO", b"19870502", b"SUZUKI", "港区".encode()]
+HIDDEN = [b"zqxj", b"SK-000", b"YAMADA", "花子".encode(), "ハナコ".encode(), b"HANAKO", b"19870502", b"SUZUKI", "港区".encode()]
 
 
 def student():

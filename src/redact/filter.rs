@@ -22,6 +22,8 @@ use super::walk::{Ctx, Through, Walker};
 
 /// The largest window that has more than one entry, in bytes.
 const WINDOW_BYTES_MAX: u64 = 64 << 10;
+/// The longest that the type of a Bundle may be spelt, in bytes.
+const ROOT_TYPE_BYTES_MAX: usize = 64;
 /// The most entries of a window.
 const WINDOW_ENTRIES_MAX: usize = 256;
 
@@ -36,6 +38,19 @@ enum Mode {
     Drop,
     /// An entry leaves as it streams; what the slice has of it begins at `from`.
     Stream { from: usize },
+}
+
+/// What the root of a Bundle says of its type: nothing of another resource is to leave as if it were a list.
+#[derive(Clone, PartialEq, Eq)]
+enum RootType {
+    Unsaid,
+    /// Its name has been read; then what former slices had of it, and where it begins in this one.
+    Named,
+    Begun {
+        head: Vec<u8>,
+        from: usize,
+    },
+    Bundle,
 }
 
 /// An entry that may go: by which plan, and what is recorded of it.
@@ -61,6 +76,8 @@ pub(super) struct Core<J> {
     pub(super) tally: Tally,
     /// Where entries are, for reports.
     entry_path: Box<[u8]>,
+    /// FHIR Bundles: what the root says that it is.
+    root_type: RootType,
     /// The root of this document or line has been written.
     root_written: bool,
     pub(super) out: Vec<u8>,
@@ -89,6 +106,7 @@ impl<J: Judge> Core<J> {
             finder: Finder::new(),
             tally: Tally::new(),
             entry_path,
+            root_type: RootType::Unsaid,
             root_written: false,
             out: Vec::new(),
             base: 0,
@@ -222,7 +240,7 @@ impl<J: Judge> Core<J> {
             }
         };
         self.entry.restart(&go.plan, place, root_type, &self.entry_path);
-        self.entry.about(go.about.clone());
+        self.entry.about(go.about.clone(), go.disclosure.subject.clone());
         self.envelope.keep(from, &mut self.out);
         self.envelope.flush(src, &mut self.out);
         self.root_written = true;
@@ -315,8 +333,15 @@ impl<J: Judge> Core<J> {
     }
 
     /// The body has ended: white space after its root stays if the root did.
-    pub(super) fn body_ends(&mut self) {
+    ///
+    /// # Errors
+    /// [`Fault::Layout`]: it was to be a Bundle and nothing in it said so.
+    pub(super) fn body_ends(&mut self) -> Result<(), Fault> {
+        if matches!(self.spec.shape, Shape::FhirBundle) && self.root_type != RootType::Bundle {
+            return Err(Fault::Layout);
+        }
         self.document_ends(b"", 0);
+        Ok(())
     }
 
     fn document_ends(&mut self, src: &[u8], at: usize) {
@@ -371,6 +396,12 @@ impl<J: Judge> Sink for Core<J> {
             }
             (Position::Leads | Position::Aside, _) => {}
         }
+        if self.root_type == RootType::Named {
+            if value != Value::Text {
+                return Err(Fault::Layout);
+            }
+            self.root_type = RootType::Begun { head: Vec::new(), from: at };
+        }
         self.root_written = true;
         let mut ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
         let take = self.envelope.begin(src, at, value, &mut ctx)?;
@@ -384,12 +415,22 @@ impl<J: Judge> Sink for Core<J> {
         if self.mode != Mode::Envelope {
             return self.entry_ends(src, at);
         }
+        if let RootType::Begun { head, from } = &mut self.root_type {
+            head.extend_from_slice(src.get(*from..at).unwrap_or_default());
+            if head != b"\"Bundle\"" {
+                return Err(Fault::Layout);
+            }
+            self.root_type = RootType::Bundle;
+        }
         self.envelope.end(src, at, &mut Ctx { out: &mut self.out, tally: &mut self.tally });
         Ok(())
     }
 
     fn name(&mut self, _: &[u8], at: usize, name: &[u8]) -> Result<(), Fault> {
         self.track.key(self.spec.entries.steps(), name);
+        if matches!(self.spec.shape, Shape::FhirBundle) && self.track.in_root() && name == b"resourceType" {
+            self.root_type = RootType::Named;
+        }
         self.envelope.name(at, name);
         Ok(())
     }
@@ -417,7 +458,16 @@ impl<J: Judge> Sink for Core<J> {
 
     fn pause(&mut self, src: &[u8], at: usize) -> Result<(), Fault> {
         let envelope_ends = match self.mode {
-            Mode::Envelope => at,
+            Mode::Envelope => {
+                if let RootType::Begun { head, from } = &mut self.root_type {
+                    head.extend_from_slice(src.get(*from..at).unwrap_or_default());
+                    *from = 0;
+                    if head.len() > ROOT_TYPE_BYTES_MAX {
+                        return Err(Fault::Layout);
+                    }
+                }
+                at
+            }
             Mode::Hold { from } => from,
             Mode::Drop | Mode::Stream { .. } => return self.entry_pauses(src, at),
         };

@@ -180,7 +180,7 @@ pub struct Plan {
     pub(super) root: Arc<Tree>,
     pub(super) terms: Terms,
     judged: bool,
-    types: Arc<Types>,
+    pub(super) types: Arc<Types>,
     trees: Arc<Trees>,
 }
 

@@ -69,6 +69,15 @@ fn resource<'e>(spec: &Spec, resource: &'e [u8], finder: &mut Finder) -> Probe<'
     }
 }
 
+/// Whom a value says it is about that begins `from_here`; `None`: values of its kind are about no one.
+pub(super) fn named<'e>(subjects: &Subjects, from_here: &'e [u8], finder: &mut Finder) -> Option<Subject<'e>> {
+    if matches!(subjects, Subjects::NoOne) {
+        return None;
+    }
+    let members = Members::read(from_here, finder);
+    Some(subject(subjects, from_here, &members, finder))
+}
+
 /// Where the first members of a value are, found in one pass; those beyond are looked for one by one.
 struct Members {
     found: [(Range<usize>, Range<usize>); MEMBERS_MAX],

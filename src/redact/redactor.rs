@@ -128,8 +128,7 @@ impl<J: Judge> Redactor<J> {
         self.run(out, |scanner, core| {
             scanner.feed(&gathered, core)?;
             scanner.finish(core)?;
-            core.body_ends();
-            Ok(())
+            core.body_ends()
         })?;
         self.fault = Some(Fault::Finished);
         Ok(self.core.tally.clone())

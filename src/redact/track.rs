@@ -39,6 +39,11 @@ impl Track {
         }
     }
 
+    /// Whether the innermost open container is the root.
+    pub(super) const fn in_root(&self) -> bool {
+        self.depth == 1
+    }
+
     pub(super) fn key(&mut self, steps: &[Step], name: &[u8]) {
         let step = self.depth.checked_sub(1).and_then(|above| steps.get(above));
         self.key_leads = matches!(step, Some(Step::Name(wanted)) if wanted.as_bytes() == name);

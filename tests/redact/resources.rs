@@ -238,10 +238,10 @@ fn a_large_resource_streams_only_if_its_subject_is_settled_and_its_type_at_hand(
     let limits = Limits { entry_bytes_max: 100, ..Limits::default() };
     let filler = "male".repeat(40);
     let typed = format!(
-        r#"{{"resourceType":"Patient","gender":"{filler}","name":[{{"family":"x"}}],"contained":[{{"gender":"f","resourceType":"Patient"}},{{"resourceType":"Patient","gender":"{filler}"}}]}}"#
+        r#"{{"resourceType":"Patient","gender":"{filler}","name":[{{"family":"x"}}],"contained":[{{"issue":1,"resourceType":"OperationOutcome"}},{{"gender":"f","resourceType":"Patient"}},{{"resourceType":"OperationOutcome","issue":"{filler}"}}]}}"#
     );
     let expected = format!(
-        r#"{{"resourceType":"Patient","gender":"{filler}","contained":[{{"gender":"f","resourceType":"Patient"}}],{}}}"#,
+        r#"{{"resourceType":"Patient","gender":"{filler}","contained":[{{"issue":1,"resourceType":"OperationOutcome"}}],{}}}"#,
         meta()
     );
     assert_eq!(single(limits, true).text(&typed), expected);
@@ -260,4 +260,68 @@ fn lines_of_resources_are_each_judged_by_their_type() {
         meta()
     );
     assert_eq!(String::from_utf8(setup.run(&[body.as_bytes()]).0).unwrap(), expected);
+}
+
+/// A resource inside another was judged with it, for its person and for nobody else.
+#[test]
+fn what_is_contained_is_about_nobody_but_the_person_of_its_record() {
+    let clear = |fields: &[&str]| {
+        let fields: Vec<(&str, Node)> = fields.iter().map(|field| (*field, of(CLEAR))).collect();
+        let mut node = (*tree(&fields)).clone();
+        let inside = Node { any: Some(Arc::new(Node { resource: true, ..Node::default() })), ..Node::default() };
+        node.members.insert("contained".into(), Arc::new(inside));
+        Arc::new(node)
+    };
+    let patient = SubjectAt { pointer: Pointer::parse("/subject").unwrap(), reference_to: Some("Patient".into()) };
+    let types = Types(
+        [
+            ("O".into(), ResourceType { node: clear(&["/subject", "/v"]), subjects: Subjects::At(vec![patient]) }),
+            ("D".into(), ResourceType { node: clear(&["/v"]), subjects: Subjects::NoOne }),
+        ]
+        .into(),
+    );
+    let root = Arc::new(Node::default());
+    let setup = Setup::new(Shape::FhirResource, root, Some(types), false);
+    let record = |kind: &str, inside: &str| {
+        let subject = if kind == "O" { r#""subject":"Patient/p1","# } else { "" };
+        setup.text(&format!(r#"{{"resourceType":"{kind}",{subject}"contained":[{inside}],"v":"own"}}"#))
+    };
+    let about = |who: &str| format!(r#"{{"resourceType":"O","subject":"{who}","v":"inner"}}"#);
+    let wrapped = |inside: &str| format!(r#"{{"resourceType":"D","contained":[{inside}],"v":"d"}}"#);
+    for stays in [about("Patient/p1"), r#"{"resourceType":"O","v":"inner"}"#.into(), wrapped(&about("Patient/p1"))] {
+        assert!(record("O", &stays).contains("inner"), "{stays}");
+    }
+    for goes in [about("Patient/p2"), about("#"), about("Group/p1"), wrapped(&about("Patient/p2"))] {
+        assert!(!record("O", &goes).contains("inner"), "{goes}");
+    }
+    for goes in [about("Patient/p1"), r#"{"resourceType":"O","v":"inner"}"#.into(), wrapped(&about("Patient/p1"))] {
+        let left = record("D", &goes);
+        assert!(!left.contains("inner") && left.contains("own"), "{left}");
+    }
+}
+
+/// What answers a search with another resource than a Bundle would leave by the Bundle's plan, judged for nobody.
+#[test]
+fn a_list_whose_root_is_no_bundle_is_a_fault() {
+    let entry = tree(&[("/entry/*/resource", Node { resource: true, ..Node::default() }), ("/id", of(CLEAR))]);
+    let mut root = (*entry).clone();
+    root.members.insert("resourceType".into(), Arc::new(node(Meaning::Open)));
+    let types =
+        Types([("D".into(), ResourceType { node: tree(&[("/v", of(CLEAR))]), subjects: Subjects::NoOne })].into());
+    let setup = Setup::new(Shape::FhirBundle, Arc::new(root), Some(types), false);
+    let body = r#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"D","v":1}}]}"#;
+    assert_eq!(setup.text(body), body);
+    for body in [
+        r#"{"resourceType":"Patient","id":"p1"}"#,
+        r#"{"resourceType":["Bundle"],"id":"p1"}"#,
+        r#"{"resourceType":"B\u0075ndle","id":"p1"}"#,
+        r#"{"resourceType":null}"#,
+        r#"{"id":"p1"}"#,
+        "{}",
+    ] {
+        let (_, end) = setup.run(&[body.as_bytes()]);
+        assert_eq!(end.err(), Some(Fault::Layout), "{body}");
+        let single: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
+        assert_eq!(setup.run(&single).1.err(), Some(Fault::Layout), "{body}");
+    }
 }

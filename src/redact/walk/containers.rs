@@ -187,11 +187,15 @@ impl Walker {
 
     /// A resource of its own: walked by its type's tree; of an unknown type it goes.
     fn open_resource(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) -> bool {
+        let from_here = src.get(at..).unwrap_or_default();
         let resource_type = match self.resources {
-            true => self.finder.string_member(src.get(at..).unwrap_or_default(), "resourceType"),
+            true => self.finder.string_member(from_here, "resourceType"),
             false => None,
         };
-        let tree = resource_type.and_then(|name| self.plan.resource(&name).cloned());
+        let contained = self.frames.iter().any(|frame| frame.resource);
+        let tree = resource_type
+            .filter(|name| !contained || self.may_be_contained(name, from_here))
+            .and_then(|name| self.plan.resource(&name).cloned());
         match tree {
             Some(tree) => self.push_resource(at, tree),
             None => self.skip_unknown(src, at, Kind::Object, ctx),

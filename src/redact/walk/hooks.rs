@@ -1,6 +1,7 @@
 //! Where forms meet the walk: numbers made coarser, Individual Numbers stopped, identifiers with their systems.
 
 use super::super::forms::{self, Ground, System};
+use super::super::probe::{self, Subject};
 use super::{Ctx, Slot, Walker, Whole};
 use crate::catalogue::fields::Meaning;
 use crate::policy::Form;
@@ -9,10 +10,24 @@ use crate::policy::Form;
 pub(super) type Systems = Vec<(Box<str>, String)>;
 
 impl Walker {
-    /// The entry is about this person; asked after every [`Walker::restart`].
-    pub(in crate::redact) fn about(&mut self, subject: Option<Box<str>>) {
+    /// The entry is about this person, for dates that move, and names this one; asked after every [`Walker::restart`].
+    pub(in crate::redact) fn about(&mut self, subject: Option<Box<str>>, named: Option<Box<str>>) {
+        self.person = subject.clone().or(named);
         self.subject = subject;
         self.streams = false;
+    }
+
+    /// Whether a resource of this type, which begins `from_here`, may leave inside another: one about a person only if he is
+    /// the entry's. It was judged for nobody else.
+    pub(super) fn may_be_contained(&mut self, resource_type: &str, from_here: &[u8]) -> bool {
+        let Walker { plan, finder, person, .. } = self;
+        let Some(known) = plan.types.get(resource_type) else { return false };
+        match probe::named(&known.subjects, from_here, finder) {
+            None => true,
+            Some(Subject::NotFound) => person.is_some(),
+            Some(Subject::One(id)) => person.as_deref() == Some(&*id),
+            Some(Subject::Unclear) => false,
+        }
     }
 
     /// The entry is walked as it comes: what stands further on in an object is not known at its beginning.

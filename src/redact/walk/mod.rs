@@ -138,6 +138,8 @@ pub(super) struct Walker {
     path: Vec<u8>,
     /// Whom the entry is about, for dates that move.
     subject: Option<Box<str>>,
+    /// Whom what lies inside it may be about.
+    person: Option<Box<str>>,
     /// The entry is walked while it comes in.
     streams: bool,
 }
@@ -174,6 +176,7 @@ impl Walker {
             entry_path: Vec::new(),
             path: Vec::new(),
             subject: None,
+            person: None,
             streams: true,
         }
     }
