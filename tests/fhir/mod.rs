@@ -146,7 +146,10 @@ const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason
 
 #[tokio::test]
 async fn free_text_of_a_contained_resource_counts_as_what_its_own_type_can_hold() {
-    let note = |kind: &str| json!({"resourceType": kind, "id": "c", "text": {"status": "generated", "div": "told"}});
+    // Whoever is contained is the person of the record: another one would go.
+    let id = |kind: &str| if kind == "Patient" { "p1" } else { "c" };
+    let note =
+        |kind: &str| json!({"resourceType": kind, "id": id(kind), "text": {"status": "generated", "div": "told"}});
     let with = |kind: &str| json!({"resourceType": "Condition", "id": "c1", "subject": {"reference": "Patient/p1"}, "contained": [note(kind)]});
     // What is asked for is what diagnoses can hold: a result is not, though it lies in one.
     for (kind, told) in
