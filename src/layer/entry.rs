@@ -8,7 +8,7 @@ use super::paging::Progress;
 use super::releasing::Releasing;
 use crate::catalogue::Route;
 use crate::decision::{Permit, Refusal};
-use crate::policy::{Action, Categories, Release};
+use crate::policy::{Action, Categories, PurposeId, RecipientId, Release};
 use crate::redact::{Entry, Judge, Plan, Spec, Verdict};
 
 /// What the judge of entries noticed, for the one who drives the redactor.
@@ -93,7 +93,12 @@ pub(super) struct EntryJudge<D = Arc<Judgement>> {
     pub(super) asked: (Action, Categories),
     /// Of a list that is filled from several pages.
     pub(super) progress: Option<Arc<Mutex<Progress>>>,
+    /// What was last released, and how: the entries of a list are mostly released alike.
+    pub(super) last: Option<(Alike, Arc<Plan>)>,
 }
+
+/// What the plan of an entry hangs on, within one answer: its release, to whom and for what.
+pub(super) type Alike = (Release, Option<(RecipientId, PurposeId)>);
 
 impl<D: Decider> Judge for EntryJudge<D> {
     fn judge(&mut self, entry: &Entry<'_>) -> Verdict {
@@ -105,7 +110,10 @@ impl<D: Decider> Judge for EntryJudge<D> {
         }
         let whose = match (&self.settled, entry.subject) {
             _ if kind.of_no_one => Whose::NoOnes,
-            (Settled::Open, _) => return Verdict::Release(self.plan(&releasing, Release::NOTHING, None)),
+            (Settled::Open, _) => {
+                let make = || releasing.plan(&self.spec, self.side, Release::NOTHING, None);
+                return Verdict::Release(plan(&mut self.last, Release::NOTHING, None, make));
+            }
             (Settled::Each, Some(subject)) => Whose::Of(subject),
             (Settled::Each, None) => return Verdict::Drop,
             (Settled::Person(person), Some(subject)) if subject != person => return Verdict::Drop,
@@ -131,7 +139,8 @@ impl<D: Decider> Judge for EntryJudge<D> {
                 if kind.fills {
                     self.progress(Progress::releases);
                 }
-                let plan = self.plan(&releasing, *permit.release(), Some(&permit));
+                let make = || releasing.plan(&self.spec, self.side, *permit.release(), Some(&permit));
+                let plan = plan(&mut self.last, *permit.release(), Some(&permit), make);
                 match whose {
                     Whose::Of(person) => Verdict::ReleaseOf(plan, person.into()),
                     Whose::Anybodys | Whose::NoOnes => Verdict::Release(plan),
@@ -201,8 +210,22 @@ impl<D: Decider> EntryJudge<D> {
             Side::Written => route.body_subject().is_some(),
         }
     }
+}
 
-    fn plan(&self, releasing: &Releasing<'_>, release: Release, permit: Option<&Permit>) -> Arc<Plan> {
-        releasing.plan(&self.spec, self.side, release, permit)
+/// By which plan this is released: mostly the one of the entry before it, which was `last`.
+fn plan(
+    last: &mut Option<(Alike, Arc<Plan>)>,
+    release: Release,
+    permit: Option<&Permit>,
+    make: impl FnOnce() -> Arc<Plan>,
+) -> Arc<Plan> {
+    let alike = (release, permit.map(|permit| (permit.recipient(), permit.purpose())));
+    match last {
+        Some((of, plan)) if *of == alike => Arc::clone(plan),
+        _ => {
+            let plan = make();
+            *last = Some((alike, Arc::clone(&plan)));
+            plan
+        }
     }
 }

@@ -228,7 +228,7 @@ impl Judgement {
             Form::Clear => Ok(Some(Cow::Borrowed(named))),
             Form::Withheld if self.is_staff() => Ok(Some(Cow::Borrowed(named))),
             _ => match self.releasing().pseudonyms(permit) {
-                Some((pseudonyms, _)) => Ok(pseudonyms.original(named)?.map(Cow::Owned)),
+                Some(pseudonyms) => Ok(pseudonyms.original(named)?.map(Cow::Owned)),
                 None => Ok(None),
             },
         }

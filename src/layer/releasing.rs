@@ -32,20 +32,19 @@ pub(super) struct Releasing<'a> {
 }
 
 impl Releasing<'_> {
-    /// The pseudonyms of this receiver and purpose, and a name of their context for caches.
-    pub(super) fn pseudonyms(&self, permit: &Permit) -> Option<(Pseudonyms, String)> {
-        let recipient = self.policy.recipient(permit.recipient()).map_or("", |r| r.name.as_str());
-        let receiver = match self.organization {
-            Some(organization) => Receiver::Organisation(organization),
-            None => Receiver::Recipient(recipient),
-        };
-        let purpose = self.policy.purpose(permit.purpose()).map_or("", |p| p.name.as_str());
+    /// The pseudonyms of this receiver and purpose. Derives their keys: some microseconds.
+    pub(super) fn pseudonyms(&self, permit: &Permit) -> Option<Pseudonyms> {
+        let (receiver, purpose) = self.context(permit);
         let keys = &self.generation.pseudonyms;
         let pseudonyms = Pseudonyms::new(&keys.master, receiver, purpose, keys.epoch, &keys.accepted)?;
-        let pseudonyms = pseudonyms.with_tokens(self.tokens.cloned());
-        let kind = if self.organization.is_some() { 'o' } else { 'r' };
-        let receiver = self.organization.unwrap_or(recipient);
-        Some((pseudonyms, format!("{kind}{}:{receiver}:{purpose}:{}", receiver.len(), keys.epoch)))
+        Some(pseudonyms.with_tokens(self.tokens.cloned()))
+    }
+
+    /// Who shares pseudonyms: those who receive, and for what.
+    fn context(&self, permit: &Permit) -> (Receiver<'_>, &str) {
+        let recipient = self.policy.recipient(permit.recipient()).map_or("", |r| r.name.as_str());
+        let purpose = self.policy.purpose(permit.purpose()).map_or("", |p| p.name.as_str());
+        (self.organization.map_or(Receiver::Recipient(recipient), Receiver::Organisation), purpose)
     }
 
     /// The form in which this permit shows ids.
@@ -56,24 +55,21 @@ impl Releasing<'_> {
 
     /// The plan of a release on the route.
     pub(super) fn plan(&self, spec: &Arc<Spec>, side: Side, release: Release, permit: Option<&Permit>) -> Arc<Plan> {
-        let pseudonyms = permit.and_then(|permit| self.pseudonyms(permit));
         let form_of_id = permit.map_or(Form::Withheld, |permit| self.form_of_id(permit));
         let shows_ids = form_of_id == Form::Clear;
-        let (pseudonyms, context) =
-            pseudonyms.map_or((None, String::new()), |(p, context)| (Some(Arc::new(p)), context));
         // What a DICOM link leads to is a record by its ids alone: it passes with other ids in their places.
         let renames = form_of_id == Form::Pseudonymised && self.route.is_some_and(|route| route.dicom().is_some());
-        let renamed = pseudonyms.clone().filter(|_| renames);
-        let ids = match (shows_ids, &renamed) {
+        let ids = match (shows_ids, renames) {
             (true, _) => "+ids",
-            (false, Some(_)) => "+renamed",
-            (false, None) => "",
+            (false, true) => "+renamed",
+            (false, false) => "",
         };
         let open = self.route.is_some_and(Route::is_open);
         let clear = match permit {
             Some(permit) => permit.release().having(Form::Clear, Categories::ALL),
             None => Categories::NONE,
         };
+        let context = permit.map_or_else(String::new, |permit| self.context_name(permit));
         let key = PlanKey {
             route: self.route.map_or_else(String::new, |route| route.id().to_owned()),
             side,
@@ -83,11 +79,28 @@ impl Releasing<'_> {
             clear,
             context: format!("{context}{ids}"),
         };
-        self.generation.layouts.plan(key, spec, || Means {
-            pseudonymiser: pseudonyms.map(|p| p as Arc<dyn Pseudonymiser>),
-            links: Some(Arc::new(Links { renamed, ..self.links(shows_ids || open, Some(clear).filter(|_| !open)) })),
-            individual_number: self.policy.vocabulary.level("specific").and_then(|specific| specific.iter().next()),
+        self.generation.layouts.plan(key, spec, || {
+            let pseudonyms = permit.and_then(|permit| self.pseudonyms(permit)).map(Arc::new);
+            let renamed = pseudonyms.clone().filter(|_| renames);
+            Means {
+                pseudonymiser: pseudonyms.map(|p| p as Arc<dyn Pseudonymiser>),
+                links: Some(Arc::new(Links {
+                    renamed,
+                    ..self.links(shows_ids || open, Some(clear).filter(|_| !open))
+                })),
+                individual_number: self.policy.vocabulary.level("specific").and_then(|specific| specific.iter().next()),
+            }
         })
+    }
+
+    /// A name of who shares pseudonyms, for caches: no two contexts have the same.
+    fn context_name(&self, permit: &Permit) -> String {
+        let (receiver, purpose) = self.context(permit);
+        let (kind, receiver) = match receiver {
+            Receiver::Organisation(name) => ('o', name),
+            Receiver::Recipient(name) => ('r', name),
+        };
+        format!("{kind}{}:{receiver}:{purpose}:{}", receiver.len(), self.generation.pseudonyms.epoch)
     }
 
     /// Rewrites links; see [`Links`].

@@ -288,6 +288,7 @@ impl Exchange {
             notes: Arc::clone(&notes),
             asked,
             progress: progress.map(Arc::clone),
+            last: None,
         };
         let gate = Arc::clone(&self.gate);
         let make = move || Redactor::new(Arc::clone(&spec), judge.clone(), Arc::clone(&envelope), gate.key_seed());
