@@ -11,7 +11,8 @@
 //! Promises:
 //! * What was kept before a [`Settled`] that resolved to `Ok` survives a loss of power.
 //! * A batch that failed is failed to all who wait, also for later ones: none of them is told that his tokens are there.
-//!   A full disk passes; any other fault of the file is final until the table is opened again.
+//!   A full disk passes: the batch stays in the queue, and is tried again when the next one waits for it. Any other fault
+//!   of the file is final until the table is opened again, and so are more than [`QUEUE_MAX`] tokens that wait for room.
 //! * Memory is bounded whatever the table's size: of the tokens last used, [`RECENT_MAX`] are remembered, twice over.
 //! * The file is 0600, as are the two that SQLite lays beside it.
 
@@ -25,16 +26,20 @@ use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use tokio::sync::oneshot;
 
-use file::{as_io, connect, make, prepare};
+use file::{BUSY, as_io, connect, make, prepare};
 
 /// How many tokens are remembered of each kind before the older half is forgotten.
 pub const RECENT_MAX: usize = 32_768;
 /// The most tokens of one commit.
 const BATCH_MAX: usize = 8192;
+/// The most tokens that wait while none can be written, some 200 bytes each.
+const QUEUE_MAX: usize = 262_144;
+
 /// The table cannot be read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokensFailed;
@@ -67,6 +72,8 @@ struct State {
     pending: HashSet<Box<str>>,
     waiting: Vec<oneshot::Sender<Result<(), TokensFailed>>>,
     committing: bool,
+    /// The last batch failed and is back in the queue: it is tried again once somebody waits for it.
+    failed: bool,
     durable: Recent<()>,
     found: Recent<Arc<[u8]>>,
     broken: bool,
@@ -128,7 +135,13 @@ impl Tokens {
     /// # Errors
     /// A file that others may read or write, that is no table of tokens or of a newer kind; whatever the disk answers.
     pub fn open(path: &Path) -> io::Result<Tokens> {
+        Tokens::open_waiting(path, BUSY)
+    }
+
+    /// The same; `busy`: how long another process that holds the file is waited for.
+    fn open_waiting(path: &Path, busy: Duration) -> io::Result<Tokens> {
         make(path)?;
+        let connect = |path| connect(path, busy);
         let mut connection = connect(path).map_err(as_io)?;
         prepare(&mut connection, path)?;
         let reader = Mutex::new(connect(path).map_err(as_io)?);
@@ -168,6 +181,7 @@ impl Tokens {
             drop(sender);
         } else {
             state.waiting.push(sender);
+            self.shared.wake.notify_one(); // a batch that failed waits for this
         }
         Some(Settled(receiver))
     }
@@ -203,6 +217,13 @@ impl Drop for Tokens {
     }
 }
 
+impl State {
+    /// Something has gathered, and not only what failed and nobody waits for.
+    fn is_to_commit(&self) -> bool {
+        !self.queue.is_empty() && (!self.failed || !self.waiting.is_empty())
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -214,10 +235,10 @@ fn write(shared: &Shared, mut connection: Connection) {
     loop {
         let (batch, waiting) = {
             let mut state = shared.lock();
-            while state.queue.is_empty() && !state.closing {
+            while !state.is_to_commit() && !state.closing {
                 state = shared.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            if state.queue.is_empty() {
+            if !state.is_to_commit() {
                 return;
             }
             let size = state.queue.len().min(BATCH_MAX);
@@ -245,6 +266,7 @@ fn settle(
 ) -> Told {
     let mut state = shared.lock();
     state.committing = false;
+    state.failed = outcome.is_err();
     match outcome {
         Ok(()) => {
             for row in batch {
@@ -256,10 +278,15 @@ fn settle(
             waiting.into_iter().chain(since).map(|waiter| (waiter, Ok(()))).collect()
         }
         Err(error) => {
-            // What waits behind may wait for this batch too: it is told no, and makes its tokens again.
-            state.broken = !passes(&error);
-            state.queue.clear();
-            state.pending.clear();
+            // Who kept a token of this batch may ask only later whether it is there: it stays in the queue until it is.
+            // Who waits behind may wait for this batch too, and is told no.
+            let full = state.queue.len() + batch.len() > QUEUE_MAX;
+            state.broken = full || !passes(&error);
+            if state.broken {
+                (state.queue, state.pending) = (Vec::new(), HashSet::new());
+            } else {
+                state.queue.splice(..0, batch);
+            }
             let later = std::mem::take(&mut state.waiting);
             tracing::error!(%error, lasting = state.broken, "tokens could not be kept");
             waiting.into_iter().chain(later).map(|waiter| (waiter, Err(TokensFailed))).collect()
@@ -368,6 +395,24 @@ mod tests {
         assert_eq!(tokens.find("2.25.1"), Err(TokensFailed));
         tokens.keep("2.25.2", 1, vec![1]);
         assert_eq!(wait(&tokens), Err(TokensFailed), "a fault that does not pass is final");
+    }
+
+    #[test]
+    fn a_token_whose_batch_failed_before_anybody_waited_for_it_is_not_taken_for_there() {
+        let folder = Folder::new();
+        let tokens = Tokens::open_waiting(&folder.file(), Duration::ZERO).unwrap();
+        let holder = Connection::open(folder.file()).unwrap();
+        holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+        tokens.keep("2.25.1", 1, vec![1]);
+        while !tokens.shared.lock().failed {
+            std::thread::yield_now();
+        }
+        assert_eq!(wait(&tokens), Err(TokensFailed), "the file is still held");
+        holder.execute_batch("ROLLBACK").unwrap();
+        tokens.keep("2.25.1", 1, vec![1]);
+        assert_eq!(wait(&tokens), Ok(()), "such a fault passes");
+        assert!(tokens.has("2.25.1"));
+        assert_eq!(tokens.find("2.25.1").unwrap().unwrap(), [1]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 const APPLICATION: i64 = 0x536b_746b;
 const SCHEMA: i64 = 1;
 /// Longest wait for another process that reads or copies the file.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS token (
     token TEXT PRIMARY KEY,
@@ -44,10 +44,10 @@ pub(super) fn make(path: &Path) -> io::Result<()> {
 }
 
 /// A connection that flushes each commit.
-pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, busy: Duration) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
+    connection.busy_timeout(busy)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
