@@ -139,10 +139,7 @@ impl Pump {
     pub(super) async fn first(&mut self) -> First {
         while self.ready.is_empty() && !self.ended {
             if let Err(stop) = self.advance().await {
-                return match stop {
-                    Stop::Fault(code) => First::Fault(code),
-                    Stop::Blind(code) => First::Blind(code),
-                };
+                return stop.into();
             }
         }
         match &self.filter {
@@ -153,6 +150,18 @@ impl Pump {
             }
             Filter::Json(_) | Filter::Opaque | Filter::Parts(_) => First::Ready,
         }
+    }
+
+    /// Goes on to the body's end while no more than this waits. All of its pieces, judged and on record; `None`: there are
+    /// more. Asked for before the first byte leaves, so that a fault is still told by a status.
+    pub(super) async fn gathered(&mut self, bytes_max: usize) -> Result<Option<&VecDeque<Bytes>>, First> {
+        while !self.ended {
+            if self.ready.iter().map(Bytes::len).sum::<usize>() > bytes_max {
+                return Ok(None);
+            }
+            self.advance().await?;
+        }
+        Ok(Some(&self.ready))
     }
 
     /// Why the one entry was dropped.
@@ -478,6 +487,15 @@ enum Stop {
     Fault(&'static str),
     /// The gate cannot know or record.
     Blind(&'static str),
+}
+
+impl From<Stop> for First {
+    fn from(stop: Stop) -> First {
+        match stop {
+            Stop::Fault(code) => First::Fault(code),
+            Stop::Blind(code) => First::Blind(code),
+        }
+    }
 }
 
 /// Microseconds since `started`.

@@ -24,7 +24,7 @@ use crate::layer::PeerAddress;
 
 /// Fields that a script may send, and read.
 const CORS_REQUEST_FIELDS: &str =
-    "authorization, content-type, purpose-of-use, purpose-of-use-dry-run, if-match, traceparent";
+    "authorization, content-type, purpose-of-use, purpose-of-use-dry-run, if-match, if-none-match, traceparent";
 const CORS_ANSWER_FIELDS: &str = "purpose-of-use-decision, etag, location, retry-after, www-authenticate";
 const CORS_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 

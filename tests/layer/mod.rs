@@ -12,7 +12,9 @@ mod pages;
 pub(crate) mod preview;
 mod recorded;
 mod script;
+pub(crate) mod stateful;
 pub(crate) mod support;
+mod validators;
 
 use http::StatusCode;
 use sekisho::demo::sample::Org;

@@ -36,6 +36,7 @@ const SECRET: &[u8] = b"a secret of at least thirty-two bytes for tests";
 const ISSUER: &str = "https://issuer.test";
 
 type Hook = Box<dyn FnOnce() -> Result<Response<Script>, BoxError> + Send>;
+type Always = Arc<dyn Fn(&http::request::Parts, &Bytes) -> Response<Bytes> + Send + Sync>;
 
 /// The sample API behind the gate, and how often it was asked.
 #[derive(Clone)]
@@ -53,6 +54,8 @@ pub(crate) struct Backend {
     pub(crate) instead: Arc<Mutex<Option<Response<Bytes>>>>,
     /// The same, as a script.
     pub(crate) hook: Arc<Mutex<Option<Hook>>>,
+    /// Answers every request, instead of the sample.
+    pub(crate) always: Arc<Mutex<Option<Always>>>,
     /// How many bytes a chunk of the sample's bodies has; 0: all.
     pub(crate) chunk: Arc<AtomicUsize>,
 }
@@ -87,6 +90,10 @@ impl tower::Service<Request<ForwardBody>> for Backend {
             }
             if let Some(instead) = this.instead.lock().unwrap().take() {
                 return Ok(instead.map(|bytes| Script::chunked(&bytes, size)));
+            }
+            let always = this.always.lock().unwrap().clone();
+            if let Some(always) = always {
+                return Ok(always(&head, &body).map(|bytes| Script::chunked(&bytes, size)));
             }
             let answer = this.sample.respond(head.method.as_str(), head.uri.path(), head.uri.query(), &body);
             let response = Response::builder().status(answer.status).header("content-type", answer.content_type);
@@ -282,6 +289,7 @@ impl Stand {
             last_body: Arc::default(),
             instead: Arc::default(),
             hook: Arc::default(),
+            always: Arc::default(),
             chunk: Arc::default(),
         };
         let service = PurposeLayer::new(Arc::clone(&gate)).layer(backend.clone());

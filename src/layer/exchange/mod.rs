@@ -7,6 +7,7 @@ mod refuse;
 mod release;
 mod stored;
 mod subject;
+mod validators;
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;

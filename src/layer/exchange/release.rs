@@ -1,5 +1,6 @@
 //! Steps 8 to 11: record, forward, release.
 
+use super::validators::{self, Asked};
 use super::{Exchange, Forward, ForwardBody, Out, Ready, caught, lookup, panicked};
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
@@ -171,6 +172,7 @@ impl Exchange {
             }),
             _ => None,
         };
+        let filter_reads = filter.redactor.is_some();
         let pump = Pump::new(Start {
             pager,
             judgement: Arc::clone(&ready.judgement),
@@ -184,38 +186,51 @@ impl Exchange {
             started: self.started,
             backend_us,
         });
-        self.stream(head, ready, pump, parts.status, filter.media, location).await
+        let tagged = filter_reads && validators::has_tag(&ready, &parts.headers);
+        let shown = Shown { status: parts.status, media: filter.media, location, tagged };
+        self.stream(head, ready, pump, shown).await
     }
 
-    /// Waits for the first thing that may leave: only then is the status known.
-    pub(super) async fn stream(
-        &self,
-        head: &Parts,
-        ready: Ready,
-        mut pump: Box<Pump>,
-        status: StatusCode,
-        media: Cow<'static, str>,
-        location: Option<String>,
-    ) -> Out {
+    /// Waits for the first thing that may leave: only then is the status known. A view that has a tag is waited for whole.
+    async fn stream(&self, head: &Parts, ready: Ready, mut pump: Box<Pump>, shown: Shown) -> Out {
+        let Shown { status, media, location, tagged } = shown;
         let action = ready.judgement.route.as_ref().map_or(Action::Read, |r| r.action);
         let lines = ready.judgement.route().is_some_and(|route| route.shape() == Shape::Lines);
-        let first = match pump.first().await {
+        let bodiless = |media: Option<&str>, status| {
+            self.released(&ready, status, media, location.as_deref(), GateBody::whole(Bytes::new()))
+        };
+        let mut first = match pump.first().await {
             // Lines of which none is left are an empty answer, as a list is.
             First::Dropped if lines && action.releases() => First::Ready,
             // The write stands; only its answer is not shown.
             First::Dropped if !action.releases() => {
                 pump.end_without_body(Outcome::Completed, "answer-not-released", status.as_u16());
-                return self.released(&ready, status, None, location.as_deref(), GateBody::whole(Bytes::new()));
+                return bodiless(None, status);
             }
             first => first,
         };
+        let mut tag = None;
+        if tagged && matches!(first, First::Ready) {
+            match pump.gathered(validators::TAGGED_BYTES_MAX).await {
+                Ok(pieces) => tag = pieces.and_then(|pieces| validators::tag_of_pieces(&ready, pieces)),
+                Err(fault) => first = fault,
+            }
+        }
+        let with_tag = |out: Out| validators::with(out, tag.as_deref());
+        let asked = if action == Action::Read { validators::asked(&head.headers, tag.as_deref()) } else { Asked::View };
         let problem = match first {
+            First::Ready if asked == Asked::Changed => validators::changed(),
+            First::Ready if asked == Asked::Unchanged => {
+                pump.end_without_body(Outcome::Completed, "unchanged", StatusCode::NOT_MODIFIED.as_u16());
+                return with_tag(bodiless(None, StatusCode::NOT_MODIFIED));
+            }
             First::Ready if head.method == Method::HEAD => {
                 pump.end_without_body(Outcome::Completed, "head", status.as_u16());
-                return self.released(&ready, status, Some(&media), location.as_deref(), GateBody::whole(Bytes::new()));
+                return with_tag(bodiless(Some(&media), status));
             }
             First::Ready => {
-                return self.released(&ready, status, Some(&media), location.as_deref(), GateBody::stream(pump));
+                let body = GateBody::stream(pump);
+                return with_tag(self.released(&ready, status, Some(&media), location.as_deref(), body));
             }
             First::Fault(code) => {
                 Problem::bad_gateway(code, "the backend's answer cannot be judged; nothing of it is released")
@@ -399,6 +414,15 @@ impl Exchange {
         }
         field
     }
+}
+
+/// What is told of a body that is released.
+struct Shown {
+    status: StatusCode,
+    media: Cow<'static, str>,
+    location: Option<String>,
+    /// The view has a tag of its own.
+    tagged: bool,
 }
 
 /// How a body is filtered.
