@@ -41,7 +41,8 @@
 //! * No byte of an entry leaves before the judge has spoken on it, and none after a fault.
 //! * Output does not depend on how the body was cut into pieces.
 //! * What no plan names is removed and counted. What is kept is the same bytes: spacing, number text, order.
-//! * What leaves is JSON. A container that removals emptied goes too; the root becomes `{}`, `[]` or `null`. If the one
+//! * What leaves is JSON. A container that removals emptied goes too, and so does one that was empty,
+//!   unless all that it could hold would leave in clear: else it would tell that nothing was withheld. The root becomes `{}`, `[]` or `null`. If the one
 //!   entry of a [`Shape::Object`] or [`Shape::FhirResource`] is dropped, nothing at all is written, not even that: the
 //!   caller answers with a refusal in its place ([`Tally::released`] is 0).
 //! * Memory: the held entry (at most `entry_bytes_max`), what waits for its value (`pending_bytes_max`), and a little

@@ -18,6 +18,10 @@ impl Names {
         Names { slots: vec![None; slots], count: 0 }
     }
 
+    pub(super) const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// Where the search for a name begins.
     fn start(&self, name: &[u8]) -> usize {
         // The names of a plan are the catalogue's, and each is compared: no secret is needed.

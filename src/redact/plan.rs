@@ -74,6 +74,8 @@ pub(super) struct Place {
     pub(super) system: Option<Box<str>>,
     /// Some member named here has a system beside it.
     pub(super) systems: bool,
+    /// Whatever an object or array here held, all of it would leave in clear.
+    pub(super) clear_throughout: bool,
     /// DICOM: of what kind a value here is.
     pub(super) vr: Option<Vr>,
     /// An object or array here is treated in one piece: nothing inside it is treated otherwise, or nothing that is
@@ -134,6 +136,7 @@ static EMPTY: Place = Place {
     whole_unless_number: false,
     system: None,
     systems: false,
+    clear_throughout: false,
     vr: None,
     whole: false,
     members: Names::NONE,
@@ -153,6 +156,16 @@ impl Place {
     /// Whether a member of this name is named, by itself or by `*`.
     pub(super) fn names(&self, name: &[u8]) -> bool {
         self.any.is_some() || self.members.get(name).is_some()
+    }
+
+    /// Whether members are named here, or stand in a resource here.
+    pub(super) fn has_members(&self) -> bool {
+        self.resource || !self.members.is_empty()
+    }
+
+    /// Whether elements are named here.
+    pub(super) const fn lists(&self) -> bool {
+        self.any.is_some()
     }
 
     /// What holds for an element.

@@ -15,6 +15,33 @@ fn masked(body: &str) -> String {
     value.to_string()
 }
 
+/// A joint user has four items of each donor, and a history is none of them.
+#[tokio::test]
+async fn a_list_that_is_withheld_does_not_tell_that_it_is_empty() {
+    let facts = [("organization", "id=keio-tc recipient=transplant-center country=JP purposes=coordination")];
+    let stand = Stand::new(Org::Jmdp, &facts);
+    let mut left = Vec::new();
+    for history in [
+        "",
+        r#","history":["gout"]"#,
+        r#","history":[]"#,
+        r#","history":{}"#,
+        r#","history":null"#,
+        r#","history":[null]"#,
+        r#","history":[[]]"#,
+        r#","body":{}"#,
+        r#","address":{}"#,
+    ] {
+        let body = format!(r#"{{"items":[{{"id":"d-1","name":{{"kanji":"山田"}}{history},"hla":{{"a":"A2"}}}}]}}"#);
+        stand.next_body(body, "application/json");
+        let answer = stand.get(json!({"sub": "dr", "org": "keio-tc"}), "coordination", "/donors").await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        assert!(answer.body.contains("山田"), "{}", answer.body);
+        left.push(answer.body);
+    }
+    assert!(left.iter().all(|body| *body == left[0]), "{left:?}");
+}
+
 #[tokio::test]
 async fn a_dry_run_does_not_tell_outsiders_who_is_on_file() {
     let stand = Stand::new(Org::Jmdp, researcher::FACTS);

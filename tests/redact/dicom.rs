@@ -176,7 +176,7 @@ impl Reading {
                 Some((tag.clone(), self.attribute(attribute, words, what, words[2] == "identity.number", depth)?))
             })
             .collect();
-        (!left.is_empty() || members.is_empty()).then(|| left.into())
+        (!left.is_empty()).then(|| left.into())
     }
 
     fn coded(&self, value: &Value, what: What) -> Option<Value> {
@@ -188,7 +188,7 @@ impl Reading {
                 Some((tag.clone(), self.attribute(attribute, words, what, false, 0)?))
             })
             .collect();
-        (!left.is_empty() || members.is_empty()).then(|| left.into())
+        (!left.is_empty()).then(|| left.into())
     }
 
     fn attribute(&self, value: &Value, words: &[String], what: What, is_id: bool, depth: usize) -> Option<Value> {
@@ -225,7 +225,7 @@ impl Reading {
                 _ => one(value, form, vr, (is_id, short, text), coarse.map(String::as_str)),
             })
             .collect();
-        if !made.is_empty() || values.is_empty() {
+        if !made.is_empty() {
             left.insert("Value".into(), made.into());
         }
         Some(left.into())

@@ -45,7 +45,8 @@ impl Env<'_> {
             Json::List(items) => {
                 let element = if at.node.is_some_and(|node| node.resource) { Some(at) } else { at.child(None) };
                 let kept: Vec<Json> = items.iter().filter_map(|item| self.element(item, element)).collect();
-                (!kept.is_empty() || items.is_empty()).then_some(Json::List(kept))
+                let told = items.is_empty() && at.clear_throughout(&release());
+                (!kept.is_empty() || told).then_some(Json::List(kept))
             }
             Json::Map(members) => {
                 // What must be there and is not tells of itself only beside something that is.
@@ -59,7 +60,7 @@ impl Env<'_> {
                         },
                     }
                 }
-                if kept.is_empty() && !members.is_empty() {
+                if kept.is_empty() && !(members.is_empty() && at.clear_throughout(&release())) {
                     return None;
                 }
                 kept.extend(waiting);
@@ -91,20 +92,22 @@ impl Env<'_> {
         if !place.node.is_some_and(|node| node.required && !node.resource) {
             return None;
         }
+        let place = match value {
+            Json::Map(members) if value.compact().len() <= self.nested_bytes_max => case(place, members),
+            _ => place,
+        };
+        // By what the standard has there: what the body has is not told.
         let shadow = format!("_{name}");
-        let act = self.act(place);
-        let primitive = |item: &Json| matches!(item, Json::Word(_) | Json::Text(_));
-        match value {
-            Json::Word(_) | Json::Text(_) => Some((shadow, absent())),
-            Json::Map(_) => Some((name.to_owned(), absent())),
-            Json::List(items) if act == 1 && below(place) <= act => {
-                let first = items.first()?;
-                let list = Json::List(vec![absent()]);
-                Some(if primitive(first) { (shadow, list) } else { (name.to_owned(), list) })
+        let parts = |node: Option<&Node>| node.is_some_and(|node| node.resource || !node.members.is_empty());
+        let elements = place.node.and_then(|node| node.any.as_deref());
+        Some(match (parts(place.node), elements) {
+            (true, _) => (name.to_owned(), absent()),
+            (false, None) => (shadow, absent()),
+            (false, elements) if parts(elements) || self.act(place) == 6 => {
+                (name.to_owned(), Json::List(vec![absent()]))
             }
-            Json::List(items) if act != 6 && items.iter().any(primitive) => Some((shadow, Json::List(vec![absent()]))),
-            Json::List(_) => Some((name.to_owned(), Json::List(vec![absent()]))),
-        }
+            (false, _) => (shadow, Json::List(vec![absent()])),
+        })
     }
 
     /// The place of a member, its shadow rule and the rule for odd names included.

@@ -65,7 +65,9 @@ fn what_is_nobodys_data_passes_no_member_that_nobody_named() {
     for (status, left) in [
         (r#""a""#, r#","status":"a""#),
         (r#"["a",[1]]"#, r#","status":["a",[1]]"#),
-        ("{}", r#","status":{}"#),
+        // One that named something is gone as well: that it is there would tell that it names nothing.
+        ("{}", ""),
+        ("[]", ""),
         (r#"{"name":"Taro"}"#, ""),
         (r#"{"by":{"name":"Taro"}}"#, ""),
         (r#"["a",{"name":"Taro"},[{"name":["Taro"]}]]"#, r#","status":["a"]"#),
@@ -74,6 +76,33 @@ fn what_is_nobodys_data_passes_no_member_that_nobody_named() {
         assert_eq!(String::from_utf8(out).unwrap(), format!(r#"{{"items":[{{"id":"1"{left}}}]}}"#));
         assert_eq!(tally.unwrap().unclassified > 0, status.contains("Taro"), "{status}");
     }
+}
+
+/// Every member of which something may be withheld, in every shape of "none": not told from one that is filled.
+#[test]
+fn what_is_withheld_tells_nothing_by_being_empty() {
+    let setup = people();
+    let with = |member: &str| setup.text(&format!(r#"{{"items":[{{"id":"a1"{member},"sex":"m"}}]}}"#));
+    let without = with("");
+    let filled = r#"[{"by":"Dr"},{"by":"Dr"}]"#;
+    assert_eq!(with(&format!(r#","tests":{filled}"#)), without);
+    for name in ["name", "_name", "home", "tests", "notes", "secret", "ids", "born", "self", "unheard-of"] {
+        for empty in ["[]", "{}", "[ ]", "{ }", "[null]", "[[]]", "[{}]", "[[],{}]", "[[[]]]"] {
+            for body in [format!(r#","{name}":{empty}"#), format!(r#" , "{name}" : {empty} "#)] {
+                assert_eq!(with(&body).replace(' ', ""), without, "{body}");
+            }
+        }
+        assert_eq!(with(&format!(r#","{name}":null"#)), without, "{name}");
+    }
+    // Where all that could stand there leaves in clear, there is nothing to tell apart.
+    for (name, empty) in [("codes", "[]"), ("codes", "[[]]"), ("raw", "{}"), ("raw", "[]")] {
+        let member = format!(r#","{name}":{empty}"#);
+        assert!(with(&member).contains(&member), "{member}");
+    }
+    // The root and the way to the entries stay: they say nothing of anybody.
+    assert_eq!(setup.text(r#"{"items":[]}"#), r#"{"items":[]}"#);
+    assert_eq!(setup.text(r#"{"items":[{"id":"no"}]}"#), r#"{"items":[]}"#);
+    assert_eq!(setup.text("{}"), "{}");
 }
 
 #[test]

@@ -200,6 +200,18 @@ impl<'a> At<'a> {
         at.map(|child| act(child.held(), release).max(child.most_below(release))).max().unwrap_or(0)
     }
 
+    /// Whether all that an object or array here could hold would leave in clear, so that an empty one tells nothing.
+    pub(super) fn clear_throughout(&self, release: &Release) -> bool {
+        let plain = self.node.is_none_or(|node| node.members.is_empty() && node.by.is_none() && !node.resource);
+        match self.node.and_then(|node| node.any.as_ref()) {
+            Some(any) => plain && At { node: Some(any), above: self.held() }.clear_throughout(release),
+            None => {
+                let copied = |held: Held| held.meaning != Meaning::Open && !held.reference;
+                plain && act(self.held(), release) == 6 && self.held().is_some_and(copied)
+            }
+        }
+    }
+
     pub(super) fn foresees(&self, name: &str) -> bool {
         self.node.is_some_and(|node| node.any.is_some() || node.members.contains_key(name))
     }
@@ -228,7 +240,8 @@ fn redact(value: &Json, at: At<'_>, release: &Release) -> Option<Json> {
         }
         Json::List(items) => {
             let kept: Vec<Json> = items.iter().filter_map(|item| redact(item, at.child(None)?, release)).collect();
-            (!kept.is_empty() || items.is_empty()).then_some(Json::List(kept))
+            let told = items.is_empty() && at.clear_throughout(release);
+            (!kept.is_empty() || told).then_some(Json::List(kept))
         }
         Json::Map(members) => {
             let keep = |(name, value): &(String, Json)| {
@@ -239,7 +252,8 @@ fn redact(value: &Json, at: At<'_>, release: &Release) -> Option<Json> {
                 Some((name.clone(), redact(value, at.child(Some(name))?, release)?))
             };
             let kept: Vec<_> = members.iter().filter_map(keep).collect();
-            (!kept.is_empty() || members.is_empty()).then_some(Json::Map(kept))
+            let told = members.is_empty() && at.clear_throughout(release);
+            (!kept.is_empty() || told).then_some(Json::Map(kept))
         }
     }
 }

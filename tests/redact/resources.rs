@@ -41,9 +41,12 @@ fn types() -> Types {
     let observation = tree(&[
         ("/id", id()),
         ("/status", required(of(WITHHELD))),
-        ("/code", required(of(WITHHELD))),
-        ("/category", required(of(WITHHELD))),
-        ("/marks", required(of(WITHHELD))),
+        ("/code", required(Node::default())),
+        ("/code/text", of(WITHHELD)),
+        ("/category", required(Node::default())),
+        ("/category/*/text", of(WITHHELD)),
+        ("/marks", required(Node::default())),
+        ("/marks/*", of(WITHHELD)),
         ("/subject/reference", id()),
         ("/valueQuantity", of(CLEAR)),
         ("/contained/*", Node { resource: true, ..Node::default() }),
@@ -153,6 +156,22 @@ fn a_required_element_that_is_withheld_says_that_it_is_masked() {
     assert_eq!(setup.text(body), expected);
 }
 
+/// Whatever the backend writes where nothing of it may be told: the answer is the same.
+#[test]
+fn a_required_element_says_that_it_is_masked_whether_it_is_filled_or_not() {
+    let setup = single(Limits::default(), false);
+    let of = |status: &str, code: &str, category: &str, marks: &str| {
+        setup.text(&format!(
+            r#"{{"resourceType":"Observation","status":{status},"code":{code},"category":{category},"marks":{marks},"subject":{{"reference":"Patient/p1"}}}}"#
+        ))
+    };
+    let filled = of(r#""final""#, r#"{"text":"x"}"#, r#"[{"text":"y"}]"#, r#"["m","n"]"#);
+    assert!(filled.contains("_status") && filled.contains("_marks") && filled.contains("\"category\":["), "{filled}");
+    for empty in ["null", "[]", "{}", "[null]", "[[]]", "[{}]", "7"] {
+        assert_eq!(of(empty, empty, empty, empty), filled, "{empty}");
+    }
+}
+
 #[test]
 fn the_shadow_of_what_is_nobodys_or_clear_carries_nothing_out() {
     let setup = single(Limits::default(), false);
@@ -216,7 +235,7 @@ fn a_bundle_keeps_only_entries_of_a_known_type_and_a_permitted_subject() {
             r#"{{"fullUrl":"http://inside/Patient/{id}","resource":{{"id":"{id}","resourceType":"Patient"}},"search":{{"mode":"match","score":1}}}}"#
         )
     };
-    let outcome = r#"{"resource":{"resourceType":"OperationOutcome","issue":[]}}"#;
+    let outcome = r#"{"resource":{"resourceType":"OperationOutcome","issue":["x"]}}"#;
     let body = format!(
         r#"{{"resourceType":"Bundle","type":"searchset","total":5,"link":[{{"relation":"self","url":"http://inside/Patient?a=b"}},{{"relation":"x","url":"http://out/"}}],"entry":[{},{},{{"resource":{{"resourceType":"Nope"}}}},{{"fullUrl":"x"}},{outcome},{}]}}"#,
         patient("no1"),

@@ -142,6 +142,7 @@ impl<'a> Join<'a> {
             as_string,
             watched,
             whole_unless_number: copied,
+            clear_throughout: copied,
             vr,
             whole,
             inherit: None,
@@ -149,6 +150,10 @@ impl<'a> Join<'a> {
         });
         self.set_inherit(id, id);
         id
+    }
+
+    fn clear_throughout(&self, id: u32) -> bool {
+        usize::try_from(id).ok().and_then(|id| self.places.get(id)).is_some_and(|place| place.clear_throughout)
     }
 
     fn never(&mut self) -> u32 {
@@ -207,7 +212,9 @@ impl<'a> Join<'a> {
             Act::Mask => handed.is_none_or(|h| h.vr.is_none()) && below <= act,
             Act::Walk | Act::Generalise | Act::Pseudonymise | Act::Link => false,
         };
+        let plain = members.is_empty() && by.is_none() && !node.resource;
         let id = self.push(Place {
+            clear_throughout: copied || (plain && any.is_some_and(|any| self.clear_throughout(any))),
             meaning: handed.map(|handed| handed.meaning),
             act,
             generaliser: handed.map_or(node.generaliser, |handed| handed.generaliser),

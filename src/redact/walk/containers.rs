@@ -7,7 +7,7 @@ use super::super::fhir;
 use super::super::forms;
 use super::super::plan::{Act, Tree};
 use super::super::scan::{Kind, Take, Value};
-use super::{Ctx, Deep, Frame, NAME_KEPT_MAX, Slot, Walker, Whole};
+use super::{Ctx, Frame, NAME_KEPT_MAX, Slot, Walker, Whole};
 use crate::policy::Form;
 
 impl Walker {
@@ -61,28 +61,14 @@ impl Walker {
         value: Value,
         ctx: &mut Ctx<'_>,
     ) -> Result<Take, Fault> {
-        match self.deep {
-            Deep::No => self.bound(at)?,
-            Deep::First => self.first_of_required(src, at, value, ctx.out),
-            Deep::Rest => {}
-        }
+        self.bound(at)?;
         match value {
-            _ if self.deep != Deep::No => self.whole = Whole::Skip,
             Value::Container(kind) if self.open(src, at, kind, ctx) => return Ok(Take::Inside),
             Value::Container(_) => {}
             Value::Text => self.text(src, at, ctx),
             Value::Scalar => self.scalar(src, at, ctx),
         }
         Ok(Take::Whole)
-    }
-
-    /// The first element of a required array that is withheld says what is written in its place: of primitives a shadow.
-    fn first_of_required(&mut self, src: &[u8], at: usize, value: Value, out: &mut Vec<u8>) {
-        let shadow = !matches!(value, Value::Container(_));
-        // The array's bracket was cut out; its name still waits.
-        self.resume(at);
-        self.absent_member(src, at, shadow, Kind::Array, out);
-        self.deep = Deep::Rest;
     }
 
     /// A container begins at `at`: whether it is walked.
@@ -98,6 +84,7 @@ impl Walker {
         };
         let id = self.case(id, kind, src.get(at..).unwrap_or_default());
         let slot = Slot::Place(id);
+        self.slot = slot;
         let Some(tree) = self.tree() else { return self.skip_unknown(src, at, kind, ctx) };
         let place = tree.place(id);
         let (act, resource, unless_number) = (place.act, place.resource, place.whole_unless_number);
@@ -173,7 +160,6 @@ impl Walker {
             body_start: self.waiting(at + 1),
             key_at: self.key_at,
             removed: false,
-            scalars: false,
             forced,
             role,
             labelled: fhir::Seen::default(),
@@ -230,13 +216,6 @@ impl Walker {
             }
             _ => {
                 self.note(meaning, Form::Withheld, ctx.tally);
-                let in_object = self.frames.last().is_some_and(|frame| frame.kind == Kind::Object);
-                if required && self.fhir() && kind == Kind::Array && in_object {
-                    self.whole = Whole::No;
-                    self.deep = Deep::First;
-                    self.cut_bracket(src, at, ctx.out);
-                    return true;
-                }
                 self.withhold(src, at, required, Some(kind), ctx.out);
             }
         }
@@ -251,15 +230,8 @@ impl Walker {
         kind: Kind,
         ctx: &mut Ctx<'_>,
     ) -> Result<(), Fault> {
-        match self.deep {
-            Deep::Rest => self.resume(at + 1),
-            Deep::First => self.remove(src, at + 1, ctx.out),
-            Deep::No => {
-                self.bound(at)?;
-                self.close_frame(src, at, kind, ctx.out);
-            }
-        }
-        self.deep = Deep::No;
+        self.bound(at)?;
+        self.close_frame(src, at, kind, ctx.out);
         Ok(())
     }
 
@@ -268,14 +240,17 @@ impl Walker {
         let (start, opened, after) = (self.element_start(), self.top_opened(), at + 1);
         let Some(frame) = self.frames.pop() else { return };
         self.path.truncate(frame.path_length);
-        let (required, clear) = self.tree().map_or((false, false), |tree| {
+        let (required, clear_throughout) = self.tree().map_or((false, false), |tree| {
             let place = tree.place(frame.place);
-            (place.required, place.act == Act::Clear)
+            (place.required, place.clear_throughout)
         });
-        if frame.resource {
-            self.trees.pop();
+        match frame.resource {
+            true => drop(self.trees.pop()),
+            false => self.slot = Slot::Place(frame.place),
         }
-        if opened || !frame.removed || frame.forced || self.frames.is_empty() {
+        // One that was empty goes like one that was emptied, else it would tell that nothing was withheld in it.
+        let told = clear_throughout && !frame.removed;
+        if opened || told || frame.forced || self.frames.is_empty() {
             if !opened && frame.removed {
                 self.cut_inside(src, start, at, out);
             }
@@ -284,13 +259,7 @@ impl Walker {
         }
         self.key_at = frame.key_at;
         self.cut_container(src, start, after, out);
-        let in_object = self.frames.last().is_some_and(|above| above.kind == Kind::Object);
-        // The shadow of a clear array may be named and stay: a second one must not stand beside it.
-        if required && frame.scalars && kind == Kind::Array && in_object && !clear && self.fhir() {
-            self.absent_member(src, after, true, Kind::Array, out);
-        } else {
-            self.withhold(src, after, required, Some(kind), out);
-        }
+        self.withhold(src, after, required, Some(kind), out);
     }
 
     /// Labels, and required members that were withheld before anything was kept.

@@ -2,8 +2,9 @@
 
 use super::super::fault::Fault;
 use super::super::fhir;
+use super::super::plan::Act;
 use super::super::scan::Kind;
-use super::{Ctx, Deep, Walker, Whole};
+use super::{Ctx, Slot, Walker, Whole};
 
 impl Walker {
     /// How much waits before `at`, in bytes: what is pending and the slice from what is kept.
@@ -89,11 +90,27 @@ impl Walker {
             (None, None) => self.replace(src, at, b"null", out),
             (None, Some(Kind::Object)) => self.replace(src, at, b"{}", out),
             (None, Some(Kind::Array)) => self.replace(src, at, b"[]", out),
-            (Some(true), kind) if required && self.fhir() => {
-                self.absent_member(src, at, kind.is_none(), kind.unwrap_or(Kind::Object), out);
+            (Some(true), _) if required && self.fhir() => {
+                let (shadow, kind) = self.absence();
+                self.absent_member(src, at, shadow, kind, out);
             }
             (Some(false), Some(kind)) if required && self.fhir() => self.replace(src, at, fhir::absent(kind), out),
             _ => self.remove(src, at, out),
+        }
+    }
+
+    /// How it is said of the member here that it is masked: whether by its shadow, and in what. By what the standard has
+    /// there, whatever the body has: an empty one and one that is `null` say the same as any other.
+    fn absence(&self) -> (bool, Kind) {
+        let (Slot::Place(id), Some(tree)) = (self.slot_now(), self.tree()) else { return (true, Kind::Object) };
+        let place = tree.place(id);
+        match place.has_members() {
+            false if place.lists() => {
+                // The shadow of a clear array may be named and stay: a second one must not stand beside it.
+                let shadow = !tree.place(place.element()).has_members() && place.act != Act::Clear;
+                (shadow, Kind::Array)
+            }
+            has_members => (!has_members, Kind::Object),
         }
     }
 
@@ -148,11 +165,6 @@ impl Walker {
         self.cut(src, body_start.saturating_sub(1), to, out);
     }
 
-    /// The opening bracket at `at` goes; what comes before it waits on.
-    pub(super) fn cut_bracket(&mut self, src: &[u8], at: usize, out: &mut Vec<u8>) {
-        self.cut(src, self.waiting(at), at + 1, out);
-    }
-
     /// White space between the bracket and the end of a container that removals emptied and that stays.
     pub(super) fn cut_inside(&mut self, src: &[u8], body_start: usize, to: usize, out: &mut Vec<u8>) {
         self.cut(src, body_start, to, out);
@@ -160,13 +172,9 @@ impl Walker {
 
     /// A comma at `at` that nothing kept precedes goes.
     pub(in crate::redact) fn comma(&mut self, src: &[u8], at: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
-        match self.deep {
-            Deep::Rest => self.resume(at + 1),
-            Deep::No if !self.top_opened() => {
-                self.bound(at)?;
-                self.cut(src, self.element_start(), at + 1, out);
-            }
-            Deep::No | Deep::First => {}
+        if !self.top_opened() {
+            self.bound(at)?;
+            self.cut(src, self.element_start(), at + 1, out);
         }
         Ok(())
     }
@@ -174,19 +182,19 @@ impl Walker {
     /// The slice ends before `at`: what is decided is written, what is not waits in `pending`.
     pub(in crate::redact) fn pause(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) -> Result<(), Fault> {
         let out = &mut *ctx.out;
-        match (self.whole, self.deep) {
-            (Whole::Copy, _) => {
+        match self.whole {
+            Whole::Copy => {
                 self.kept = at;
                 self.flush(src, out);
             }
-            (Whole::Skip, _) | (Whole::No, Deep::Rest) => self.flush(src, out),
-            (Whole::Treat, _) => {
+            Whole::Skip => self.flush(src, out),
+            Whole::Treat => {
                 self.value_waits(src, out);
                 self.treat_more(src.get(self.treat_at..at).unwrap_or_default());
                 self.treat_at = 0;
             }
-            (Whole::Watch, _) => self.watch_pauses(src, at, ctx),
-            (Whole::No, _) => {
+            Whole::Watch => self.watch_pauses(src, at, ctx),
+            Whole::No => {
                 self.flush(src, out);
                 self.bound(at)?;
                 self.cut(src, self.waiting(at), at, out);

@@ -62,8 +62,6 @@ struct Frame {
     key_at: usize,
     /// Something in it was removed.
     removed: bool,
-    /// It held a scalar or string.
-    scalars: bool,
     /// It stays, whatever is removed.
     forced: bool,
     role: fhir::Role,
@@ -77,16 +75,6 @@ struct Frame {
     absent: Vec<u8>,
     /// What the members say that name the systems of identifiers beside them.
     systems: hooks::Systems,
-}
-
-/// A required array that is withheld: its first element decides what is written in its place.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Deep {
-    No,
-    /// Its first element is to come.
-    First,
-    /// Something was written in its place; its other elements go.
-    Rest,
 }
 
 /// What happens to the value that is taken whole.
@@ -126,7 +114,6 @@ pub(super) struct Walker {
     role: fhir::Role,
     key_at: usize,
     name: Vec<u8>,
-    deep: Deep,
     whole: Whole,
     /// Where the value that is treated begins in this slice, and what of it lay in former ones.
     treat_at: usize,
@@ -168,7 +155,6 @@ impl Walker {
             role: fhir::Role::None,
             key_at: 0,
             name: Vec::new(),
-            deep: Deep::No,
             whole: Whole::No,
             treat_at: 0,
             treated: Vec::new(),
@@ -193,7 +179,6 @@ impl Walker {
         self.root = Slot::Place(place);
         self.root_type = root_type;
         self.resources = true;
-        self.deep = Deep::No;
         self.whole = Whole::No;
         self.role = fhir::Role::None;
         self.path.clear();
@@ -245,11 +230,10 @@ impl Walker {
     /// Whether the value that begins now is a resource of its own, or what a member of it says: its type, or that
     /// member's value, is needed before it can be walked.
     pub(super) fn at_resource(&self) -> bool {
-        self.deep == Deep::No
-            && match (self.slot_now(), self.tree()) {
-                (Slot::Place(id), Some(tree)) => tree.place(id).resource || tree.place(id).by.is_some(),
-                _ => false,
-            }
+        match (self.slot_now(), self.tree()) {
+            (Slot::Place(id), Some(tree)) => tree.place(id).resource || tree.place(id).by.is_some(),
+            _ => false,
+        }
     }
 
     fn note(&self, meaning: Option<Meaning>, form: Form, tally: &mut Tally) {
@@ -303,12 +287,6 @@ impl Walker {
                 (*act, *meaning, *required)
             }
             Slot::Shadow(id) => (Act::Withhold, tree.place(Some(id)).meaning, false),
-        }
-    }
-
-    fn scalar_seen(&mut self) {
-        if let Some(frame) = self.frames.last_mut() {
-            frame.scalars = true;
         }
     }
 }

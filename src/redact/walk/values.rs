@@ -13,7 +13,6 @@ use crate::policy::Form;
 impl Walker {
     /// A number or literal begins at `at`.
     pub(super) fn scalar(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
-        self.scalar_seen();
         let slot = self.slot_now();
         let (act, meaning, required) = self.act(slot);
         let label = std::mem::take(&mut self.role).is_label();
@@ -32,7 +31,6 @@ impl Walker {
 
     /// A string begins at `at`.
     pub(super) fn text(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
-        self.scalar_seen();
         let (act, meaning, required) = self.act(self.slot_now());
         let label = std::mem::take(&mut self.role).is_label();
         match act {
