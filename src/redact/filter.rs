@@ -332,12 +332,22 @@ impl<J: Judge> Core<J> {
         Ok(())
     }
 
+    /// It is to be a Bundle, and nothing has said so yet: until then nothing of it may leave.
+    pub(super) fn is_unproven(&self) -> bool {
+        matches!(self.spec.shape, Shape::FhirBundle) && self.root_type != RootType::Bundle
+    }
+
+    /// The most that is held until it is known to be a Bundle, in bytes.
+    pub(super) fn head_bytes_max(&self) -> usize {
+        self.spec.limits.entry_bytes_max
+    }
+
     /// The body has ended: white space after its root stays if the root did.
     ///
     /// # Errors
     /// [`Fault::Layout`]: it was to be a Bundle and nothing in it said so.
     pub(super) fn body_ends(&mut self) -> Result<(), Fault> {
-        if matches!(self.spec.shape, Shape::FhirBundle) && self.root_type != RootType::Bundle {
+        if self.is_unproven() {
             return Err(Fault::Layout);
         }
         self.document_ends(b"", 0);

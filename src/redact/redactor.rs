@@ -55,6 +55,8 @@ pub struct Redactor<J: Judge> {
     core: Core<J>,
     /// Crumbs that wait.
     gathered: Vec<u8>,
+    /// What would leave of something that has not said yet that it is a Bundle.
+    head: Vec<u8>,
     crumb_bytes_max: usize,
     fault: Option<Fault>,
     peak_bytes: usize,
@@ -68,6 +70,7 @@ impl<J: Judge> Redactor<J> {
             scanner: Scanner::new(limits, spec.lines(), seed),
             core: Core::new(spec, judge, envelope),
             gathered: Vec::new(),
+            head: Vec::new(),
             crumb_bytes_max: CRUMB_BYTES_MAX,
             fault: None,
             peak_bytes: 0,
@@ -148,16 +151,33 @@ impl<J: Judge> Redactor<J> {
         let done = step(&mut self.scanner, &mut self.core);
         self.core.left = self.core.position();
         std::mem::swap(out, &mut self.core.out);
+        let done = done.and_then(|()| self.hold_head(before, out));
+        if done.is_err() && self.core.is_unproven() {
+            out.truncate(before);
+        }
         self.fault = done.err();
         self.peak_bytes = self.peak_bytes.max(self.buffer_bytes());
         done
+    }
+
+    /// Of what is to be a Bundle nothing leaves before it has said so, however the body was cut; what was held leaves then.
+    fn hold_head(&mut self, before: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
+        if !self.core.is_unproven() {
+            if !self.head.is_empty() {
+                out.splice(before..before, std::mem::take(&mut self.head));
+            }
+            return Ok(());
+        }
+        let fits = self.head.len() + out.len().saturating_sub(before) <= self.core.head_bytes_max();
+        self.head.extend(out.drain(before..));
+        if fits { Ok(()) } else { Err(Fault::Layout) }
     }
 
     /// The windows of all output so far: their ends ascend, the last is where the output ends.
     ///
     /// Ask after every `push` and `finish`, record a window's disclosures, then let its bytes go.
     pub fn take_windows(&mut self) -> Vec<Window> {
-        self.core.take_windows()
+        if self.core.is_unproven() { Vec::new() } else { self.core.take_windows() }
     }
 
     /// The counts so far; after a fault this is all there is.
@@ -167,7 +187,7 @@ impl<J: Judge> Redactor<J> {
 
     /// How much memory it holds now, in bytes.
     pub fn buffer_bytes(&self) -> usize {
-        self.scanner.buffer_bytes() + self.core.buffer_bytes() + self.gathered.capacity()
+        self.scanner.buffer_bytes() + self.core.buffer_bytes() + self.gathered.capacity() + self.head.capacity()
     }
 
     /// The most memory it held at the end of any call, in bytes; `held` never shrinks during one.

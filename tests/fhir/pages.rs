@@ -95,6 +95,26 @@ async fn a_page_is_full_whatever_was_dropped() {
     assert_eq!(counts, (&json!(2), &json!(1)), "what was passed over is neither: {end}");
 }
 
+/// Another record than a list, the id before the type, in whatever pieces it comes: as the first page, and as a further one.
+#[tokio::test]
+async fn nothing_of_a_page_that_is_no_bundle_leaves() {
+    let stand = stopped();
+    let other = r#"{"id":"of-another","entry":[{"resource":{"resourceType":"Condition","id":"c9","subject":{"reference":"Patient/a"}}}],"resourceType":"Patient"}"#;
+    for chunk in [0, 1, 7, 30] {
+        stand.backend.chunk.store(chunk, std::sync::atomic::Ordering::SeqCst);
+        serve(&stand, LIST, &[&["a"], &["b"]]);
+        stand.backend.pages.lock().unwrap().insert(LIST.to_owned(), other.to_owned());
+        let first = get(&stand, CARE, LIST).await;
+        assert!(first.status.is_server_error() || first.cut, "{}", first.body);
+        assert!(!first.body.contains("of-another") && !first.body.contains("c9"), "{}", first.body);
+        serve(&stand, LIST, &[&["a"], &["b"]]);
+        stand.backend.pages.lock().unwrap().insert(format!("{LIST}&_offset=1"), other.to_owned());
+        let second = get(&stand, CARE, LIST).await;
+        assert!(second.cut && !second.body.contains("of-another"), "{}", second.body);
+        assert!(!second.body.contains("c9"), "{}", second.body);
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_lost_and_nothing_comes_twice() {
     let stand = stopped();

@@ -100,12 +100,12 @@ impl Env<'_> {
         let shadow = format!("_{name}");
         let parts = |node: Option<&Node>| node.is_some_and(|node| node.resource || !node.members.is_empty());
         let elements = place.node.and_then(|node| node.any.as_deref());
+        let may_have_one = matches!(value, Json::List(_) | Json::Map(_)) && self.act(place) == 6;
         Some(match (parts(place.node), elements) {
             (true, _) => (name.to_owned(), absent()),
+            (false, None) if may_have_one => (name.to_owned(), absent()),
             (false, None) => (shadow, absent()),
-            (false, elements) if parts(elements) || self.act(place) == 6 => {
-                (name.to_owned(), Json::List(vec![absent()]))
-            }
+            (false, elements) if parts(elements) || may_have_one => (name.to_owned(), Json::List(vec![absent()])),
             (false, _) => (shadow, Json::List(vec![absent()])),
         })
     }

@@ -338,9 +338,49 @@ fn a_list_whose_root_is_no_bundle_is_a_fault() {
         r#"{"id":"p1"}"#,
         "{}",
     ] {
-        let (_, end) = setup.run(&[body.as_bytes()]);
-        assert_eq!(end.err(), Some(Fault::Layout), "{body}");
-        let single: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
-        assert_eq!(setup.run(&single).1.err(), Some(Fault::Layout), "{body}");
+        for size in [body.len(), 1, 7] {
+            let (out, end) = setup.run(&body.as_bytes().chunks(size).collect::<Vec<_>>());
+            assert_eq!((out, end.err()), (Vec::new(), Some(Fault::Layout)), "{body} by {size}");
+        }
     }
+}
+
+/// However the backend's bytes come: until it says that it is a Bundle nothing of it leaves, and no entry is on record.
+#[test]
+fn nothing_of_a_list_leaves_before_it_says_that_it_is_a_bundle() {
+    let resource = Node { resource: true, ..Node::default() };
+    let fields = [("/entry/*/resource", resource), ("/id", of(CLEAR)), ("/resourceType", node(Meaning::Open))];
+    let types =
+        || Types([("D".into(), ResourceType { node: tree(&[("/v", of(CLEAR))]), subjects: Subjects::NoOne })].into());
+    let limits = Limits { entry_bytes_max: 2000, ..Limits::default() };
+    let setup = Setup::with(Shape::FhirBundle, tree(&fields), Some(types()), false, limits, release());
+    let entries = r#""id":"p1","entry":[{"resource":{"resourceType":"D","v":1}}]"#;
+    let body = format!(r#"{{{entries},"resourceType":"Bundle"}}"#);
+    let says = body.find(r#""Bundle""#).unwrap() + 8;
+    for size in [1, 3, 16, 50] {
+        let mut redactor = setup.redactor().at_once();
+        let (mut out, mut read, mut end) = (Vec::new(), 0, 0);
+        for piece in body.as_bytes().chunks(size) {
+            redactor.push(piece, &mut out).unwrap();
+            read += piece.len();
+            let (windows, said) = (redactor.take_windows(), read >= says);
+            assert!(said || (out.is_empty() && windows.is_empty()), "{} of {body}", read);
+            end = windows.last().map_or(end, |window| window.end);
+        }
+        redactor.finish(&mut out).map(|_| ()).unwrap();
+        end = redactor.take_windows().last().map_or(end, |window| window.end);
+        assert_eq!(end, body.len() as u64);
+        assert_eq!(String::from_utf8(out).unwrap(), body);
+    }
+    for other in [format!(r#"{{{entries},"resourceType":"D"}}"#), format!("{{{entries}}}")] {
+        for size in [1, 16, other.len()] {
+            let (out, end) = setup.run(&other.as_bytes().chunks(size).collect::<Vec<_>>());
+            assert_eq!((out, end.err()), (Vec::new(), Some(Fault::Layout)), "{other}");
+        }
+    }
+    // What does not say it soon enough is not waited for without end.
+    let more = vec![r#"{"resource":{"resourceType":"D","v":1}}"#; 100].join(",");
+    let late = format!(r#"{{"entry":[{more}],"resourceType":"Bundle"}}"#);
+    let (out, end) = setup.run(&[late.as_bytes().get(..3000).unwrap(), late.as_bytes().get(3000..).unwrap()]);
+    assert_eq!((out, end.err()), (Vec::new(), Some(Fault::Layout)));
 }

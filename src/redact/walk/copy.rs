@@ -91,7 +91,7 @@ impl Walker {
             (None, Some(Kind::Object)) => self.replace(src, at, b"{}", out),
             (None, Some(Kind::Array)) => self.replace(src, at, b"[]", out),
             (Some(true), _) if required && self.fhir() => {
-                let (shadow, kind) = self.absence();
+                let (shadow, kind) = self.absence(kind.is_some());
                 self.absent_member(src, at, shadow, kind, out);
             }
             (Some(false), Some(kind)) if required && self.fhir() => self.replace(src, at, fhir::absent(kind), out),
@@ -100,17 +100,15 @@ impl Walker {
     }
 
     /// How it is said of the member here that it is masked: whether by its shadow, and in what. By what the standard has
-    /// there, whatever the body has: an empty one and one that is `null` say the same as any other.
-    fn absence(&self) -> (bool, Kind) {
+    /// there, whatever the body has: an empty one and one that is `null` say the same as any other. `container`: what goes.
+    fn absence(&self, container: bool) -> (bool, Kind) {
         let (Slot::Place(id), Some(tree)) = (self.slot_now(), self.tree()) else { return (true, Kind::Object) };
         let place = tree.place(id);
+        // The shadow of what is clear may be named and stay: a second one must not stand beside it.
+        let may_have_one = container && place.act == Act::Clear;
         match place.has_members() {
-            false if place.lists() => {
-                // The shadow of a clear array may be named and stay: a second one must not stand beside it.
-                let shadow = !tree.place(place.element()).has_members() && place.act != Act::Clear;
-                (shadow, Kind::Array)
-            }
-            has_members => (!has_members, Kind::Object),
+            false if place.lists() => (!tree.place(place.element()).has_members() && !may_have_one, Kind::Array),
+            has_members => (!has_members && !may_have_one, Kind::Object),
         }
     }
 
