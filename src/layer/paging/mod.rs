@@ -96,6 +96,16 @@ enum Next {
     Member,
 }
 
+impl Next {
+    /// Looks as deep as that link lies.
+    fn outline(&self) -> Outline {
+        Outline::new(match self {
+            Next::Bundle => 3,
+            Next::Member => 1,
+        })
+    }
+}
+
 /// The caller's own request, as he wrote it.
 pub(super) struct Own {
     pub(super) path: String,
@@ -185,9 +195,9 @@ impl Pager {
             progress.skip = start.cursor.as_ref().map_or(0, |cursor| cursor.skip);
         }
         Some(Box::new(Pager {
+            outline: next.outline(),
             next,
             parameters,
-            outline: Outline::default(),
             relation: None,
             url: None,
             found: None,
@@ -264,7 +274,7 @@ impl Pager {
         if parts.status != StatusCode::OK || !json || parts.headers.contains_key(http::header::CONTENT_ENCODING) {
             return Err("backend-page");
         }
-        self.outline = Outline::default();
+        self.outline = self.next.outline();
         (self.relation, self.url) = (None, None);
         self.splice.next_body();
         let mut progress = lock(&self.start.progress);

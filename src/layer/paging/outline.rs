@@ -1,12 +1,10 @@
 //! Where in a JSON text does which value lie? A walk over its first levels, piece by piece.
 //!
 //! It checks nothing: the text was written by the redactor, or is read by it at the same time, which refuses what is no
-//! strict JSON. What lies deeper than [`LEVELS`] is only passed over.
+//! strict JSON. What lies deeper than it is asked to look is only passed over, which is most of a list: there it counts brackets.
 
 use memchr::memchr2;
 
-/// How many levels are told.
-const LEVELS: usize = 4;
 /// The longest text that is told, in bytes as it stands there.
 const TEXT_BYTES_MAX: usize = 8192;
 
@@ -31,9 +29,12 @@ pub(super) enum Seen {
 }
 
 /// The walk.
-#[derive(Default)]
 pub(super) struct Outline {
-    /// Of each object or array around: whether it is an object.
+    /// How many levels are told.
+    levels: usize,
+    /// How many objects and arrays are open below those.
+    deeper: usize,
+    /// Of each object or array around that is told: whether it is an object.
     objects: Vec<bool>,
     path: Vec<Step>,
     /// The next string is a name.
@@ -45,12 +46,31 @@ pub(super) struct Outline {
 }
 
 impl Outline {
+    /// A walk that tells of the root and of so many levels in it.
+    pub(super) fn new(levels: usize) -> Outline {
+        Outline {
+            levels,
+            deeper: 0,
+            objects: Vec::new(),
+            path: Vec::new(),
+            name_next: false,
+            in_string: false,
+            escaped: false,
+            text: Vec::new(),
+            overlong: false,
+        }
+    }
+
     /// Walks on; `see` is told each value's path, what it is, and at which byte of this piece its first or last byte lies.
     pub(super) fn feed(&mut self, bytes: &[u8], mut see: impl FnMut(&[Step], Seen, usize)) {
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
             if self.in_string {
                 at = self.string(bytes, at, &mut see);
+                continue;
+            }
+            if self.deeper > 0 {
+                at = self.passed_over(bytes, at, &mut see);
                 continue;
             }
             match byte {
@@ -68,30 +88,50 @@ impl Outline {
         }
     }
 
-    fn shallow(&self) -> bool {
-        self.objects.len() <= LEVELS
+    /// Below what is told: goes on to where that ends, to a string that this piece does not end, or to the piece's end; answers where.
+    fn passed_over(&mut self, bytes: &[u8], from: usize, see: &mut impl FnMut(&[Step], Seen, usize)) -> usize {
+        let mut at = from;
+        while let Some(byte) = bytes.get(at) {
+            at += 1;
+            match byte {
+                b'"' => match end_of_string(bytes, at) {
+                    Some(end) => at = end,
+                    None => {
+                        self.in_string = true;
+                        return at;
+                    }
+                },
+                b'{' | b'[' => self.deeper += 1,
+                b'}' | b']' => {
+                    self.deeper -= 1;
+                    if self.deeper == 0 {
+                        self.name_next = false;
+                        see(&self.path, Seen::Close, at - 1);
+                        return at;
+                    }
+                }
+                _ => {}
+            }
+        }
+        at
     }
 
     fn open(&mut self, object: bool, at: usize, see: &mut impl FnMut(&[Step], Seen, usize)) {
-        if self.shallow() {
-            see(&self.path, Seen::Open, at);
+        see(&self.path, Seen::Open, at);
+        if self.objects.len() == self.levels {
+            self.deeper = 1;
+            return;
         }
         self.objects.push(object);
         self.name_next = object;
-        if self.shallow() {
-            self.path.push(if object { Step::Member(String::new()) } else { Step::Element });
-        }
+        self.path.push(if object { Step::Member(String::new()) } else { Step::Element });
     }
 
     fn close(&mut self, at: usize, see: &mut impl FnMut(&[Step], Seen, usize)) {
-        if self.shallow() {
-            self.path.pop();
-        }
+        self.path.pop();
         self.objects.pop();
         self.name_next = false;
-        if self.shallow() {
-            see(&self.path, Seen::Close, at);
-        }
+        see(&self.path, Seen::Close, at);
     }
 
     /// Goes on inside a string; answers where.
@@ -118,7 +158,7 @@ impl Outline {
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        if !self.shallow() {
+        if self.deeper > 0 {
             return;
         }
         if self.text.len() + bytes.len() > TEXT_BYTES_MAX {
@@ -129,8 +169,7 @@ impl Outline {
     }
 
     fn string_ends(&mut self, at: usize, see: &mut impl FnMut(&[Step], Seen, usize)) {
-        if !self.shallow() {
-            self.name_next = false;
+        if self.deeper > 0 {
             return;
         }
         let text = if self.overlong { None } else { unescaped(&self.text) };
@@ -141,6 +180,18 @@ impl Outline {
         } else {
             see(&self.path, Seen::Text(text), at);
         }
+    }
+}
+
+/// Behind the end of a string of which this is the rest; `None`: it goes on.
+fn end_of_string(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        at += memchr2(b'"', b'\\', bytes.get(at..)?)? + 1;
+        if bytes.get(at - 1) == Some(&b'"') {
+            return Some(at);
+        }
+        at += 1; // what is escaped
     }
 }
 
@@ -158,8 +209,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn walked(pieces: &[&[u8]]) -> Vec<(String, Seen, usize)> {
-        let (mut outline, mut seen, mut base) = (Outline::default(), Vec::new(), 0);
+    fn walked(levels: usize, pieces: &[&[u8]]) -> Vec<(String, Seen, usize)> {
+        let (mut outline, mut seen, mut base) = (Outline::new(levels), Vec::new(), 0);
         for piece in pieces {
             outline.feed(piece, |path, what, at| {
                 let path = path.iter().map(|step| match step {
@@ -177,7 +228,7 @@ mod tests {
 
     #[test]
     fn values_are_found_however_the_text_is_cut() {
-        let whole = walked(&[TEXT]);
+        let whole = walked(4, &[TEXT]);
         let text = |path: &str| whole.iter().find(|(p, seen, _)| p == path && matches!(seen, Seen::Text(_))).cloned();
         assert_eq!(text("/link/*/relation").unwrap().1, Seen::Text(Some("next".into())));
         assert_eq!(text("/link/*/url").unwrap().1, Seen::Text(Some("/a\"b]{".into())));
@@ -185,21 +236,34 @@ mod tests {
         assert!(whole.iter().all(|(path, ..)| !path.contains("/e")), "{whole:?}");
         assert_eq!(whole.last().unwrap(), &(String::new(), Seen::Close, TEXT.len() - 1));
         for cut in 0..=TEXT.len() {
-            assert_eq!(walked(&[&TEXT[..cut], &TEXT[cut..]]), whole, "cut at {cut}");
+            assert_eq!(walked(4, &[&TEXT[..cut], &TEXT[cut..]]), whole, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_lies_deeper_than_is_told_is_passed_over_and_nothing_else() {
+        let all = walked(9, &[TEXT]);
+        for levels in 1..9 {
+            // What is in the root is of level 1.
+            let depth = |path: &str| path.matches('/').count();
+            let wanted: Vec<_> = all.iter().filter(|(path, ..)| depth(path) <= levels).cloned().collect();
+            for cut in 0..=TEXT.len() {
+                assert_eq!(walked(levels, &[&TEXT[..cut], &TEXT[cut..]]), wanted, "{levels} levels, cut at {cut}");
+            }
         }
     }
 
     #[test]
     fn a_text_too_long_is_told_as_such() {
         let long = format!("{{\"next\":\"{}\"}}", "x".repeat(TEXT_BYTES_MAX + 1));
-        assert_eq!(walked(&[long.as_bytes()])[1].1, Seen::Text(None));
+        assert_eq!(walked(4, &[long.as_bytes()])[1].1, Seen::Text(None));
     }
 
     proptest! {
         /// Whatever it is fed: no end is missed twice, nothing panics.
         #[test]
         fn any_bytes_are_walked(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            drop(walked(&[&bytes]));
+            drop(walked(4, &[&bytes]));
         }
     }
 }

@@ -43,8 +43,8 @@ pub(super) struct Splice {
 impl Splice {
     pub(super) fn new(entries: Box<[Box<str>]>) -> Splice {
         Splice {
+            outline: Outline::new(entries.len()),
             entries,
-            outline: Outline::default(),
             at: At::Envelope,
             first: true,
             has_array: false,
@@ -130,7 +130,8 @@ impl Splice {
 
     /// The next body begins.
     pub(super) fn next_body(&mut self) {
-        (self.outline, self.at, self.first, self.begun_here) = (Outline::default(), At::Envelope, false, false);
+        self.outline = Outline::new(self.entries.len());
+        (self.at, self.first, self.begun_here) = (At::Envelope, false, false);
     }
 
     /// The end of the list, with members of the gate's own (`"next":"…"`).
