@@ -144,7 +144,7 @@ def accountant():
     check("lipid" not in text_of(invoice) and "diabetic" not in text_of(invoice), "what was examined and the note are not")
     [claim] = found(MONEY, f"/Claim?patient={EXAMINED}")
     check("E78.5" not in text_of(claim) and "diagnosisCodeableConcept" not in text_of(claim), "the claim has no diagnosis")
-    check({"code": "REDACTED"}.items() <= claim["meta"]["security"][-1].items(), "and its label says that it was cut")
+    check("REDACTED" in [label["code"] for label in claim["meta"]["security"]], "and its label says that it was cut")
     check(found(MONEY, f"/Coverage?patient={EXAMINED}")[0]["subscriberId"] == "0613-0000", "the insurance is in clear")
     refused(MONEY, "/Condition", 403, "the list of diagnoses, not even that there are any")
     refused(MONEY, f"/MedicationRequest?patient={EXAMINED}", 403, "prescriptions")

@@ -167,6 +167,14 @@ impl<D: Decider> Judge for EntryJudge<D> {
             }
         }
     }
+
+    fn taken_back(&mut self, resource_type: Option<&str>) {
+        let releasing = self.decider.releasing();
+        let fills = releasing.route.and_then(|route| self.kind(&releasing, route, resource_type));
+        if fills.is_some_and(|kind| kind.fills) {
+            self.progress(Progress::takes_back);
+        }
+    }
 }
 
 /// What is known of an entry by its type.

@@ -31,6 +31,8 @@ pub enum Fault {
     PendingTooLong,
     /// An object stands where the entries' array should be, or the reverse: entries could not be told from the rest.
     Layout,
+    /// FHIR: a modifier extension in what is too large to be held, of which not all may leave: what it changes has left already.
+    Modifier,
     /// The filter was used after its end.
     Finished,
 }
@@ -50,6 +52,7 @@ impl fmt::Display for Fault {
             Fault::StringTooLong => "a string is too long",
             Fault::PendingTooLong => "too much white space",
             Fault::Layout => "the entries are not where the catalogue has them",
+            Fault::Modifier => "a modifier extension in what is too large to be held",
             Fault::Finished => "the filter was used after its end",
         })
     }

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::fault::Fault;
+use super::fhir;
 use super::keys::KeySeed;
 use super::plan::Plan;
 use super::probe::{self, Probe, Subject};
@@ -171,8 +172,8 @@ impl<J: Judge> Core<J> {
     /// An entry is whole; what the slice has of it begins at `from`.
     fn whole_entry(&mut self, src: &[u8], from: usize, entry: &[u8]) -> Result<(), Fault> {
         match self.ask(entry, true) {
-            Some(go) => self.release(src, from, go, entry),
-            None => {
+            Some(go) if !self.changes_its_meaning(&go, entry) => self.release(src, from, go, entry),
+            Some(_) | None => {
                 self.envelope.remove(src, from, &mut self.out);
                 Ok(())
             }
@@ -228,8 +229,35 @@ impl<J: Judge> Core<J> {
         }
     }
 
-    /// Readies the entry's walker and writes what comes before the entry, which begins at `from`.
-    fn begin_entry(&mut self, src: &[u8], from: usize, go: &Go) {
+    /// Whether the entry, or the resource in it, has a modifier extension at its root that cannot leave: then nothing of it does.
+    fn changes_its_meaning(&mut self, go: &Go, entry: &[u8]) -> bool {
+        let may_modify = self.spec.fhir() && fhir::may_modify(entry);
+        self.ready(go);
+        self.entry.looks_for_modifiers(may_modify);
+        if !may_modify {
+            return false;
+        }
+        let mut resource = Some(entry);
+        let mut lost = false;
+        if matches!(self.spec.shape, Shape::FhirBundle) {
+            let place = go.plan.at(self.spec.entries.steps());
+            lost = self.entry.loses_modifier_of(&go.plan.root, place, entry);
+            resource = self.finder.member(entry, "resource").and_then(|range| entry.get(range));
+        }
+        let tree = go.disclosure.resource_type.as_deref().and_then(|name| go.plan.resource(name)).cloned();
+        if let (Some(tree), Some(resource)) = (tree, resource) {
+            lost |= self.entry.loses_modifier_of(&tree, Some(tree.root), resource);
+        }
+        if lost {
+            self.tally.dropped += 1;
+            self.tally.dropped_modified += 1;
+            self.judge.taken_back(go.disclosure.resource_type.as_deref());
+        }
+        lost
+    }
+
+    /// Readies the entry's walker.
+    fn ready(&mut self, go: &Go) {
         let (place, root_type) = match self.spec.shape {
             Shape::FhirResource | Shape::FhirLines => {
                 let name = go.disclosure.resource_type.as_deref();
@@ -241,6 +269,11 @@ impl<J: Judge> Core<J> {
         };
         self.entry.restart(&go.plan, place, root_type, &self.entry_path);
         self.entry.about(go.about.clone(), go.disclosure.subject.clone());
+        self.entry.looks_for_modifiers(false);
+    }
+
+    /// Writes what comes before the entry, which begins at `from`.
+    fn begin_entry(&mut self, src: &[u8], from: usize) {
         self.envelope.keep(from, &mut self.out);
         self.envelope.flush(src, &mut self.out);
         self.root_written = true;
@@ -251,7 +284,7 @@ impl<J: Judge> Core<J> {
     fn release(&mut self, src: &[u8], from: usize, mut go: Go, entry: &[u8]) -> Result<(), Fault> {
         self.envelope.flush(src, &mut self.out);
         let start = self.position();
-        self.begin_entry(src, from, &go);
+        self.begin_entry(src, from);
         let ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
         let mut sink = Through { walker: &mut self.entry, ctx };
         let walked = self.trusted.whole(entry, &mut sink);
@@ -284,7 +317,8 @@ impl<J: Judge> Core<J> {
         };
         self.envelope.flush(src, &mut self.out);
         self.disclose(go.disclosure.clone(), self.position());
-        self.begin_entry(src, from, &go);
+        self.ready(&go);
+        self.begin_entry(src, from);
         self.entry.streams();
         self.mode = Mode::Stream { from };
         self.stream.begin();
@@ -294,7 +328,11 @@ impl<J: Judge> Core<J> {
 
     fn stream_goes_on(&mut self, piece: &[u8]) -> Result<(), Fault> {
         let ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
-        self.stream.feed(piece, &mut self.entry, ctx)
+        let fed = self.stream.feed(piece, &mut self.entry, ctx);
+        if fed.is_err() {
+            self.mode = Mode::Drop; // nothing more of it is looked at
+        }
+        fed
     }
 
     fn entry_ends(&mut self, src: &[u8], at: usize) -> Result<(), Fault> {

@@ -36,6 +36,10 @@ pub enum Verdict {
 pub trait Judge {
     /// Asked once for each entry that names one subject, or that need not name one.
     fn judge(&mut self, entry: &Entry<'_>) -> Verdict;
+
+    /// The entry that was released last goes after all: of it nothing can leave without saying something else.
+    /// `resource_type`: its type, of FHIR.
+    fn taken_back(&mut self, _resource_type: Option<&str>) {}
 }
 
 impl<F: FnMut(&Entry<'_>) -> Verdict> Judge for F {

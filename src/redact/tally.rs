@@ -117,6 +117,10 @@ pub struct Tally {
     pub dropped_large: u64,
     /// Of those, refused by the judge.
     pub dropped_refused: u64,
+    /// Of those, with a modifier extension at the root that cannot leave.
+    pub dropped_modified: u64,
+    /// Elements that went with a modifier extension that cannot leave.
+    pub modified: u64,
     pub(super) occurred: Occurred,
     /// Marks of the places of unclassified members seen so far, so that most are not put into words again.
     places_seen: Vec<u64>,
@@ -140,6 +144,8 @@ impl Tally {
             dropped_type: 0,
             dropped_large: 0,
             dropped_refused: 0,
+            dropped_modified: 0,
+            modified: 0,
             occurred: Occurred::default(),
             places_seen: Vec::new(),
         }
@@ -164,6 +170,8 @@ impl Tally {
         self.dropped_type += other.dropped_type;
         self.dropped_large += other.dropped_large;
         self.dropped_refused += other.dropped_refused;
+        self.dropped_modified += other.dropped_modified;
+        self.modified += other.modified;
     }
 
     /// How many values of this category were met, by form.

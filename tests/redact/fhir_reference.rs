@@ -1,5 +1,6 @@
 //! The slow, obvious redactor for FHIR: shadows, required elements, resources in resources, labels.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use sekisho::catalogue::fields::{By, Meaning, Node};
 use sekisho::redact::*;
 
 use super::reference::*;
-use super::resources::{ABSENT, SECURITY, TAG};
+use super::resources::{ABSENT, MASK, PSEUDO, SECURITY, TAG};
 use super::support::*;
 
 type Known = HashMap<&'static str, Arc<Node>>;
@@ -17,6 +18,10 @@ struct Env<'a> {
     types: &'a Known,
     /// A resource within the root that is longer than this goes.
     nested_bytes_max: usize,
+    /// The resource is too large to be held: its labels follow the plan.
+    streams: bool,
+    masked: Cell<bool>,
+    pseuded: Cell<bool>,
 }
 
 impl Env<'_> {
@@ -37,9 +42,15 @@ impl Env<'_> {
         }
         let act = self.act(at);
         match value {
-            Json::Word(_) | Json::Text(_) => scalar(value, act, at),
+            Json::Word(_) | Json::Text(_) => {
+                let left = scalar(value, act, at);
+                self.masked.set(self.masked.get() || act == 2);
+                self.pseuded.set(self.pseuded.get() || (act == 4 && left.is_some()));
+                left
+            }
             Json::Map(members) if at.node.is_some_and(|node| node.resource) => self.resource(members, true),
             Json::List(_) | Json::Map(_) if (act == 1 || act == 2) && below(at) <= act => {
+                self.masked.set(self.masked.get() || act == 2);
                 (act == 2).then(|| Json::Word("null".into()))
             }
             Json::List(items) => {
@@ -146,6 +157,13 @@ impl Env<'_> {
         }
         if label && !labelled {
             kept.push(("meta".into(), self.meta(&[], None)));
+        }
+        let meta = kept.iter_mut().find(|(name, _)| label && name == "meta");
+        if let Some((_, Json::Map(meta))) = meta
+            && let Some((_, Json::List(labels))) = meta.iter_mut().find(|(name, _)| name == "security")
+        {
+            let done = [(&self.masked, MASK), (&self.pseuded, PSEUDO)];
+            labels.extend(done.iter().filter(|(was, _)| self.streams || was.get()).map(|(_, text)| Json::parse(text)));
         }
         Some(Json::Map(kept))
     }
@@ -325,7 +343,13 @@ fn run(seed: u64) {
     assert!(end.is_ok(), "{body}");
     let out = String::from_utf8(out).unwrap();
     let Json::Map(members) = &json else { panic!("a resource") };
-    let env = Env { types: &known, nested_bytes_max: entry_bytes_max };
+    let env = Env {
+        types: &known,
+        nested_bytes_max: entry_bytes_max,
+        streams: body.len() > entry_bytes_max,
+        masked: Cell::default(),
+        pseuded: Cell::default(),
+    };
     let expected = env.resource(members, false).unwrap().compact();
     assert_eq!(out, expected, "seed {seed} bytes {entry_bytes_max} body {body}");
     no_canary(&json, &expected, &out);

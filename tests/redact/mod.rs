@@ -8,6 +8,7 @@ mod forms;
 mod hazards;
 mod lists;
 mod memory;
+mod modifiers;
 mod reference;
 mod resources;
 mod suite;

@@ -11,11 +11,20 @@ pub(super) const SECURITY: &str =
     r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"REDACTED"}"#;
 pub(super) const TAG: &str =
     r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}"#;
+pub(super) const MASK: &str =
+    r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"MASKED"}"#;
+pub(super) const PSEUDO: &str =
+    r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"PSEUDED"}"#;
 pub(super) const ABSENT: &str =
     r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}"#;
 
 fn meta() -> String {
     format!(r#""meta":{{"security":[{SECURITY}],"tag":[{TAG}]}}"#)
+}
+
+/// Of a resource in which an id is a pseudonym.
+fn renamed() -> String {
+    format!(r#""meta":{{"security":[{SECURITY},{PSEUDO}],"tag":[{TAG}]}}"#)
 }
 
 fn id() -> Node {
@@ -112,7 +121,8 @@ pub(super) fn corpus() -> Vec<(Setup, Vec<u8>)> {
 fn a_patient_leaves_with_its_label_and_without_what_is_withheld() {
     let setup = single(Limits::default(), false);
     let body = r#"{"resourceType":"Patient","id":"p1","name":[{"family":"山田"}],"_name":[{}],"gender":"male","_gender":{"extension":[{"url":"u","valueString":"山田"}]},"birthDate":"1987-05-02","_birthDate":{"id":"b"},"text":{"div":"x"},"extension":[{}]}"#;
-    let expected = format!(r#"{{"resourceType":"Patient","id":"P(2)","gender":"male","birthDate":"1987",{}}}"#, meta());
+    let expected =
+        format!(r#"{{"resourceType":"Patient","id":"P(2)","gender":"male","birthDate":"1987",{}}}"#, renamed());
     assert_eq!(setup.text(body), expected);
 }
 
@@ -121,19 +131,19 @@ fn the_label_joins_the_meta_that_is_there() {
     let setup = single(Limits::default(), false);
     let with = |meta: &str| setup.text(&format!(r#"{{"resourceType":"Patient","id":"p","meta":{meta}}}"#));
     let expected = |meta: String| format!(r#"{{"resourceType":"Patient","id":"P(1)",{meta}}}"#);
-    let both = format!(r#""security":[{SECURITY}],"tag":[{TAG}]"#);
-    assert_eq!(with("{}"), expected(meta()));
+    let both = format!(r#""security":[{SECURITY},{PSEUDO}],"tag":[{TAG}]"#);
+    assert_eq!(with("{}"), expected(renamed()));
     assert_eq!(with(r#"{"versionId":"3"}"#), expected(format!(r#""meta":{{"versionId":"3",{both}}}"#)));
     assert_eq!(
         with(r#"{"security":[{"code":"R"}]}"#),
-        expected(format!(r#""meta":{{"security":[{{"code":"R"}},{SECURITY}],"tag":[{TAG}]}}"#))
+        expected(format!(r#""meta":{{"security":[{{"code":"R"}},{SECURITY},{PSEUDO}],"tag":[{TAG}]}}"#))
     );
     assert_eq!(
         with(r#"{"security":"x","tag":[{"code":"t"}]}"#),
-        expected(format!(r#""meta":{{"tag":[{TAG}],"security":[{SECURITY}]}}"#))
+        expected(format!(r#""meta":{{"tag":[{TAG}],"security":[{SECURITY},{PSEUDO}]}}"#))
     );
     for odd in ["7", "\"x\"", "[{}]", "null"] {
-        assert_eq!(with(odd), expected(meta()));
+        assert_eq!(with(odd), expected(renamed()));
     }
 }
 
@@ -151,7 +161,7 @@ fn a_required_element_that_is_withheld_says_that_it_is_masked() {
     let body = r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"category":[{"text":"y"}],"marks":["m"],"subject":{"reference":"Patient/p1"},"valueQuantity":{"value":1.00}}"#;
     let expected = format!(
         r#"{{"resourceType":"Observation","_status":{ABSENT},"code":{ABSENT},"category":[{ABSENT}],"_marks":[{ABSENT}],"subject":{{"reference":"Patient/P(2)"}},"valueQuantity":{{"value":1.00}},{}}}"#,
-        meta()
+        renamed()
     );
     assert_eq!(setup.text(body), expected);
 }
@@ -190,7 +200,7 @@ fn contained_resources_are_judged_by_their_own_type_and_unknown_ones_go() {
     let body = r#"{"resourceType":"Patient","id":"p","contained":[{"id":"d","resourceType":"Device"},{"resourceType":"Nope","a":1},{"a":1},"x",{"gender":"male","name":[{"family":"山田"}],"resourceType":"Patient"}]}"#;
     let expected = format!(
         r#"{{"resourceType":"Patient","id":"P(1)","contained":[{{"id":"d","resourceType":"Device"}},{{"gender":"male","resourceType":"Patient"}}],{}}}"#,
-        meta()
+        renamed()
     );
     assert_eq!(setup.text(body), expected);
 }
@@ -244,7 +254,7 @@ fn a_bundle_keeps_only_entries_of_a_known_type_and_a_permitted_subject() {
     );
     let kept = format!(
         r#"{{"fullUrl":"https://gate/Patient/P(1)","resource":{{"id":"P(1)","resourceType":"Patient",{}}},"search":{{"mode":"match"}}}}"#,
-        meta()
+        renamed()
     );
     let expected = format!(
         r#"{{"resourceType":"Bundle","type":"searchset","link":[{{"relation":"self","url":"https://gate/Patient?a=b"}},{{"relation":"x"}}],"entry":[{kept},{outcome},{kept}]}}"#
@@ -260,8 +270,7 @@ fn a_large_resource_streams_only_if_its_subject_is_settled_and_its_type_at_hand(
         r#"{{"resourceType":"Patient","gender":"{filler}","name":[{{"family":"x"}}],"contained":[{{"issue":1,"resourceType":"OperationOutcome"}},{{"gender":"f","resourceType":"Patient"}},{{"resourceType":"OperationOutcome","issue":"{filler}"}}]}}"#
     );
     let expected = format!(
-        r#"{{"resourceType":"Patient","gender":"{filler}","contained":[{{"issue":1,"resourceType":"OperationOutcome"}}],{}}}"#,
-        meta()
+        r#"{{"resourceType":"Patient","gender":"{filler}","contained":[{{"issue":1,"resourceType":"OperationOutcome"}}],"meta":{{"security":[{SECURITY},{MASK},{PSEUDO}],"tag":[{TAG}]}}}}"#
     );
     assert_eq!(single(limits, true).text(&typed), expected);
     assert_eq!(single(limits, false).text(&typed), "");
@@ -276,7 +285,7 @@ fn lines_of_resources_are_each_judged_by_their_type() {
     let body = "{\"id\":\"p\",\"resourceType\":\"Patient\"}\n{\"resourceType\":\"Nope\"}\n[]\n{\"resourceType\":\"Device\"}\n{\"resourceType\":\"OperationOutcome\"}\n";
     let expected = format!(
         "{{\"id\":\"P(1)\",\"resourceType\":\"Patient\",{}}}\n{{\"resourceType\":\"OperationOutcome\"}}\n",
-        meta()
+        renamed()
     );
     assert_eq!(String::from_utf8(setup.run(&[body.as_bytes()]).0).unwrap(), expected);
 }
@@ -383,4 +392,60 @@ fn nothing_of_a_list_leaves_before_it_says_that_it_is_a_bundle() {
     let late = format!(r#"{{"entry":[{more}],"resourceType":"Bundle"}}"#);
     let (out, end) = setup.run(&[late.as_bytes().get(..3000).unwrap(), late.as_bytes().get(3000..).unwrap()]);
     assert_eq!((out, end.err()), (Vec::new(), Some(Fault::Layout)));
+}
+
+/// What was done to a resource is said of that one, once, and not of its neighbours.
+#[test]
+fn labels_say_what_was_done_to_this_resource_and_to_no_other() {
+    let setup = single(Limits::default(), true);
+    let labels = |body: &str| {
+        let out: serde_json::Value = serde_json::from_str(&setup.text(body)).unwrap();
+        let codes = out["meta"]["security"].as_array().unwrap().iter();
+        let codes: Vec<String> = codes.map(|coding| coding["code"].as_str().unwrap().to_owned()).collect();
+        codes.join(" ")
+    };
+    assert_eq!(labels(r#"{"resourceType":"Patient","gender":"f"}"#), "REDACTED");
+    assert_eq!(labels(r#"{"resourceType":"Patient","id":"p"}"#), "REDACTED PSEUDED");
+    assert_eq!(labels(r#"{"resourceType":"Patient","telecom":["a"]}"#), "REDACTED MASKED");
+    assert_eq!(labels(r#"{"resourceType":"Patient","meta":{},"telecom":7}"#), "REDACTED MASKED");
+    assert_eq!(
+        labels(r#"{"telecom":"a","id":"p","meta":{"security":[]},"resourceType":"Patient"}"#),
+        "REDACTED MASKED PSEUDED"
+    );
+    let contained = r#"{"resourceType":"Patient","id":"p","meta":{"tag":[]},"contained":[{"resourceType":"Patient","telecom":"a"}]}"#;
+    assert_eq!(labels(contained), "REDACTED MASKED PSEUDED");
+    // What was only generalised is neither.
+    assert_eq!(labels(r#"{"resourceType":"Patient","birthDate":"1987-05-02"}"#), "REDACTED");
+    let of_two = bundle().text(r#"{"resourceType":"Bundle","entry":[{"fullUrl":"x","resource":{"resourceType":"Patient","id":"a","telecom":"t"}},{"fullUrl":"y","resource":{"resourceType":"Patient","id":"b","gender":"f"}}]}"#);
+    assert_eq!((of_two.matches("\"MASKED\"").count(), of_two.matches("\"PSEUDED\"").count()), (1, 2), "{of_two}");
+}
+
+#[test]
+fn a_label_that_the_resource_bears_is_not_written_twice() {
+    let coding = tree(&[("/system", node(Meaning::Open)), ("/code", node(Meaning::Open))]);
+    let patient = tree(&[
+        ("/id", id()),
+        ("/meta/security/*", (*coding).clone()),
+        ("/meta/tag/*", (*coding).clone()),
+        ("/name", of(WITHHELD)),
+    ]);
+    let known = Types([("Patient".into(), ResourceType { node: patient, subjects: Subjects::NoOne })].into());
+    let setup =
+        Setup::with(Shape::FhirResource, Arc::new(Node::default()), Some(known), true, Limits::default(), release());
+    let with = |security: &str, tag: &str| {
+        let meta = format!(r#""meta":{{"security":[{security}],"tag":[{tag}]}}"#);
+        (setup.text(&format!(r#"{{"resourceType":"Patient",{meta},"id":"p"}}"#)), meta)
+    };
+    let own = r#"{"system":"urn:own","code":"REDACTED"}"#;
+    for (security, tag, security_then, tag_then) in [
+        (SECURITY.to_owned(), TAG.into(), format!("{SECURITY},{PSEUDO}"), TAG.into()),
+        (PSEUDO.to_owned(), String::new(), format!("{PSEUDO},{SECURITY}"), TAG.into()),
+        (format!("{SECURITY} , {PSEUDO} "), TAG.into(), format!("{SECURITY} , {PSEUDO} "), TAG.into()),
+        (own.into(), own.into(), format!("{own},{SECURITY},{PSEUDO}"), format!("{own},{TAG}")),
+    ] {
+        let expected = format!(
+            r#"{{"resourceType":"Patient","meta":{{"security":[{security_then}],"tag":[{tag_then}]}},"id":"P(1)"}}"#
+        );
+        assert_eq!(with(&security, &tag).0, expected);
+    }
 }

@@ -220,6 +220,7 @@ fn entries(tally: &Tally) -> Value {
         "subject": tally.dropped_subject,
         "type": tally.dropped_type,
         "size": tally.dropped_large,
+        "modifier": tally.dropped_modified,
     }})
 }
 
@@ -277,6 +278,7 @@ impl<W: Write> Lines<'_, W> {
             (tally.dropped_subject, "without one clear subject"),
             (tally.dropped_type, "of an unknown type"),
             (tally.dropped_large, "too large to be held"),
+            (tally.dropped_modified, "with a modifier that may not leave"),
         ] {
             if number > 0 {
                 why.push(format!("{number} {text}"));

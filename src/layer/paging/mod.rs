@@ -83,6 +83,11 @@ impl Progress {
         self.released += 1;
     }
 
+    /// What was released last goes after all.
+    pub(super) const fn takes_back(&mut self) {
+        self.released = self.released.saturating_sub(1);
+    }
+
     fn is_full(&self) -> bool {
         self.size.is_some_and(|size| self.released >= size)
     }

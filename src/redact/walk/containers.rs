@@ -61,6 +61,7 @@ impl Walker {
         value: Value,
         ctx: &mut Ctx<'_>,
     ) -> Result<Take, Fault> {
+        self.modifier_streams()?;
         self.bound(at)?;
         match value {
             Value::Container(kind) if self.open(src, at, kind, ctx) => return Ok(Take::Inside),
@@ -88,15 +89,20 @@ impl Walker {
         let Some(tree) = self.tree() else { return self.skip_unknown(src, at, kind, ctx) };
         let place = tree.place(id);
         let (act, resource, unless_number) = (place.act, place.resource, place.whole_unless_number);
+        let required = place.required;
         let whole = place.whole || (unless_number && self.copies(src.get(at..).unwrap_or_default()));
         if role.must_walk(kind) {
-            self.push(at, kind, id, false, role)
+            self.push(at, kind, id, false, role);
+            self.bears(src.get(at..).unwrap_or_default());
+            true
         } else if id.is_none() || role.is_label() {
             self.skip_unknown(src, at, kind, ctx)
         } else if resource && kind == Kind::Object {
             self.open_resource(src, at, ctx)
         } else if whole {
             self.open_whole(src, at, act, slot, kind, ctx)
+        } else if self.loses_modifier(id, kind, src.get(at..).unwrap_or_default()) {
+            self.drop_modified(src, at, required, ctx)
         } else {
             self.push(at, kind, id, false, fhir::Role::None);
             self.systems_of(src.get(at..).unwrap_or_default());
@@ -182,7 +188,11 @@ impl Walker {
         let tree = resource_type
             .filter(|name| !contained || self.may_be_contained(name, from_here))
             .and_then(|name| self.plan.resource(&name).cloned());
+        let lost = tree.as_ref().is_some_and(|tree| {
+            self.modifiers && !self.streams && self.loses_modifier_of(tree, Some(tree.root), from_here)
+        });
         match tree {
+            Some(_) if lost => self.drop_modified(src, at, false, ctx),
             Some(tree) => self.push_resource(at, tree),
             None => self.skip_unknown(src, at, Kind::Object, ctx),
         }
@@ -192,6 +202,9 @@ impl Walker {
         // A contained resource carries no label of its own (FHIR R4, dom-5): its container does.
         let contained = self.frames.iter().any(|frame| frame.resource);
         let role = if tree.label && !contained { fhir::Role::Resource } else { fhir::Role::None };
+        if role == fhir::Role::Resource {
+            self.labels = super::labels::Marks::default();
+        }
         let root = tree.root;
         self.trees.push(tree);
         self.push(at, Kind::Object, Some(root), false, role);
@@ -212,6 +225,7 @@ impl Walker {
             }
             Act::Mask => {
                 self.note(meaning, Form::Masked, ctx.tally);
+                self.did(Form::Masked);
                 self.replace(src, at, b"null", ctx.out);
             }
             _ => {
@@ -264,13 +278,7 @@ impl Walker {
 
     /// Labels, and required members that were withheld before anything was kept.
     fn add_what_is_missing(&mut self, src: &[u8], out: &mut Vec<u8>) {
-        if let Some(frame) = self.frames.last()
-            && frame.role != fhir::Role::None
-        {
-            for label in frame.role.missing(frame.labelled) {
-                self.inject(src, label, out);
-            }
-        }
+        self.add_labels(src, out);
         if self.top_opened()
             && let Some(frame) = self.frames.last_mut()
             && !frame.absent.is_empty()

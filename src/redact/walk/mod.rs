@@ -19,6 +19,8 @@
 mod containers;
 mod copy;
 mod hooks;
+mod labels;
+mod modifiers;
 mod values;
 
 use std::sync::Arc;
@@ -129,6 +131,10 @@ pub(super) struct Walker {
     person: Option<Box<str>>,
     /// The entry is walked while it comes in.
     streams: bool,
+    /// The labels of the resource under way.
+    labels: labels::Marks,
+    /// The entry may hold modifier extensions.
+    modifiers: bool,
 }
 
 /// How much of a name is kept for a report of unclassified places, in bytes.
@@ -164,6 +170,8 @@ impl Walker {
             subject: None,
             person: None,
             streams: true,
+            labels: labels::Marks::default(),
+            modifiers: false,
         }
     }
 

@@ -20,6 +20,7 @@ impl Walker {
             Act::Clear if !label => self.clear(at, meaning, ctx),
             Act::Mask if !label => {
                 self.note(meaning, Form::Masked, ctx.tally);
+                self.did(Form::Masked);
                 self.replace(src, at, b"null", ctx.out);
                 self.whole = Whole::Skip;
             }
@@ -38,6 +39,7 @@ impl Walker {
             Act::Clear if !label && !self.may_lead_past() => self.clear(at, meaning, ctx),
             Act::Mask if !label => {
                 self.note(meaning, Form::Masked, ctx.tally);
+                self.did(Form::Masked);
                 self.replace(src, at, self.masked_text(), ctx.out);
                 self.whole = Whole::Skip;
             }
@@ -157,6 +159,7 @@ impl Walker {
         match value {
             Some(value) => {
                 self.note(meaning, form, ctx.tally);
+                self.did(form);
                 self.replace(src, self.treat_at, b"", ctx.out);
                 text::quote_into(&value, ctx.out);
             }
