@@ -71,6 +71,8 @@ pub struct Catalogue {
     types: Types,
     /// FHIR: what an id is.
     ids: Categories,
+    /// FHIR: where its paths begin.
+    base: Option<Box<str>>,
 }
 
 impl Catalogue {
@@ -113,6 +115,14 @@ impl Catalogue {
     /// The FHIR resource types; empty without such a surface.
     pub fn types(&self) -> &Types {
         &self.types
+    }
+
+    /// FHIR: where its paths begin, if this path is the place that takes Bundles of requests.
+    pub fn bundle_base(&self, path: &str) -> Option<&str> {
+        let base = self.base.as_deref()?;
+        let beneath = path.strip_prefix(base)?;
+        let free = || self.route("POST", path).is_none();
+        (matches!(beneath, "" | "/") && free()).then_some(base)
     }
 
     /// FHIR: types whose records the answer to a request without parameters holds beside the route's own, in no order.

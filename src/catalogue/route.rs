@@ -265,6 +265,17 @@ impl Route {
         self.fhir && self.methods().any(|(_, action)| action == Action::Search)
     }
 
+    /// FHIR: whether it is the plain search of a type, whose parameters may be a condition.
+    pub fn names_type_searched(&self) -> bool {
+        self.is_search() && !self.takes_form() && !self.is_beside_type()
+    }
+
+    /// A parameter of the query that names the subject.
+    pub fn subject_parameter(&self) -> Option<&str> {
+        let names = || self.subject.query.iter().map(AsRef::as_ref);
+        names().find(|name| *name == "patient").or_else(|| names().next())
+    }
+
     /// FHIR: whether it writes a record that has an id, so that the record there is looked at first.
     pub fn changes_record(&self) -> bool {
         self.fhir && self.methods().any(|(_, action)| matches!(action, Action::Update | Action::Delete))

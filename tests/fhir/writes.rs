@@ -231,7 +231,6 @@ async fn a_patch_neither_asks_nor_moves_what_it_may_not() {
 async fn a_condition_is_never_dropped() {
     let stand = stand();
     for (method, target, field) in [
-        ("POST", "/Condition", "if-none-exist"),
         ("POST", "/Condition", "if-match"),
         ("PUT", "/Condition/c1", "if-none-match"),
         ("PUT", "/Condition/c1", "if-none-exist"),
@@ -244,10 +243,11 @@ async fn a_condition_is_never_dropped() {
         assert!(body.contains("condition-refused") && body.contains(field), "{body}");
     }
     for (method, target) in [
-        ("PUT", "/Condition?code=x"),
-        ("DELETE", "/Condition?code=x"),
-        ("PATCH", "/Condition?code=x"),
-        ("POST", "/"),
+        ("PUT", "/Condition"),
+        ("DELETE", "/Condition"),
+        ("PATCH", "/Condition?"),
+        ("PUT", "/Condition/_search?code=x"),
+        ("PUT", "/"),
         ("POST", "/$export"),
     ] {
         let wanted = Write { method, target, ..put(condition("c1", "p1"), None) };

@@ -53,6 +53,7 @@ pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Voc
     definitions.find_endless();
     let extensions = Extensions::read(root, &words);
     let surface = Surface::read(root, vocabulary);
+    catalogue.base = Some(surface.base().into());
     catalogue.ids = vocabulary.category("identity.number").map_or(Categories::ALL, Category::only);
     let names: Vec<Box<str>> = types.iter().map(|known| known.name.clone()).collect();
     let mut grow = Grow::new(&definitions, extensions, common.element);

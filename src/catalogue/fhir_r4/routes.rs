@@ -36,6 +36,11 @@ impl Surface {
         }
     }
 
+    /// Where its paths begin.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The routes of one type; none where it only lies inside others.
     pub(super) fn routes(&self, kind: &Kind, bundle: &Arc<Node>) -> Vec<Route> {
         if let Some(path) = &kind.at {

@@ -2,7 +2,10 @@
 //!
 //! Any error refuses: no path leads from "could not tell" to "forward".
 
+mod batch;
+mod conditional;
 mod lookup;
+mod raw;
 mod refuse;
 mod release;
 mod stored;
@@ -51,6 +54,8 @@ pub(super) struct Exchange {
     now: i64,
     dry_run: bool,
     fhir: bool,
+    /// It is an entry of a batch.
+    within_batch: bool,
 }
 
 /// A refusal before or after its record: what the caller gets.
@@ -86,6 +91,7 @@ impl Exchange {
             now: gate.now_ms(),
             dry_run: false,
             fhir: gate.generation.load().catalogue.is_fhir(),
+            within_batch: false,
             gate,
         }
     }
@@ -97,13 +103,23 @@ impl Exchange {
 
     /// The answer to a request. `forward` asks the backend, and only with a permit: once, or more often where only the backend
     /// knows whose the record is that is changed or asked for, and where a list is filled from several pages.
-    pub(super) async fn answer<B>(mut self, head: Parts, body: B, mut forward: Forward) -> Out
+    pub(super) async fn answer<B>(mut self, mut head: Parts, body: B, mut forward: Forward) -> Out
     where
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,
     {
         let begun = async {
-            let mut ready = self.judge(&head, body, &mut forward).await?;
+            let conditional = conditional::is_conditional(&self.gate.generation.load().catalogue, &head);
+            let mut ready = match conditional {
+                false => self.judge(&head, body, &mut forward).await?,
+                true => {
+                    // Boxed, as below.
+                    let settled = Box::pin(self.settle_condition(&head, body, &mut forward)).await;
+                    let (plain, body) = settled?;
+                    head = plain;
+                    Box::pin(self.judge(&head, Full::new(body), &mut forward)).await?
+                }
+            };
             if let Some(lookup) = self.lookup(&ready) {
                 // Boxed, for whoever asks nothing of it is not to carry its size.
                 let found: Pin<Box<dyn Future<Output = Result<(), Box<Out>>> + Send + '_>> =
@@ -147,6 +163,11 @@ impl Exchange {
         self.declare(head, &mut judgement).await?;
         if head.uri.path() == help::PATH {
             return Err(self.help(&judgement).await);
+        }
+        if self.is_batch(head, &judgement) {
+            let answered: Pin<Box<dyn Future<Output = Result<Out, Box<Out>>> + Send + '_>> =
+                Box::pin(self.batch(&judgement, head, body, forward));
+            return Err(answered.await.map_or_else(|refused| refused, Box::new));
         }
         let generation = Arc::clone(&judgement.generation);
         let (cursor, asked) = match self.open_cursor(head, &judgement) {

@@ -1,0 +1,328 @@
+//! FHIR: several requests in one (`POST` of a Bundle to the base). Each is judged as if it had come alone.
+//!
+//! Each entry is a request of its own, with its own judgement, its own records and its own answer, one after the other, and
+//! goes the whole way of [`Exchange::answer`]: nothing about it is decided here. What the backend gets is those requests,
+//! never the Bundle. In order:
+//! 1. Who calls and what is declared: as of every request; each entry is asked for the same, by the same fields.
+//! 2. Is it a batch that can be read? Else the whole is refused, and nothing of it is done.
+//! 3. Entry by entry: method, url, conditions and body as the entry has them.
+//! 4. The answers, in the entries' order. One that is cut on its way is answered by the fault, and nothing of it.
+//!
+//! A transaction promises all or nothing, which requests forwarded one by one cannot keep: it is refused by that name.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+
+use super::{Exchange, Forward, Out, raw};
+use crate::decision::json as strict;
+use crate::layer::body::{BoxError, GateBody};
+use crate::layer::headers;
+use crate::layer::judgement::Judgement;
+use crate::layer::refusal::{Problem, insert};
+
+/// How many requests one batch may hold.
+const ENTRIES_MAX: usize = 100;
+/// How much the answers of one batch may hold together, in bytes: they are held until the last has come.
+const ANSWERS_BYTES_MAX: usize = 16 << 20;
+/// The extension of an entry's answer in which its decision stands, as it stands in the field of a single answer.
+const DECISION: &str = "urn:sekisho:purpose-of-use-decision";
+
+/// The fields of one request that are not those of another.
+const OF_ONE_REQUEST: [HeaderName; 8] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::TRANSFER_ENCODING,
+    header::EXPECT,
+    header::RANGE,
+    header::IF_RANGE,
+    header::TRAILER,
+];
+
+/// One entry's request.
+struct Asked {
+    head: Parts,
+    body: Bytes,
+}
+
+impl Exchange {
+    /// Whether this is a Bundle of requests.
+    pub(super) fn is_batch(&self, head: &Parts, judgement: &Judgement) -> bool {
+        let catalogue = &judgement.generation.catalogue;
+        head.method == Method::POST && catalogue.bundle_base(head.uri.path()).is_some()
+    }
+
+    /// The answers to a Bundle of requests.
+    pub(super) async fn batch<B>(
+        &mut self,
+        judgement: &Judgement,
+        head: &Parts,
+        body: B,
+        forward: &mut Forward,
+    ) -> Result<Out, Box<Out>>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: Into<BoxError>,
+    {
+        self.fhir = true;
+        if self.within_batch {
+            let problem = Problem::new(StatusCode::BAD_REQUEST, "body-malformed", "a batch holds no further batch");
+            return Err(self.refuse(judgement, problem, None, &[]).await);
+        }
+        let bytes = self.read_body(judgement, head, body).await?;
+        let entries = match entries(&bytes, head) {
+            Ok(entries) => entries,
+            Err(problem) => return Err(self.refuse(judgement, *problem, None, &[]).await),
+        };
+        let catalogue = &judgement.generation.catalogue;
+        let base = catalogue.bundle_base(head.uri.path()).unwrap_or_default();
+        let spent: Forward = Box::new(|_| Box::pin(async { Err("asked after its end".into()) }));
+        let shared = Arc::new(Mutex::new(std::mem::replace(forward, spent)));
+        let mut room = ANSWERS_BYTES_MAX;
+        let mut answers = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let answer = match asked(entry, head, base) {
+                Ok(asked) => self.alone(asked, &shared).await,
+                Err(problem) => *self.within(head).refuse(judgement, *problem, None, &[]).await,
+            };
+            answers.push(self.told_in_bundle(answer, &mut room).await);
+        }
+        Ok(bundle(&answers))
+    }
+
+    /// An exchange for one entry.
+    fn within(&self, head: &Parts) -> Exchange {
+        Exchange { within_batch: true, fhir: true, ..Exchange::new(Arc::clone(&self.gate), head) }
+    }
+
+    /// The answer to one entry, as if it had come alone.
+    fn alone(&self, asked: Asked, shared: &Arc<Mutex<Forward>>) -> Pin<Box<dyn Future<Output = Out> + Send>> {
+        let exchange = self.within(&asked.head);
+        let shared = Arc::clone(shared);
+        let forward: Forward = Box::new(move |request| {
+            let mut forward = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            (*forward)(request)
+        });
+        Box::pin(exchange.answer(asked.head, Full::new(asked.body), forward))
+    }
+
+    /// An entry's answer as the Bundle has it.
+    async fn told_in_bundle(&self, answer: Out, room: &mut usize) -> String {
+        let (parts, body) = answer.into_parts();
+        let (parts, body) = match collected(body, room).await {
+            Ok(body) => (parts, body),
+            Err(problem) => {
+                let id = decision_id(&parts.headers).unwrap_or_else(|| self.id.clone());
+                problem.response(&id, true).into_parts()
+            }
+        };
+        let text = String::from_utf8_lossy(&body);
+        // What a dry run says is no resource.
+        let dry = headers::media_type(&parts.headers).as_deref() == Some("application/json");
+        let text = if dry {
+            let decision = json!([{"name": "decision", "valueString": text}]);
+            json!({"resourceType": "Parameters", "parameter": decision}).to_string().into()
+        } else {
+            text
+        };
+        let resource = headers::media_type(&parts.headers).as_deref().is_some_and(headers::is_json) && !body.is_empty();
+        let failed = parts.status.is_client_error() || parts.status.is_server_error();
+        let reason = parts.status.canonical_reason().unwrap_or("");
+        let mut response = json!({"status": format!("{} {reason}", parts.status.as_u16()).trim_end()});
+        for (name, field) in [("location", header::LOCATION), ("etag", header::ETAG)] {
+            if let Some(value) = parts.headers.get(field).and_then(|value| value.to_str().ok()) {
+                insert_text(&mut response, name, value.into());
+            }
+        }
+        if let Some(decision) = parts.headers.get(headers::DECISION).and_then(|value| value.to_str().ok()) {
+            insert_text(&mut response, "extension", json!([{"url": DECISION, "valueString": decision}]));
+        }
+        let response = response.to_string();
+        match (resource, failed) {
+            (false, _) => format!("{{\"response\":{response}}}"),
+            (true, false) => format!("{{\"resource\":{text},\"response\":{response}}}"),
+            (true, true) => {
+                let open = response.strip_suffix('}').unwrap_or("{");
+                format!("{{\"response\":{open},\"outcome\":{text}}}}}")
+            }
+        }
+    }
+}
+
+fn insert_text(object: &mut Value, name: &str, value: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+}
+
+fn decision_id(fields: &HeaderMap) -> Option<String> {
+    let text = fields.get(headers::DECISION)?.to_str().ok()?;
+    Some(text.split_once("id=\"")?.1.split_once('"')?.0.to_owned())
+}
+
+/// All of an answer, or why it is not told.
+async fn collected(mut body: GateBody, room: &mut usize) -> Result<Bytes, Box<Problem>> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            let detail = "the backend's answer cannot be judged to its end; nothing of it is told";
+            return Err(Box::new(Problem::bad_gateway("body-not-judged", detail)));
+        };
+        let data = frame.into_data().unwrap_or_default();
+        if data.len() > *room {
+            let detail = "the answers of this batch are larger than one answer may be; ask for this one alone";
+            return Err(Box::new(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "answer-too-large", detail)));
+        }
+        *room -= data.len();
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.into())
+}
+
+fn bundle(answers: &[String]) -> Out {
+    let text = format!("{{\"resourceType\":\"Bundle\",\"type\":\"batch-response\",\"entry\":[{}]}}", answers.join(","));
+    let mut response = Response::new(GateBody::whole(Bytes::from(text)));
+    headers::own(response.headers_mut());
+    insert(response.headers_mut(), header::CONTENT_TYPE, "application/fhir+json");
+    response
+}
+
+fn malformed(detail: &str) -> Box<Problem> {
+    Box::new(Problem::new(StatusCode::BAD_REQUEST, "body-malformed", detail))
+}
+
+/// The entries of a batch, each as it is written.
+fn entries<'b>(body: &'b [u8], head: &Parts) -> Result<Vec<&'b str>, Box<Problem>> {
+    let text = std::str::from_utf8(body).map_err(|_| malformed("the body is not UTF-8"))?;
+    let value = strict::parse(text).map_err(|why| malformed(&format!("the body is no strict JSON: {why}")))?;
+    if value.get("resourceType").and_then(Value::as_str) != Some("Bundle") {
+        return Err(malformed("the base takes a Bundle"));
+    }
+    match value.get("type").and_then(Value::as_str) {
+        Some("batch") => {}
+        Some("transaction") => {
+            let detail = "requests go on one by one here, and a `transaction` is all or nothing; send a `batch`";
+            return Err(Box::new(Problem::new(StatusCode::NOT_IMPLEMENTED, "transaction", detail)));
+        }
+        _ => return Err(malformed("the base takes a Bundle of type `batch`")),
+    }
+    if head.uri.query().is_some() {
+        return Err(Box::new(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "unknown-parameter",
+            "a batch takes no parameter; each entry's `url` has its own",
+        )));
+    }
+    let members = raw::members(text).unwrap_or_default();
+    let entry = members.into_iter().find(|(name, _)| name == "entry").and_then(|(_, value)| raw::elements(value));
+    let entries = entry.filter(|entries| !entries.is_empty()).ok_or_else(|| malformed("the batch has no entries"))?;
+    if entries.len() > ENTRIES_MAX {
+        let detail = format!("a batch has at most {ENTRIES_MAX} entries");
+        return Err(Box::new(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)));
+    }
+    Ok(entries)
+}
+
+/// The request that an entry is.
+fn asked(entry: &str, outer: &Parts, base: &str) -> Result<Asked, Box<Problem>> {
+    let members = raw::members(entry).ok_or_else(|| malformed("an entry is an object"))?;
+    let (mut resource, mut request) = (None, None);
+    for (name, value) in &members {
+        match name.as_str() {
+            "resource" => resource = Some(*value),
+            "request" => request = serde_json::from_str::<Value>(value).ok(),
+            "fullUrl" | "id" => {}
+            _ => return Err(malformed("an entry has `request`, `resource`, `fullUrl` and no more")),
+        }
+    }
+    let Some(Value::Object(request)) = request else { return Err(malformed("an entry has a `request`")) };
+    let (mut method, mut target, mut conditions) = (None, None, HeaderMap::new());
+    for (name, value) in &request {
+        let text = value.as_str().ok_or_else(|| malformed("the members of a `request` are strings"))?;
+        match name.as_str() {
+            "method" => method = Some(text),
+            "url" => target = Some(text),
+            _ => {
+                let field = condition(name).ok_or_else(|| malformed("a `request` has a member that is not judged"))?;
+                let value = HeaderValue::from_str(text).map_err(|_| malformed("a condition is no field value"))?;
+                conditions.insert(field, value);
+            }
+        }
+    }
+    let method = match method {
+        Some("GET") => Method::GET,
+        Some("HEAD") => Method::HEAD,
+        Some("POST") => Method::POST,
+        Some("PUT") => Method::PUT,
+        Some("PATCH") => Method::PATCH,
+        Some("DELETE") => Method::DELETE,
+        _ => return Err(malformed("`method` is one of GET, HEAD, POST, PUT, PATCH, DELETE")),
+    };
+    let uri = target.and_then(|target| uri(base, target));
+    let uri = uri.ok_or_else(|| malformed("`url` is a path beneath the base, such as `Condition/1`"))?;
+    let (body, media) = carried(&method, resource)?;
+    let mut head = outer.clone();
+    head.method = method;
+    head.uri = uri;
+    for name in OF_ONE_REQUEST {
+        head.headers.remove(name);
+    }
+    for name in headers::CONDITIONS {
+        head.headers.remove(name);
+    }
+    head.headers.extend(conditions);
+    if let Some(media) = media {
+        head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    }
+    Ok(Asked { head, body })
+}
+
+/// The field that a member of an entry's request stands for.
+fn condition(member: &str) -> Option<HeaderName> {
+    match member {
+        "ifMatch" => Some(header::IF_MATCH),
+        "ifNoneMatch" => Some(header::IF_NONE_MATCH),
+        "ifModifiedSince" => Some(header::IF_MODIFIED_SINCE),
+        "ifNoneExist" => Some(HeaderName::from_static("if-none-exist")),
+        _ => None,
+    }
+}
+
+/// The target of an entry: the same text beneath the base, and nothing that a parser would read otherwise.
+fn uri(base: &str, target: &str) -> Option<Uri> {
+    // A colon may stand in what is asked, and not before it: there it would be a scheme.
+    let path = target.split('?').next().unwrap_or_default();
+    if path.is_empty() || path.starts_with('/') || path.contains(':') || target.contains(['#', '\\']) {
+        return None;
+    }
+    let text = format!("{base}/{target}");
+    let uri: Uri = text.parse().ok()?;
+    (uri.path_and_query().map(http::uri::PathAndQuery::as_str) == Some(&text)).then_some(uri)
+}
+
+/// The body of an entry's request, and its type. A patch lies in a Binary.
+fn carried(method: &Method, resource: Option<&str>) -> Result<(Bytes, Option<&'static str>), Box<Problem>> {
+    match (method.as_str(), resource) {
+        ("POST" | "PUT", Some(resource)) => Ok((Bytes::from(resource.to_owned()), Some("application/fhir+json"))),
+        ("PATCH", Some(resource)) => {
+            let binary: Value = serde_json::from_str(resource).unwrap_or_default();
+            let member = |name: &str| binary.get(name).and_then(Value::as_str);
+            let patch = member("data").and_then(|data| STANDARD.decode(data).ok());
+            let is_patch = member("resourceType") == Some("Binary") && member("contentType") == Some(headers::PATCH);
+            let patch = patch.filter(|_| is_patch).ok_or_else(|| {
+                malformed("a patch is a Binary of `contentType` `application/json-patch+json` with its `data`")
+            })?;
+            Ok((Bytes::from(patch), Some(headers::PATCH)))
+        }
+        (_, None) => Ok((Bytes::new(), None)),
+        (_, Some(_)) => Err(malformed("`resource` goes with POST, PUT and PATCH")),
+    }
+}

@@ -1,0 +1,402 @@
+//! FHIR: a write on a condition (`If-None-Exist`, `PUT /Type?…`). Which record is meant is found out here, and never by the backend.
+//!
+//! A condition is a question: whoever may write learns from the answer whether something is there that he may not see. So the
+//! backend is not sent it. In order:
+//! 1. The condition is a search, judged and charged as one by the same purpose: what it compares has to be clear to this
+//!    caller, else it is refused by name. It is about the person whom the write is about and nobody else, named by the
+//!    caller or, from the body, by the gate. Ids have to be clear too: which record it is, is what is found out.
+//! 2. The gate searches. Each match has to name that person, and is judged like a read of it.
+//! 3. None: the record is created. One: that record is written, of that version, or, of `If-None-Exist`, read. More: 412.
+//!
+//! What goes on from here is an unconditional request, judged from its beginning as if the caller had made it. All that is
+//! refused by the request alone is refused before anything is searched.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::Full;
+use serde_json::Value;
+
+use super::release::{unanswered, upstream_problem};
+use super::stored::whole;
+use super::{Exchange, Forward, Out, Ready, caught, panicked, unresolved_problem};
+use crate::catalogue::{Catalogue, Resolved, Route, SubjectAt, SubjectPath};
+use crate::decision::{Reason, json};
+use crate::layer::body::BoxError;
+use crate::layer::entry::Settled;
+use crate::layer::headers;
+use crate::layer::judgement::{RouteRef, Whose};
+use crate::layer::refusal::Problem;
+use crate::policy::{Categories, Form};
+
+/// The field of a conditional create.
+const IF_NONE_EXIST: &str = "if-none-exist";
+/// Parameters with this sign at their beginning that ask for records; the others say how a list is answered.
+const ASKING: [&str; 6] = ["_id", "_tag", "_profile", "_security", "_source", "_lastUpdated"];
+
+/// The one record that fits.
+struct Match {
+    id: String,
+    version: Option<String>,
+}
+
+/// Whether this request is a write on a condition.
+pub(super) fn is_conditional(catalogue: &Catalogue, head: &Parts) -> bool {
+    let path = head.uri.path();
+    match head.method {
+        Method::POST => {
+            let creates = catalogue.route("POST", path).is_some_and(|route| route.is_fhir() && !route.takes_form());
+            creates && head.headers.contains_key(IF_NONE_EXIST)
+        }
+        Method::PUT | Method::PATCH | Method::DELETE => {
+            let asks = head.uri.query().is_some_and(|query| !query.is_empty());
+            asks && searched(catalogue, path).is_some() && written(catalogue, head).is_some()
+        }
+        _ => false,
+    }
+}
+
+fn searched<'c>(catalogue: &'c Catalogue, path: &str) -> Option<&'c Route> {
+    catalogue.route("GET", path).filter(|route| route.is_fhir() && route.names_type_searched())
+}
+
+/// The route of the write, once the record's id is known.
+fn written<'c>(catalogue: &'c Catalogue, head: &Parts) -> Option<&'c Route> {
+    let (method, path) = (head.method.as_str(), head.uri.path());
+    match head.method {
+        Method::POST => catalogue.route(method, path),
+        _ => catalogue.route(method, &format!("{path}/x")).filter(|route| route.is_fhir()),
+    }
+}
+
+impl Exchange {
+    /// The unconditional request that a conditional one comes to.
+    pub(super) async fn settle_condition<B>(
+        &mut self,
+        head: &Parts,
+        body: B,
+        forward: &mut Forward,
+    ) -> Result<(Parts, Bytes), Box<Out>>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: Into<BoxError>,
+    {
+        if headers::connection_names_what_is_checked(&head.headers) {
+            let detail = "`Connection` names a field that the gate checks";
+            return Err(self.strange(Problem::new(StatusCode::BAD_REQUEST, "connection-field", detail)));
+        }
+        let mut judgement = self.identify(head)?;
+        self.fhir = true;
+        self.declare(head, &mut judgement).await?;
+        self.check_declared(&mut judgement).await?;
+        let generation = Arc::clone(&judgement.generation);
+        let catalogue = &generation.catalogue;
+        let asked = match self.condition(head) {
+            Ok(asked) => asked,
+            Err(problem) => return Err(self.refuse(&judgement, *problem, None, &[]).await),
+        };
+        let Some(route) = written(catalogue, head) else {
+            let problem = Problem::new(StatusCode::NOT_FOUND, "no-such-route", "no route has this path");
+            return Err(self.refuse(&judgement, problem, None, &[]).await);
+        };
+        let action = route.methods().find(|(method, _)| *method == head.method.as_str()).map(|(_, action)| action);
+        judgement.route =
+            action.map(|action| RouteRef::new(&generation, route, action, route.everything(), Categories::NONE));
+        let body = match head.method {
+            Method::DELETE => Bytes::new(),
+            _ => self.read_body(&judgement, head, body).await?,
+        };
+        let named = match self.named_in(head, route, &body) {
+            Ok(named) => named,
+            Err(problem) => return Err(self.refuse(&judgement, *problem, None, &[]).await),
+        };
+        let path = head.uri.path().to_owned();
+        let (search, resolved) = match search_for(catalogue, &path, asked, route, named.as_ref()) {
+            Ok(found) => found,
+            Err(problem) => return Err(self.refuse(&judgement, *problem, None, &[]).await),
+        };
+        judgement.route = Some(RouteRef::of(&generation, &resolved));
+        let mut asking = head.clone();
+        asking.method = Method::GET;
+        if let Ok(uri) = search.parse() {
+            asking.uri = uri;
+        }
+        self.now = self.gate.now_ms(); // a body may arrive slowly
+        let ready = self.judge_subject(judgement, &asking, &resolved, Bytes::new(), forward).await?;
+        self.refuse_hidden_ids(&ready, head).await?;
+        let found = match self.matches(&ready, &asking, resolved.route, forward).await {
+            Ok(found) => found,
+            Err(problem) => return Err(self.refuse(&ready.judgement, *problem, None, &ready.subjects).await),
+        };
+        self.judge_matches(&ready, &found).await?;
+        let own_id = named.and_then(|named| named.id);
+        match settled(head, &path, body, found, own_id.as_deref()) {
+            Ok((head, body)) => {
+                self.method = head.method.clone();
+                Ok((head, body))
+            }
+            Err(None) => {
+                let problem = self.not_available(&ready.judgement);
+                Err(self.refuse(&ready.judgement, problem, None, &ready.subjects).await)
+            }
+            Err(Some(problem)) => Err(self.refuse(&ready.judgement, *problem, None, &ready.subjects).await),
+        }
+    }
+
+    /// The condition as it is written.
+    fn condition<'h>(&self, head: &'h Parts) -> Result<&'h str, Box<Problem>> {
+        if self.dry_run {
+            return Err(refused("a dry run asks no backend, and only there is what a condition means"));
+        }
+        let others = headers::CONDITIONS.iter().filter(|name| !matches!(**name, "if-match" | IF_NONE_EXIST));
+        let creates = head.method == Method::POST;
+        let of_create = ["if-match"].iter().filter(|_| creates);
+        let of_others = [IF_NONE_EXIST].iter().filter(|_| !creates);
+        if let Some(name) = others.chain(of_create).chain(of_others).find(|name| head.headers.contains_key(**name)) {
+            return Err(refused(&format!("`{name}` does not go with this condition")));
+        }
+        if !creates {
+            return Ok(head.uri.query().unwrap_or_default());
+        }
+        if head.uri.query().is_some() {
+            return Err(refused("a create takes its condition in `If-None-Exist` alone"));
+        }
+        let mut values = head.headers.get_all(IF_NONE_EXIST).iter();
+        let value = values.next().and_then(|value| value.to_str().ok()).filter(|_| values.next().is_none());
+        let value = value.map(|value| value.strip_prefix('?').unwrap_or(value)).filter(|value| !value.is_empty());
+        value.ok_or_else(|| refused("`If-None-Exist` is one search, `identifier=…`"))
+    }
+
+    /// Whom the body is about, and which record it says that it is.
+    fn named_in(&self, head: &Parts, route: &Route, body: &[u8]) -> Result<Option<InBody>, Box<Problem>> {
+        if !matches!(head.method, Method::POST | Method::PUT) {
+            return Ok(None);
+        }
+        let malformed = |why: &str| Box::new(Problem::new(StatusCode::BAD_REQUEST, "body-malformed", why));
+        let text = std::str::from_utf8(body).map_err(|_| malformed("the body is not UTF-8"))?;
+        let value = json::parse(text).map_err(|why| malformed(&format!("the body is no strict JSON: {why}")))?;
+        if value.get("resourceType").and_then(Value::as_str) != route.resource_type() {
+            return Err(malformed("the body is of another type"));
+        }
+        let person = route.body_subject().and_then(|place| place.find(&value));
+        if person.is_none() && route.body_subject().is_some_and(SubjectPath::is_reference) {
+            let detail = "the body does not say whom it is about";
+            return Err(Box::new(Problem::new(StatusCode::BAD_REQUEST, "subject-missing", detail)));
+        }
+        let id = match value.get("id") {
+            None => None,
+            Some(Value::String(id)) => Some(id.clone()),
+            Some(_) => return Err(malformed("`id` is a text")),
+        };
+        Ok(Some(InBody { person, id }))
+    }
+
+    /// Where ids are not clear to the caller, a condition would tell which of them is whose.
+    async fn refuse_hidden_ids(&self, ready: &Ready, head: &Parts) -> Result<(), Box<Out>> {
+        let shown = ready.permit.as_ref().is_some_and(|permit| ready.judgement.form_of_id(permit) == Form::Clear);
+        if shown {
+            return Ok(());
+        }
+        let reason = Reason::SearchNotPermitted;
+        let parameter = if head.method == Method::POST { "If-None-Exist" } else { "_id" };
+        let mut problem =
+            Problem::new(StatusCode::FORBIDDEN, reason.code(), format!("{}: `{parameter}`", reason.detail()));
+        problem.names.push(("parameters", vec![parameter.to_owned()]));
+        Err(self.refuse(&ready.judgement, problem, None, &ready.subjects).await)
+    }
+
+    /// Searches. Each match is of the type, and names the person.
+    async fn matches(
+        &self,
+        ready: &Ready,
+        asking: &Parts,
+        route: &Route,
+        forward: &mut Forward,
+    ) -> Result<Vec<Match>, Box<Problem>> {
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = format!("{}&_count=2", ready.target).parse().map_err(|_| unclear())?;
+        *request.headers_mut() = headers::inward(&asking.headers, asking.version, "application/fhir+json", false);
+        let answered = caught(async { forward(request).await }).await.ok_or_else(|| Box::new(panicked()))?;
+        let (parts, body) = answered.map_err(|error| Box::new(unanswered(&error)))?.into_parts();
+        if let Some(problem) = upstream_problem(parts.status) {
+            return Err(Box::new(problem));
+        }
+        let readable = headers::media_type(&parts.headers).as_deref().is_some_and(headers::is_json);
+        if !readable || parts.headers.contains_key(header::CONTENT_ENCODING) {
+            return Err(unclear());
+        }
+        let read = caught(whole(body, self.gate.limits.request_body_bytes_max)).await;
+        let bytes = read.ok_or_else(|| Box::new(panicked()))?.ok_or_else(unclear)?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| unclear())?;
+        let bundle = json::parse(text).map_err(|_| unclear())?;
+        matches_in(&bundle, route, &ready.settled).ok_or_else(unclear)
+    }
+
+    /// Each match is judged like a read of that record.
+    async fn judge_matches(&mut self, ready: &Ready, found: &[Match]) -> Result<(), Box<Out>> {
+        self.now = self.gate.now_ms(); // the search took its time: the permit is that of now
+        let Ok(view) = self.gate.registry.facts(self.now) else {
+            let detail = "what is on file cannot be read; nothing is released";
+            let problem = Problem::unavailable("registry-unreadable", detail);
+            return Err(self.refuse(&ready.judgement, problem, None, &ready.subjects).await);
+        };
+        let whose = match &ready.settled {
+            Settled::Person(person) => Whose::Of(person),
+            Settled::Each | Settled::NoOne { .. } | Settled::Open => Whose::NoOnes,
+        };
+        for record in found {
+            if let Err(refusal) = ready.judgement.decide_record(whose, &record.id, &view, self.now) {
+                return Err(self.refuse_decision(&ready.judgement, &refusal, &ready.subjects).await);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a body says of itself.
+struct InBody {
+    person: Option<String>,
+    id: Option<String>,
+}
+
+/// The search that the condition is: about the person of the write, and nothing but a filter.
+fn search_for<'c>(
+    catalogue: &'c Catalogue,
+    path: &str,
+    asked: &str,
+    written: &Route,
+    named: Option<&InBody>,
+) -> Result<(String, Resolved<'c>), Box<Problem>> {
+    for name in asked.split('&').map(|pair| pair.split('=').next().unwrap_or_default()) {
+        let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
+        let plain = name.split([':', '.']).next().unwrap_or_default();
+        if name.starts_with('_') && plain != "_has" && !ASKING.contains(&plain) {
+            return Err(refused(&format!("`{plain}` says how a list is answered, and a condition has none")));
+        }
+    }
+    let resolve =
+        |query: &str| catalogue.resolve("GET", path, Some(query)).map_err(|why| Box::new(unresolved_problem(&why)));
+    let resolved = resolve(asked)?;
+    let person = named.and_then(|named| named.person.as_deref());
+    let told = match &resolved.subject {
+        SubjectAt::NoOne => return Ok((format!("{path}?{asked}"), resolved)),
+        SubjectAt::Target(named) => Some(named.id.clone()),
+        SubjectAt::Body | SubjectAt::Entries | SubjectAt::Stored | SubjectAt::Caller => None,
+    };
+    match (told, person) {
+        (Some(told), Some(person)) if told != person => {
+            let detail = "the body is about another person than the condition";
+            Err(Box::new(Problem::new(StatusCode::BAD_REQUEST, "subject-mismatch", detail)))
+        }
+        (Some(_), _) => Ok((format!("{path}?{asked}"), resolved)),
+        (None, Some(person)) if written.body_subject().is_some_and(SubjectPath::is_reference) => {
+            let parameter = resolved.route.subject_parameter().ok_or_else(unnamed)?;
+            let query = format!("{asked}&{parameter}=Patient/{person}");
+            let resolved = resolve(&query)?;
+            let same = matches!(&resolved.subject, SubjectAt::Target(named) if named.id == *person);
+            if same { Ok((format!("{path}?{query}"), resolved)) } else { Err(unnamed()) }
+        }
+        (None, _) => Err(unnamed()),
+    }
+}
+
+fn unnamed() -> Box<Problem> {
+    let detail = "the condition does not say whom it is about; name the person (`patient=…`, of a chart `_id=…`)";
+    Box::new(Problem::new(StatusCode::BAD_REQUEST, "subject-missing", detail))
+}
+
+/// The matches of a search's answer; `None`: it is not clear what they are, or whose.
+fn matches_in(bundle: &Value, route: &Route, settled: &Settled) -> Option<Vec<Match>> {
+    if bundle.get("resourceType")?.as_str() != Some("Bundle") || bundle.get("type")?.as_str() != Some("searchset") {
+        return None;
+    }
+    let none = Vec::new();
+    let entries = match bundle.get("entry") {
+        None => &none,
+        Some(entries) => entries.as_array()?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let resource = entry.get("resource")?;
+        let kind = resource.get("resourceType")?.as_str()?;
+        if kind == "OperationOutcome" && entry.pointer("/search/mode").and_then(Value::as_str) == Some("outcome") {
+            continue;
+        }
+        let theirs = match (settled, route.entry_subject()) {
+            (Settled::Person(person), Some(place)) => place.find(entry).as_ref() == Some(person),
+            (Settled::NoOne { .. }, None) => true,
+            _ => false,
+        };
+        if Some(kind) != route.resource_type() || !theirs {
+            return None;
+        }
+        let id = resource.get("id")?.as_str().filter(|id| super::is_version(id))?.to_owned();
+        let version = resource.pointer("/meta/versionId").and_then(Value::as_str);
+        found.push(Match { id, version: version.filter(|version| super::is_version(version)).map(str::to_owned) });
+    }
+    let goes_on = |link: &Value| link.get("relation").and_then(Value::as_str) == Some("next");
+    let more = bundle.get("link").and_then(Value::as_array).is_some_and(|links| links.iter().any(goes_on));
+    (found.len() > 1 || !more).then_some(found)
+}
+
+/// The request that is meant; `Err(None)`: there is no such record.
+fn settled(
+    head: &Parts,
+    path: &str,
+    body: Bytes,
+    mut found: Vec<Match>,
+    own_id: Option<&str>,
+) -> Result<(Parts, Bytes), Option<Box<Problem>>> {
+    if found.len() > 1 {
+        let detail = "the condition fits several records";
+        return Err(Some(Box::new(Problem::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", detail))));
+    }
+    let mut plain = head.clone();
+    plain.headers.remove(IF_NONE_EXIST);
+    let (method, target, body) = match (head.method.as_str(), found.pop()) {
+        ("POST", None) => (Method::POST, path.to_owned(), body),
+        ("POST", Some(record)) => {
+            plain.headers.remove(header::CONTENT_TYPE);
+            plain.headers.remove(header::CONTENT_LENGTH);
+            (Method::GET, format!("{path}/{}", record.id), Bytes::new())
+        }
+        ("PUT", None) if own_id.is_some() || head.headers.contains_key(header::IF_MATCH) => {
+            return Err(Some(refused("no record fits, and the request names one; send it to that record")));
+        }
+        ("PUT", None) => (Method::POST, path.to_owned(), body),
+        (_, None) => return Err(None),
+        ("PUT", Some(record)) if own_id.is_some_and(|own| own != record.id) => {
+            let detail = "the body has another `id` than the record that fits";
+            return Err(Some(Box::new(Problem::new(StatusCode::BAD_REQUEST, "subject-mismatch", detail))));
+        }
+        (_, Some(record)) => {
+            let own =
+                record.version.as_ref().and_then(|version| HeaderValue::try_from(format!("W/\"{version}\"")).ok());
+            if let Some(version) = own.filter(|_| !head.headers.contains_key(header::IF_MATCH)) {
+                plain.headers.insert(header::IF_MATCH, version);
+            }
+            let body = if own_id.is_none() && head.method == Method::PUT { with_id(&body, &record.id) } else { body };
+            (head.method.clone(), format!("{path}/{}", record.id), body)
+        }
+    };
+    plain.method = method;
+    plain.uri = target.parse().map_err(|_| Some(unclear()))?;
+    Ok((plain, body))
+}
+
+/// A record, which has no id, with this one.
+fn with_id(record: &[u8], id: &str) -> Bytes {
+    let open = record.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
+    let (before, after) = record.split_at(open);
+    [before, format!("\"id\":\"{id}\",").as_bytes(), after].concat().into()
+}
+
+fn refused(detail: &str) -> Box<Problem> {
+    Box::new(Problem::new(StatusCode::BAD_REQUEST, "condition-refused", detail))
+}
+
+fn unclear() -> Box<Problem> {
+    Box::new(Problem::bad_gateway("body-not-judged", "what fits the condition cannot be judged; nothing was written"))
+}
