@@ -8,9 +8,8 @@ use super::paging::Progress;
 use super::releasing::Releasing;
 use crate::catalogue::Route;
 use crate::decision::{Permit, Refusal};
-use crate::policy::{Action, Categories, Moment, PurposeId, RecipientId, Release};
+use crate::policy::{Action, Categories, PurposeId, RecipientId, Release};
 use crate::redact::{Entry, Judge, Plan, Spec, Verdict};
-use crate::registry::View;
 
 /// What the judge of entries noticed, for the one who drives the redactor.
 #[derive(Default)]
@@ -21,9 +20,6 @@ pub(super) struct Notes {
     pub(super) permit: Option<Permit>,
     /// The registry could not be read: nothing further may be judged.
     pub(super) blind: bool,
-    /// What was on file when the first entry of this piece was judged, and when that was: of so short a stretch, which is
-    /// put on record as one, all entries are judged by it.
-    pub(super) looked: Option<(Moment, Arc<View>)>,
 }
 
 /// Who the entries are about, as far as it is known before they are seen.
@@ -50,15 +46,14 @@ pub(super) trait Decider {
     /// FHIR: types whose records may be in the answer beside the route's own.
     fn included(&self) -> &[Box<str>];
 
-    /// May this record leave, now? `told`: what it tells that there is one of its type, besides what the route's own tells;
-    /// `looked`: see [`Notes::looked`]. `None`: what is on file cannot be read.
+    /// May this record leave, now? `told`: what it tells that there is one of its type, besides what the route's own tells.
+    /// `None`: what is on file cannot be read.
     fn about(
         &self,
         whose: Whose<'_>,
         record: &str,
         asked: (Action, Categories),
         told: Categories,
-        looked: &mut Option<(Moment, Arc<View>)>,
     ) -> Option<Result<Permit, Refusal>>;
 }
 
@@ -71,24 +66,18 @@ impl Decider for Arc<Judgement> {
         self.route.as_ref().map_or(&[][..], |reference| &*reference.included)
     }
 
-    /// Facts and clock are read again for each piece of the body.
+    /// Facts and clock are read again at each entry.
     fn about(
         &self,
         whose: Whose<'_>,
         record: &str,
         asked: (Action, Categories),
         told: Categories,
-        looked: &mut Option<(Moment, Arc<View>)>,
     ) -> Option<Result<Permit, Refusal>> {
-        let (now, view) = match looked {
-            Some(looked) => looked,
-            None => {
-                let now = self.gate.now_ms();
-                looked.insert((now, self.gate.registry.facts(now).ok()?))
-            }
-        };
+        let now = self.gate.now_ms();
+        let view = self.gate.registry.facts(now).ok()?;
         let query = self.route.as_ref().map_or(Categories::NONE, |reference| reference.query);
-        Some(self.decide_searching(whose, record, view, *now, asked, query.or(told)))
+        Some(self.decide_searching(whose, record, &view, now, asked, query.or(told)))
     }
 }
 
@@ -142,7 +131,7 @@ impl<D: Decider> Judge for EntryJudge<D> {
             }
         };
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.decider.about(whose, entry.id.unwrap_or(""), self.asked, kind.told, &mut notes.looked) {
+        match self.decider.about(whose, entry.id.unwrap_or(""), self.asked, kind.told) {
             // Of several types that were asked for, others may be shown, and nothing of this one.
             Some(Ok(permit)) if !kind.shows_any(&permit) => Verdict::Drop,
             Some(Ok(permit)) => {

@@ -335,12 +335,9 @@ impl Pump {
 
     /// Hands the windows of `out` to the log, and holds it until they are durable.
     fn record(&mut self, out: Vec<u8>) -> Result<(), Stop> {
-        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.looked = None; // whatever comes next is judged by what is on file then
-        if notes.blind {
+        if self.notes.lock().unwrap_or_else(PoisonError::into_inner).blind {
             return Err(Stop::Blind("registry-unreadable"));
         }
-        drop(notes);
         let windows = match &mut self.filter {
             Filter::Json(redactor) => redactor.take_windows(),
             Filter::Opaque | Filter::Parts(_) => Vec::new(),

@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use sekisho::demo::sample::Org;
 use sekisho::layer::Timeout;
 
-use super::support::{Answer, Ask, Script, Stand, Step};
+use super::support::{Act, Answer, Ask, Script, Stand, Step};
 use super::{researcher, staff};
 
 const PURPOSE: &str = "coordination";
@@ -176,6 +176,29 @@ async fn a_restriction_that_comes_while_a_list_is_read_holds_from_the_next_entry
     ]);
     let answer = list(&stand).await;
     assert!(!answer.cut);
+    let left: Vec<bool> = ids[..3].iter().map(|id| answer.body.contains(&format!("phone-of-{id}"))).collect();
+    assert_eq!(left, [true, false, true]);
+}
+
+#[tokio::test]
+async fn a_restriction_that_comes_between_two_entries_of_one_piece_holds_for_the_second() {
+    let stand = Arc::new(Stand::new(Org::Jmdp, &[]));
+    let ids = stand.backend.sample.ids("donors");
+    let all = entries(&ids);
+    let (other, id) = (Arc::downgrade(&stand), ids[1].clone());
+    let mut looks = 0;
+    let look = move || {
+        looks += 1;
+        if looks == 2 {
+            other.upgrade().unwrap().add("restriction", &format!("subject={id} name=stop-use"));
+        }
+    };
+    let armed = Arc::clone(&stand.tick);
+    let arm = move || *armed.lock().unwrap() = Some(Box::new(look) as Act);
+    let piece = format!("{}{}{}]}}", all[0], all[1], all[2].trim_end_matches(','));
+    stand.next_script(vec![data(r#"{"items":["#), Step::Do(Box::new(arm)), data(piece)]);
+    let answer = list(&stand).await;
+    *stand.tick.lock().unwrap() = None;
     let left: Vec<bool> = ids[..3].iter().map(|id| answer.body.contains(&format!("phone-of-{id}"))).collect();
     assert_eq!(left, [true, false, true]);
 }

@@ -102,6 +102,8 @@ impl tower::Service<Request<ForwardBody>> for Backend {
     }
 }
 
+pub(crate) type Act = Box<dyn FnMut() + Send>;
+
 /// A gate and what it stands on.
 pub(crate) struct Stand {
     pub(crate) service: PurposeService<Backend>,
@@ -109,6 +111,8 @@ pub(crate) struct Stand {
     pub(crate) backend: Backend,
     pub(crate) disk: Simulated,
     pub(crate) clock_ms: Arc<AtomicU64>,
+    /// Done whenever the clock is read.
+    pub(crate) tick: Arc<Mutex<Option<Act>>>,
     pub(crate) policy: Arc<Policy>,
     pub(crate) tokens: Arc<Kept>,
     folder: PathBuf,
@@ -257,7 +261,14 @@ impl Stand {
         }
         let clock_ms = Arc::new(AtomicU64::new(NOW_MS));
         let (clock, disk) = (Arc::clone(&clock_ms), Simulated::new());
-        let clock: Arc<dyn sekisho::audit::Clock> = Arc::new(move || clock.load(Ordering::SeqCst));
+        let tick: Arc<Mutex<Option<Act>>> = Arc::default();
+        let ticks = Arc::clone(&tick);
+        let clock: Arc<dyn sekisho::audit::Clock> = Arc::new(move || {
+            if let Some(act) = &mut *ticks.lock().unwrap() {
+                act();
+            }
+            clock.load(Ordering::SeqCst)
+        });
         let options =
             Options { node: "test".into(), segment_bytes: 1 << 20, disk_bytes_max: 1 << 28, reserve_bytes: 1 << 16 };
         let (log, _) = Log::open(Arc::new(disk.clone()), options, Arc::clone(&clock)).unwrap();
@@ -293,7 +304,7 @@ impl Stand {
             chunk: Arc::default(),
         };
         let service = PurposeLayer::new(Arc::clone(&gate)).layer(backend.clone());
-        Stand { service, gate, backend, disk, clock_ms, policy, tokens, folder }
+        Stand { service, gate, backend, disk, clock_ms, tick, policy, tokens, folder }
     }
 
     pub(crate) fn asked(&self) -> usize {

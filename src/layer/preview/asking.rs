@@ -14,9 +14,8 @@ use crate::layer::gate::Generation;
 use crate::layer::judgement::Whose;
 use crate::layer::layout::Side;
 use crate::layer::releasing::{Releasing, class};
-use crate::policy::{Action, Categories, Moment, Policy};
+use crate::policy::{Action, Categories, Policy};
 use crate::redact::{Entry, Judge, Spec, Verdict};
-use crate::registry::View;
 
 /// What is the same for every route.
 pub(super) struct Shared {
@@ -197,7 +196,6 @@ impl Decider for Asking {
         record: &str,
         asked: (Action, Categories),
         told: Categories,
-        _: &mut Option<(Moment, Arc<View>)>,
     ) -> Option<Result<Permit, Refusal>> {
         Some(self.decide(whose, record, asked, told))
     }
