@@ -161,31 +161,35 @@ class Figures:
                 rival.asked += 1
         self.found["first_byte_us"] = {key: spread(values) for key, values in raw.items()}
 
-    def memory(self):
-        """The gate's own: a giant body against one of 1 MiB, and 64 bodies of 10 MB at once."""
-        found = self.found["memory"] = {}
-        for rival in self.present({"sekisho", "nginx"}):
-            told, process = {}, rival.process
-            try:
-                told["idle_bytes"] = process.memory_bytes("VmRSS")
-                for size in (MIB1, GIB1):
-                    process.forget_peak()
-                    rival.asked += 1
-                    taken, took_s = load.taken(rival.port, bodies.TARGET.format(size), self.bench.fields)
-                    told[size] = {"peak_bytes": process.memory_bytes(), "taken_bytes": taken, "seconds": took_s,
-                                  "body_bytes": (self.bench.files / f"{size}.json").stat().st_size}
+    def memory(self, program):
+        """Of a gate that has done nothing else: a giant body against one of 1 MiB, and 64 bodies of 10 MB at once."""
+        gate = Gate("fresh", "", "", program, False)
+        gate.start(self.bench)
+        self.rivals.append(gate)
+        if gate.missing:
+            raise Missing(gate.missing)
+        told, process = self.found.setdefault("memory", {}), gate.process
+        try:
+            told["idle_bytes"] = process.memory_bytes("VmRSS")
+            for size in (MIB1, GIB1):
                 process.forget_peak()
-                rival.asked += 64
-                took_s, errors = load.h2load(rival.port, bodies.TARGET.format(MB10), self.bench.fields, 64, 64, self.bench.load_core)
-                told["streams"] = {"peak_bytes": process.memory_bytes(), "seconds": took_s, "errors": errors}
-            except (Missing, OSError) as error:
-                self.fault(rival, "memory", error)
-            found[rival.key] = told
+                gate.asked += 1
+                taken, took_s = load.taken(gate.port, bodies.TARGET.format(size), self.bench.fields)
+                told[size] = {"peak_bytes": process.memory_bytes(), "taken_bytes": taken, "seconds": took_s,
+                              "body_bytes": (self.bench.files / f"{size}.json").stat().st_size}
+            process.forget_peak()
+            gate.asked += 64
+            took_s, errors = load.h2load(gate.port, bodies.TARGET.format(MB10), self.bench.fields, 64, 64, self.bench.load_core)
+            told["streams"] = {"peak_bytes": process.memory_bytes(), "seconds": took_s, "errors": errors}
+        except (Missing, OSError) as error:
+            self.fault(gate, "memory", error)
 
     def records(self):
         """Ends the gates and counts what they put on record against what was asked of them."""
         self.found["records"] = {}
-        for gate in [r for r in self.present() if isinstance(r, Gate)]:
+        gates = [rival for rival in self.present() if isinstance(rival, Gate)]
+        self.found["gates"] = [gate.key for gate in gates]
+        for gate in gates:
             code = gate.process.stop()
             try:
                 told = gate.records()
