@@ -1,5 +1,6 @@
 // A FHIR R4 server on loopback: an HTTP shell around npm @medplum/fhir-router with its in-memory repository.
-// `node fhir-server.mjs PORT CHARTS.ndjson…`, in the folder that holds node_modules. The API is at `/`.
+// `node fhir-server.mjs PORT CHARTS.ndjson… [PORT CHARTS.ndjson…]…`, in the folder that holds node_modules: a server for each
+// port, of its own charts. The API is at `/`.
 // Not FHIR, and not reached through the gate: GET /_stats tells what reached this server.
 import fs from 'node:fs';
 import http from 'node:http';
@@ -14,87 +15,97 @@ const { readJson, SEARCH_PARAMETER_BUNDLE_FILES } = require('@medplum/definition
 for (const kind of ['types', 'resources']) core.indexStructureDefinitionBundle(readJson(`fhir/r4/profiles-${kind}.json`));
 for (const file of SEARCH_PARAMETER_BUNDLE_FILES) core.indexSearchParameterBundle(readJson(file));
 
-const [port, ...charts] = process.argv.slice(2);
-const base = `http://127.0.0.1:${port}`;
-const repository = new MemoryRepository();
-const router = new FhirRouter();
-const urlOf = (resource) => `${base}/${resource.resourceType}/${resource.id}`;
+async function serve(port, charts) {
+  const base = `http://127.0.0.1:${port}`;
+  const repository = new MemoryRepository();
+  const router = new FhirRouter();
+  const urlOf = (resource) => `${base}/${resource.resourceType}/${resource.id}`;
 
-await repository.withSeeding(async () => {
-  for (const line of charts.flatMap((file) => fs.readFileSync(file, 'utf8').split('\n')).filter(Boolean)) {
-    await repository.createResource(JSON.parse(line), undefined, true);
-  }
-});
-
-/** What the server says of itself, its own address included. */
-function capabilities() {
-  const types = [...repository.resources.keys()].sort();
-  const resource = (type) => ({
-    type,
-    profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
-    interaction: [{ code: 'read' }, { code: 'search-type' }, { code: 'create' }],
-    operation: [{ name: 'validate', definition: `${base}/OperationDefinition/validate` }],
+  await repository.withSeeding(async () => {
+    for (const line of charts.flatMap((file) => fs.readFileSync(file, 'utf8').split('\n')).filter(Boolean)) {
+      await repository.createResource(JSON.parse(line), undefined, true);
+    }
   });
-  return {
-    resourceType: 'CapabilityStatement', status: 'active', date: '2026-01-01', kind: 'instance', fhirVersion: '4.0.1',
-    format: ['json'], software: { name: 'in-memory FHIR R4 server' },
-    implementation: { description: 'charts', url: base }, rest: [{ mode: 'server', resource: types.map(resource) }],
-  };
-}
 
-async function answer(request, text) {
-  const path = request.url.split('?')[0];
-  if (request.method === 'GET' && path === '/metadata') return [core.allOk, capabilities()];
-  const form = (request.headers['content-type'] ?? '').includes('x-www-form-urlencoded');
-  const body = !text ? undefined : form ? Object.fromEntries(new URLSearchParams(text)) : JSON.parse(text);
-  const { method, headers } = request;
-  const asked = { method, url: request.url.slice(1), pathname: '', params: {}, query: {}, body, headers };
-  return router.handleRequest({ ...asked, config: { transactions: true } }, repository);
-}
+  /** What the server says of itself, its own address included. */
+  function capabilities() {
+    const types = [...repository.resources.keys()].sort();
+    const resource = (type) => ({
+      type,
+      profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
+      interaction: [{ code: 'read' }, { code: 'search-type' }, { code: 'create' }],
+      operation: [{ name: 'validate', definition: `${base}/OperationDefinition/validate` }],
+    });
+    return {
+      resourceType: 'CapabilityStatement', status: 'active', date: '2026-01-01', kind: 'instance', fhirVersion: '4.0.1',
+      format: ['json'], software: { name: 'in-memory FHIR R4 server' },
+      implementation: { description: 'charts', url: base }, rest: [{ mode: 'server', resource: types.map(resource) }],
+    };
+  }
 
-/** Full URLs, and the page links that the in-memory repository does not make. */
-function dressed(bundle, request) {
-  for (const entry of bundle.entry ?? []) if (entry.resource?.id) entry.fullUrl ??= urlOf(entry.resource);
-  if (bundle.type === 'searchset' && request.method === 'GET') {
+  async function answer(request, text) {
+    const path = request.url.split('?')[0];
+    if (request.method === 'GET' && path === '/metadata') return [core.allOk, capabilities()];
+    const form = (request.headers['content-type'] ?? '').includes('x-www-form-urlencoded');
+    const body = !text ? undefined : form ? Object.fromEntries(new URLSearchParams(text)) : JSON.parse(text);
+    const { method, headers } = request;
     const url = new URL(request.url, base);
-    const [count, offset] = ['_count', '_offset'].map((name, i) => Number(url.searchParams.get(name) ?? [20, 0][i]));
-    bundle.link = [{ relation: 'self', url: url.href }];
-    if (count > 0 && offset + count < (bundle.total ?? 0)) {
-      url.searchParams.set('_count', count);
-      url.searchParams.set('_offset', offset + count);
-      bundle.link.push({ relation: 'next', url: url.href });
-    }
+    if (method === 'GET' && /^\/[A-Z]\w*$/.test(path) && !url.searchParams.has('_count')) url.searchParams.set('_count', 20);
+    const asked = { method, url: (url.pathname + url.search).slice(1), pathname: '', params: {}, query: {}, body, headers };
+    return router.handleRequest({ ...asked, config: { transactions: true } }, repository);
   }
-  return bundle;
+
+  /** Full URLs, and the page links that the in-memory repository does not make. */
+  function dressed(bundle, request) {
+    for (const entry of bundle.entry ?? []) if (entry.resource?.id) entry.fullUrl ??= urlOf(entry.resource);
+    if (bundle.type === 'searchset' && request.method === 'GET') {
+      const url = new URL(request.url, base);
+      const [count, offset] = ['_count', '_offset'].map((name, i) => Number(url.searchParams.get(name) ?? [20, 0][i]));
+      bundle.link = [{ relation: 'self', url: url.href }];
+      if (count > 0 && offset + count < (bundle.total ?? 0)) {
+        url.searchParams.set('_count', count);
+        url.searchParams.set('_offset', offset + count);
+        bundle.link.push({ relation: 'next', url: url.href });
+      }
+    }
+    return bundle;
+  }
+
+  const stats = { requests: 0, targets: [] };
+  const server = http.createServer((request, response) => {
+    if (request.url === '/_stats') return response.end(JSON.stringify(stats));
+    stats.requests += 1;
+    stats.targets.push(`${request.method} ${request.url}`);
+    const chunks = [];
+    request.on('data', (chunk) => chunks.push(chunk));
+    request.on('end', async () => {
+      let outcome, resource;
+      try {
+        [outcome, resource] = await answer(request, Buffer.concat(chunks).toString('utf8'));
+      } catch (error) {
+        outcome = core.normalizeOperationOutcome(error);
+      }
+      if (resource?.resourceType === 'Bundle') resource = dressed(resource, request);
+      const headers = { 'content-type': 'application/fhir+json; charset=utf-8' };
+      if (resource?.meta?.versionId) headers.etag = `W/"${resource.meta.versionId}"`;
+      const status = core.getStatus(outcome);
+      if (status === 201 && resource?.id) headers.location = urlOf(resource);
+      let body = Buffer.from(JSON.stringify(resource ?? outcome));
+      if (/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) {
+        body = zlib.gzipSync(body);
+        headers['content-encoding'] = 'gzip';
+      }
+      response.writeHead(status, { ...headers, 'content-length': body.length });
+      response.end(request.method === 'HEAD' ? undefined : body);
+    });
+  });
+  server.listen(Number(port), '127.0.0.1');
 }
 
-const stats = { requests: 0, targets: [] };
-const server = http.createServer((request, response) => {
-  if (request.url === '/_stats') return response.end(JSON.stringify(stats));
-  stats.requests += 1;
-  stats.targets.push(`${request.method} ${request.url}`);
-  const chunks = [];
-  request.on('data', (chunk) => chunks.push(chunk));
-  request.on('end', async () => {
-    let outcome, resource;
-    try {
-      [outcome, resource] = await answer(request, Buffer.concat(chunks).toString('utf8'));
-    } catch (error) {
-      outcome = core.normalizeOperationOutcome(error);
-    }
-    if (resource?.resourceType === 'Bundle') resource = dressed(resource, request);
-    const headers = { 'content-type': 'application/fhir+json; charset=utf-8' };
-    if (resource?.meta?.versionId) headers.etag = `W/"${resource.meta.versionId}"`;
-    const status = core.getStatus(outcome);
-    if (status === 201 && resource?.id) headers.location = urlOf(resource);
-    let body = Buffer.from(JSON.stringify(resource ?? outcome));
-    if (/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) {
-      body = zlib.gzipSync(body);
-      headers['content-encoding'] = 'gzip';
-    }
-    response.writeHead(status, { ...headers, 'content-length': body.length });
-    response.end(request.method === 'HEAD' ? undefined : body);
-  });
-});
-server.listen(Number(port), '127.0.0.1');
+const servers = [];
+for (const word of process.argv.slice(2)) {
+  if (/^\d+$/.test(word)) servers.push([word, []]);
+  else servers.at(-1)[1].push(word);
+}
+for (const [port, charts] of servers) await serve(port, charts);
 for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(0));

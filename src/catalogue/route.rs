@@ -293,6 +293,11 @@ impl Route {
         self.fhir && self.template.rsplit('/').next() == Some(EVERYTHING)
     }
 
+    /// FHIR: whether it is all versions of one record.
+    pub fn is_history(&self) -> bool {
+        self.fhir && self.template.rsplit('/').next() == Some("_history")
+    }
+
     /// Whether a request's parameters may stand in its body, as a form (`POST /Type/_search`).
     pub fn takes_form(&self) -> bool {
         self.is_search() && self.methods().any(|(method, _)| method == "POST")

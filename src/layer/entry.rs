@@ -1,10 +1,11 @@
 //! Each entry of an answer, judged for its own subject while it is held.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::judgement::{Judgement, Whose};
 use super::layout::Side;
-use super::paging::Progress;
+use super::paging::{Progress, Turn};
 use super::releasing::Releasing;
 use crate::catalogue::Route;
 use crate::decision::{Permit, Refusal};
@@ -95,30 +96,84 @@ pub(super) struct EntryJudge<D = Arc<Judgement>> {
     pub(super) progress: Option<Arc<Mutex<Progress>>>,
     /// What was last released, and how: the entries of a list are mostly released alike.
     pub(super) last: Option<(Alike, Arc<Plan>)>,
+    /// FHIR: whose matches were released of this body, where it may bring records besides.
+    pub(super) matched: HashSet<Box<str>>,
 }
 
 /// What the plan of an entry hangs on, within one answer: its release, to whom and for what.
 pub(super) type Alike = (Release, Option<(RecipientId, PurposeId)>);
 
+/// Of so many persons on one page of the backend it is known that a match was released; what is brought along with the
+/// matches of others is dropped.
+const MATCHED_MAX: usize = 10_000;
+
 impl<D: Decider> Judge for EntryJudge<D> {
     fn judge(&mut self, entry: &Entry<'_>) -> Verdict {
-        let releasing = self.decider.releasing();
-        let Some(route) = releasing.route else { return Verdict::Drop };
-        let Some(kind) = self.kind(&releasing, route, entry.resource_type) else { return Verdict::Drop };
-        if kind.fills && !self.progress(Progress::admits).unwrap_or(true) {
-            return Verdict::Drop;
+        let mut last = self.last.take();
+        let (verdict, matched) = self.of(entry, &mut last);
+        self.last = last;
+        if let Some(person) = matched.filter(|_| self.matched.len() < MATCHED_MAX) {
+            self.matched.insert(person);
         }
+        verdict
+    }
+}
+
+impl<D: Decider> EntryJudge<D> {
+    /// The verdict; and, of a match that is released, its person, where that may bring others.
+    fn of(&self, entry: &Entry<'_>, last: &mut Option<(Alike, Arc<Plan>)>) -> (Verdict, Option<Box<str>>) {
+        const DROPPED: (Verdict, Option<Box<str>>) = (Verdict::Drop, None);
+        let releasing = self.decider.releasing();
+        let Some(route) = releasing.route else { return DROPPED };
+        let Some(kind) = self.kind(&releasing, route, entry.resource_type) else { return DROPPED };
+        if !kind.fills {
+            let along = self.comes_along(&kind, entry);
+            return if along { (self.verdict(&releasing, &kind, entry, last), None) } else { DROPPED };
+        }
+        let turn = self.progress(Progress::admits).unwrap_or(Turn::Judged);
+        if turn == Turn::PassedOver {
+            return DROPPED;
+        }
+        let verdict = self.verdict(&releasing, &kind, entry, last);
+        let released = !matches!(verdict, Verdict::Drop);
+        self.progress(|progress| progress.judged(turn, released));
+        match (turn, &verdict) {
+            (Turn::Judged, Verdict::ReleaseOf(_, person)) if !self.decider.included().is_empty() => {
+                let person = person.clone();
+                (verdict, Some(person.into()))
+            }
+            (Turn::Judged, _) => (verdict, None),
+            (Turn::Sought | Turn::PassedOver, _) => DROPPED,
+        }
+    }
+
+    /// Whether what is brought along comes with a match that is released. Where each match is judged for itself, one that is
+    /// dropped brings its own too: that it is there would tell what the match refers to. So a record of a person comes only
+    /// after a match about him, and one of no one, which does not say with whom it comes, not at all.
+    fn comes_along(&self, kind: &Kind, entry: &Entry<'_>) -> bool {
+        let hides = matches!(self.settled, Settled::Each);
+        !hides || (!kind.of_no_one && entry.subject.is_some_and(|person| self.matched.contains(person)))
+    }
+
+    fn verdict(
+        &self,
+        releasing: &Releasing<'_>,
+        kind: &Kind,
+        entry: &Entry<'_>,
+        last: &mut Option<(Alike, Arc<Plan>)>,
+    ) -> Verdict {
+        let Some(route) = releasing.route else { return Verdict::Drop };
         let whose = match (&self.settled, entry.subject) {
             _ if kind.of_no_one => Whose::NoOnes,
             (Settled::Open, _) => {
                 let make = || releasing.plan(&self.spec, self.side, Release::NOTHING, None);
-                return Verdict::Release(plan(&mut self.last, Release::NOTHING, None, make));
+                return Verdict::Release(plan(last, Release::NOTHING, None, make));
             }
             (Settled::Each, Some(subject)) => Whose::Of(subject),
             (Settled::Each, None) => return Verdict::Drop,
             (Settled::Person(person), Some(subject)) if subject != person => return Verdict::Drop,
             // Where a record is to say whom it is about, silence is no proof that it is he.
-            (Settled::Person(_), None) if self.names_subject(&releasing, route, entry.resource_type) => {
+            (Settled::Person(_), None) if self.names_subject(releasing, route, entry.resource_type) => {
                 return Verdict::Drop;
             }
             (Settled::Person(person), _) => Whose::Of(person),
@@ -136,11 +191,8 @@ impl<D: Decider> Judge for EntryJudge<D> {
             Some(Ok(permit)) if !kind.shows_any(&permit) => Verdict::Drop,
             Some(Ok(permit)) => {
                 notes.permit = Some(permit);
-                if kind.fills {
-                    self.progress(Progress::releases);
-                }
                 let make = || releasing.plan(&self.spec, self.side, *permit.release(), Some(&permit));
-                let plan = plan(&mut self.last, *permit.release(), Some(&permit), make);
+                let plan = plan(last, *permit.release(), Some(&permit), make);
                 match whose {
                     Whose::Of(person) => Verdict::ReleaseOf(plan, person.into()),
                     Whose::Anybodys | Whose::NoOnes => Verdict::Release(plan),

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::Body;
 
 use super::body::BoxError;
@@ -27,6 +27,9 @@ pub(super) type Stepped = (Box<Pump>, Option<Result<Bytes, BoxError>>);
 
 /// How much of the backend's body is redacted at a time, in bytes.
 const PIECE_BYTES: usize = 16 << 10;
+/// What leaves of JSON leaves in frames of this many bytes, but for the last: where a piece of the backend's body ends, and how
+/// much of it was left out, would else show in the length of chunks, and in that of a coded body.
+const FRAME_BYTES: usize = 16 << 10;
 /// How much may wait for the log, in bytes; past it nothing more is cut.
 const HELD_BYTES_MAX: usize = 64 << 10;
 
@@ -51,6 +54,10 @@ pub(super) struct Pump {
     on_record: bool,
     /// Judged and on record.
     ready: VecDeque<Bytes>,
+    /// The same, until it fills a frame.
+    frame: BytesMut,
+    /// Why nothing follows what is in the frame.
+    stopped: Option<&'static str>,
     /// Judged, and handed to the log.
     held: VecDeque<Held>,
     held_bytes: usize,
@@ -61,6 +68,8 @@ pub(super) struct Pump {
     ended: bool,
     /// Fills a list from several pages.
     pager: Option<Box<Pager>>,
+    /// Of a list of which nothing is released not even the frame leaves.
+    never_empty: bool,
     /// The next page is to be asked for, once all of this one has left.
     turning: bool,
     /// Of the pages before this one: what became of their entries, and how many bytes were judged.
@@ -84,6 +93,8 @@ pub(super) struct Start {
     pub(super) parts: Option<Multipart>,
     pub(super) notes: Arc<Mutex<Notes>>,
     pub(super) pager: Option<Box<Pager>>,
+    /// A list of which nothing is released is answered as what is not there.
+    pub(super) never_empty: bool,
     pub(super) ticket: Ticket,
     pub(super) on_record: bool,
     pub(super) status: u16,
@@ -117,12 +128,15 @@ impl Pump {
             ticket: Some(start.ticket),
             on_record: start.on_record,
             ready: VecDeque::new(),
+            frame: BytesMut::new(),
+            stopped: None,
             held: VecDeque::new(),
             held_bytes: 0,
             pending: Bytes::new(),
             cut: None,
             ended: false,
             pager: start.pager,
+            never_empty: start.never_empty,
             turning: false,
             former: None,
             judged: 0,
@@ -137,19 +151,19 @@ impl Pump {
 
     /// Goes on until something may leave, the end, or a fault: before the status line is sent.
     pub(super) async fn first(&mut self) -> First {
-        while self.ready.is_empty() && !self.ended {
+        while (self.ready.is_empty() || self.lacks_entries()) && !self.ended {
             if let Err(stop) = self.advance().await {
                 return stop.into();
             }
         }
-        match &self.filter {
-            Filter::Json(redactor)
-                if self.ready.is_empty() && self.pager.is_none() && redactor.tally().released == 0 =>
-            {
-                First::Dropped
-            }
-            Filter::Json(_) | Filter::Opaque | Filter::Parts(_) => First::Ready,
-        }
+        let bare = self.ready.is_empty() && self.pager.is_none();
+        let nothing = matches!(&self.filter, Filter::Json(redactor) if redactor.tally().released == 0);
+        if (bare && nothing) || self.lacks_entries() { First::Dropped } else { First::Ready }
+    }
+
+    /// Whether an entry is needed, and none was released yet.
+    fn lacks_entries(&self) -> bool {
+        self.never_empty && self.tally().is_some_and(|tally| tally.released == 0)
     }
 
     /// Goes on to the body's end while no more than this waits. All of its pieces, judged and on record; `None`: there are
@@ -177,25 +191,40 @@ impl Pump {
 
     pub(super) async fn step(mut self: Box<Pump>) -> Stepped {
         loop {
-            if let Some(bytes) = self.ready.pop_front() {
+            if let Some(bytes) = self.leaves() {
                 self.released_bytes += bytes.len() as u64;
                 if self.first_byte_us.is_none() {
                     self.first_byte_us = Some(micros(self.started));
                 }
                 return (self, Some(Ok(bytes)));
             }
+            if let Some(code) = self.stopped {
+                self.end(Outcome::Failed, Some(code));
+                return (self, Some(Err(code.into())));
+            }
             if self.ended {
                 self.end(Outcome::Completed, None);
                 return (self, None);
             }
-            if let Err(stop) = self.advance().await {
-                let code = match stop {
-                    Stop::Fault(code) | Stop::Blind(code) => code,
-                };
-                self.end(Outcome::Failed, Some(code));
-                return (self, Some(Err(code.into())));
+            if let Err(Stop::Fault(code) | Stop::Blind(code)) = self.advance().await {
+                self.stopped = Some(code);
             }
         }
+    }
+
+    /// The next frame: a full one, or the last. What cannot be read inside has nothing left out and leaves as it comes.
+    fn leaves(&mut self) -> Option<Bytes> {
+        if matches!(self.filter, Filter::Opaque) {
+            return self.ready.pop_front();
+        }
+        while self.frame.len() < FRAME_BYTES {
+            let Some(bytes) = self.ready.pop_front() else { break };
+            self.frame.extend_from_slice(&bytes);
+        }
+        let last = (self.ended || self.stopped.is_some()) && self.ready.is_empty();
+        let full = self.frame.len() >= FRAME_BYTES;
+        let length = if full { FRAME_BYTES } else { self.frame.len() };
+        ((full || last) && length > 0).then(|| self.frame.split_to(length).freeze())
     }
 
     /// One step further: what is on record becomes ready; meanwhile the next piece is cut and handed to the log, so that
@@ -309,7 +338,15 @@ impl Pump {
     /// Asks for the next page, and reads it as a body of its own.
     async fn turn(&mut self) -> Result<(), Stop> {
         let Some(pager) = &mut self.pager else { return Err(Stop::Fault("failed")) };
-        let (upstream, redactor) = pager.turn().await.map_err(Stop::Fault)?;
+        let (upstream, redactor) = match pager.turn().await {
+            Ok(turned) => turned,
+            Err(code) => {
+                let end = pager.ends_unread().ok_or(Stop::Fault(code))?;
+                self.hold(Held { bytes: Bytes::from(end), pending: VecDeque::new(), tokens: None });
+                (self.turning, self.cut) = (false, Some(Ok(())));
+                return Ok(());
+            }
+        };
         let filter = std::mem::replace(&mut self.filter, Filter::Json(Box::new(redactor)));
         if let Filter::Json(read) = filter {
             let (mut tally, judged) = self.former.take().unwrap_or_else(|| (Tally::new(), 0));

@@ -121,3 +121,34 @@ async fn everything_of_a_pseudonym_is_of_one_person_under_one_name() {
     assert_eq!(json["entry"][1]["resource"]["subject"]["reference"], json!(format!("Patient/{id}")));
     assert!(!answer.body.contains("p1\"") && !answer.body.contains("Invoice"), "{}", answer.body);
 }
+
+/// An empty history would say that there is such a record; an unknown id has none.
+#[tokio::test]
+async fn a_history_that_nobody_may_see_is_that_of_an_unknown_id() {
+    let stand = stand();
+    let fact = "id=h1 recipient=hospital country=JP from=2024-01-01 until=2099-01-01";
+    stand.add("organization", fact);
+    stand.add("restriction", "subject=p2 name=stop-third-party-provision");
+    let claims = json!({"sub": "his", "org": "h1"});
+    let purpose = "care.coordination;basis=\"implied-consent\"";
+    let versions = bundle(&[condition("c1", "p2")]).to_string();
+    stand.next_body(versions.clone(), "application/fhir+json");
+    let hidden = stand.get(claims.clone(), purpose, "/Condition/c1/_history").await;
+    let missing = http::Response::builder().status(404).body("{}".into()).unwrap();
+    *stand.backend.instead.lock().unwrap() = Some(missing);
+    let unknown = stand.get(claims.clone(), purpose, "/Condition/c9/_history").await;
+    let blank = |body: &str| {
+        let id = body.find("decision ").map_or(0, |at| at + 9);
+        format!("{}{}", &body[..id], &body[(id + 32).min(body.len())..])
+    };
+    assert_eq!((hidden.status, blank(&hidden.body)), (StatusCode::NOT_FOUND, blank(&unknown.body)), "{}", hidden.body);
+    let shown = bundle(&[condition("c1", "p1")]).to_string();
+    stand.next_body(shown, "application/fhir+json");
+    assert_eq!(kinds(&stand.get(claims, purpose, "/Condition/c1/_history").await).len(), 1);
+    stand.add("restriction", "subject=p2 name=stop-use");
+    assert_eq!(
+        ask(&stand, CARE, "/Condition/c1/_history", &versions).await.status,
+        StatusCode::FORBIDDEN,
+        "own staff are told"
+    );
+}

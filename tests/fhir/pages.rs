@@ -10,13 +10,22 @@ use crate::layer::support::{Answer, Ask, NOW_MS, Stand};
 
 const LIST: &str = "/Condition?code=x&_count=3";
 
+/// What the backend is asked: pages of fifty at least, where entries may be dropped.
+fn widened(target: &str) -> String {
+    let (before, size) = target.split_once("_count=").unwrap_or((target, "50"));
+    let digits = size.bytes().take_while(u8::is_ascii_digit).count();
+    let least = size[..digits].parse::<u32>().unwrap().max(50);
+    if before == target { target.to_owned() } else { format!("{before}_count={least}{}", &size[digits..]) }
+}
+
 /// The backend's list: `persons` of each page in order, the conditions numbered through, the links before the entries.
 fn serve(stand: &Stand, first: &str, pages: &[&[&str]]) {
+    let first = widened(first);
     let mut served = stand.backend.pages.lock().unwrap();
     served.clear();
     let mut number = 0;
     for (page, persons) in pages.iter().enumerate() {
-        let target = |page: usize| if page == 0 { first.to_owned() } else { format!("{first}&_offset={page}") };
+        let target = |page: usize| if page == 0 { first.clone() } else { format!("{first}&_offset={page}") };
         let entries: Vec<Value> = persons
             .iter()
             .map(|person| {
@@ -225,6 +234,7 @@ async fn what_was_stopped_meanwhile_is_not_on_the_next_page() {
 #[tokio::test]
 async fn a_link_of_the_backend_leads_to_the_same_list_or_nowhere() {
     let stand = stopped();
+    let same = widened(LIST);
     for (next, followed) in [
         ("http://backend.test/Condition?_count=3&code=x&_page_token=t", true),
         ("http://backend.test?_getpages=k&_getpagesoffset=3&_count=3&_bundletype=searchset", true),
@@ -240,7 +250,7 @@ async fn a_link_of_the_backend_leads_to_the_same_list_or_nowhere() {
         ("http://backend.test/Condition/c1/_history?page=2", false),
         ("http://backend.test/Condition?code=y&page=2", false),
         ("http://backend.test/Condition?code=x&category=y&page=2", false),
-        (LIST, false),
+        (&same, false),
         ("http://backend.test/Condition", false),
         ("javascript:alert(1)", false),
         ("", false),
@@ -250,7 +260,7 @@ async fn a_link_of_the_backend_leads_to_the_same_list_or_nowhere() {
             json!({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": entry}], "link": links})
                 .to_string()
         };
-        let first = HashMap::from([(LIST.to_owned(), page(condition("c1", "a"), Some(next)))]);
+        let first = HashMap::from([(widened(LIST), page(condition("c1", "a"), Some(next)))]);
         *stand.backend.pages.lock().unwrap() = first;
         stand.backend.targets.lock().unwrap().clear();
         let asked = stand.asked();
@@ -279,7 +289,7 @@ async fn a_further_page_that_fails_cuts_the_answer() {
         (200, "text/html"),
     ] {
         serve(&stand, LIST, &[&["a"], &["b"]]);
-        stand.backend.pages.lock().unwrap().remove(&format!("{LIST}&_offset=1"));
+        stand.backend.pages.lock().unwrap().remove(&format!("{}&_offset=1", widened(LIST)));
         let response =
             http::Response::builder().status(status).header("content-type", media).body("{}".into()).unwrap();
         *stand.backend.instead.lock().unwrap() = Some(response);
@@ -320,16 +330,17 @@ async fn a_search_by_form_goes_on_by_a_link() {
 async fn what_is_included_stays_with_its_page() {
     let stand = stopped();
     let first = "/Condition?_include=Condition:subject&_count=2";
+    let asked = widened(first);
     let patient = |id: &str| json!({"resource": {"resourceType": "Patient", "id": id}, "search": {"mode": "include"}});
     let of = |id: &str, person: &str| json!({"resource": condition(id, person), "search": {"mode": "match"}});
     let bundle = |entries: Value, links: Value| {
         json!({"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries}).to_string()
     };
     {
-        let next = json!([{"relation": "next", "url": format!("{first}&_offset=1")}]);
+        let next = json!([{"relation": "next", "url": format!("{asked}&_offset=1")}]);
         let mut pages = stand.backend.pages.lock().unwrap();
-        pages.insert(first.into(), bundle(json!([of("c1", "a"), of("c2", "b"), patient("a"), patient("b")]), next));
-        pages.insert(format!("{first}&_offset=1"), bundle(json!([of("c3", "c"), patient("c")]), json!([])));
+        pages.insert(asked.clone(), bundle(json!([of("c1", "a"), of("c2", "b"), patient("a"), patient("b")]), next));
+        pages.insert(format!("{asked}&_offset=1"), bundle(json!([of("c3", "c"), patient("c")]), json!([])));
     }
     assert_eq!(all(&stand, first).await, [vec!["c1", "c2", "a", "b"], vec!["c3", "c"]]);
 }
@@ -369,4 +380,85 @@ async fn a_position_of_the_backend_is_no_parameter() {
         assert_eq!((answer.status.as_u16(), stand.asked()), (400, 0), "{name}: {}", answer.body);
         assert!(answer.body.contains(&format!("`{name}`")), "{}", answer.body);
     }
+}
+
+/// Whoever follows to the end would otherwise see by an empty last page, or by a `next` at all, that somebody was left out.
+#[tokio::test]
+async fn a_full_page_leads_on_only_where_somebody_is_shown() {
+    let stand = stopped();
+    let many: &[&str] = &["no"; 30];
+    let worlds: [&[&[&str]]; 6] = [
+        &[&["a", "b", "c"]],
+        &[&["a", "b", "c", "no", "no"]],
+        &[&["a", "no", "b", "c"], &["no"]],
+        &[&["a", "b", "c"], many, &["no", "no"]],
+        &[&["no", "a", "b"], &["no", "c", "no"], &[], &["no"]],
+        &[&["a", "b", "c"], &[]],
+    ];
+    for pages in worlds {
+        serve(&stand, LIST, pages);
+        let answer = get(&stand, CARE, LIST).await;
+        assert_eq!((ids(&answer).len(), link(&answer, "next")), (3, None), "{pages:?}: {}", answer.body);
+    }
+    serve(&stand, LIST, &[&["a", "b", "c"], many, &["no", "d", "e"]]);
+    let answer = get(&stand, CARE, LIST).await;
+    assert_eq!(ids(&answer).len(), 3, "{}", answer.body);
+    assert_eq!(ids(&get(&stand, CARE, &link(&answer, "next").unwrap()).await), ["c35", "c36"], "and nobody is lost");
+    let (begin, end) = (stand.last("begin"), stand.last("end"));
+    assert_eq!((&end["entries_released"], &end["entries_dropped"]), (&json!(2), &json!(0)), "{begin} {end}");
+}
+
+/// What is there for the next page alone is not what this page waits for: it was whole before.
+#[tokio::test]
+async fn a_full_page_stands_where_the_one_after_it_cannot_be_had() {
+    let stand = stopped();
+    serve(&stand, LIST, &[&["a", "b", "c"], &["d"]]);
+    stand.backend.pages.lock().unwrap().remove(&format!("{}&_offset=1", widened(LIST)));
+    let refused = || http::Response::builder().status(500).body("{}".into()).unwrap();
+    *stand.backend.instead.lock().unwrap() = Some(refused());
+    let answer = get(&stand, CARE, LIST).await;
+    assert_eq!(ids(&answer), ["c1", "c2", "c3"]);
+    *stand.backend.instead.lock().unwrap() = Some(refused());
+    let next = get(&stand, CARE, &link(&answer, "next").unwrap()).await;
+    assert_eq!(next.status, 502, "{}", next.body);
+}
+
+/// A record that only a dropped match refers to would tell of it.
+#[tokio::test]
+async fn what_only_a_dropped_match_brings_is_dropped_with_it() {
+    let stand = stopped();
+    let target = "/Condition?_include=Condition:subject&_include=Condition:asserter:Practitioner";
+    let brought =
+        |kind: &str, id: &str| json!({"resource": {"resourceType": kind, "id": id}, "search": {"mode": "include"}});
+    let serve = |persons: &[&str]| {
+        let matched = persons.iter().enumerate().map(|(n, p)| json!({"resource": condition(&format!("c{n}"), p)}));
+        let along = [brought("Patient", "a"), brought("Patient", "b"), brought("Practitioner", "oncologist")];
+        let entries: Vec<Value> = matched.chain(along).collect();
+        let bundle = json!({"resourceType": "Bundle", "type": "searchset", "entry": entries});
+        stand.backend.pages.lock().unwrap().insert(target.into(), bundle.to_string());
+    };
+    serve(&["a", "no"]);
+    assert_eq!(ids(&get(&stand, CARE, target).await), ["c0", "a"], "the stopped one's link to b, and his doctor");
+    serve(&["no"]);
+    assert!(ids(&get(&stand, CARE, target).await).is_empty());
+    serve(&["no", "b", "a"]);
+    assert_eq!(ids(&get(&stand, CARE, target).await), ["c1", "c2", "a", "b"]);
+}
+
+/// A form goes on within the page that it brought as a form: its words never stand in a target.
+#[tokio::test]
+async fn a_form_goes_on_within_its_first_page() {
+    let stand = stopped();
+    let entries: Vec<Value> = ["a", "b", "no", "c"].iter().map(|p| json!({"resource": condition(p, p)})).collect();
+    let bundle = json!({"resourceType": "Bundle", "type": "searchset", "entry": entries}).to_string();
+    stand.backend.pages.lock().unwrap().insert("/Condition/_search".into(), bundle);
+    let fields = [("content-type", "application/x-www-form-urlencoded")];
+    let (claims, purpose, body) = (json!({"sub": "dr-1", "roles": ["physician"]}), "care", "code=x&_count=2");
+    let first =
+        stand.ask(Ask { method: "POST", target: "/Condition/_search", claims, purpose, body, fields: &fields }).await;
+    assert_eq!(ids(&first), ["a", "b"]);
+    stand.backend.last_body.lock().unwrap().clear();
+    assert_eq!(ids(&get(&stand, CARE, &link(&first, "next").unwrap()).await), ["c"]);
+    assert_eq!(&stand.backend.last_body.lock().unwrap()[..], b"code=x&_count=50");
+    assert_eq!(stand.backend.targets.lock().unwrap().last().unwrap(), "/Condition/_search");
 }

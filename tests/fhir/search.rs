@@ -166,6 +166,7 @@ async fn what_is_included_is_judged_by_its_own_type_and_person() {
     let stopped = json!({"resourceType": "Patient", "id": "p2", "name": [{"text": "N"}]});
     let found = bundle(&[
         condition("c1", "p1"),
+        condition("c2", "p2"),
         json!({"resourceType": "Patient", "id": "p1", "name": [{"text": "M"}], "photo": [{"data": "x"}]}),
         stopped,
         json!({"resourceType": "Encounter", "id": "e1", "subject": {"reference": "Patient/p1"}, "status": "finished"}),
@@ -176,10 +177,11 @@ async fn what_is_included_is_judged_by_its_own_type_and_person() {
     ]);
     let text = found.to_string();
     let plain = ask(&stand, CARE, "/Condition?code=x", &text).await;
-    assert_eq!(kinds(&plain), [("Condition".into(), "c1".into())], "nobody asked for more");
+    let conditions = [("Condition".to_owned(), "c1".to_owned()), ("Condition".into(), "c2".into())];
+    assert_eq!(kinds(&plain), conditions, "nobody asked for more");
     let answer = ask(&stand, CARE, "/Condition?_include=Condition:encounter&_include=Condition:subject", &text).await;
     let wanted: Vec<(String, String)> =
-        [("Condition", "c1"), ("Patient", "p1"), ("Patient", "p2"), ("Encounter", "e1")]
+        [("Condition", "c1"), ("Condition", "c2"), ("Patient", "p1"), ("Patient", "p2"), ("Encounter", "e1")]
             .map(|(kind, id)| (kind.into(), id.into()))
             .into();
     assert_eq!(kinds(&answer), wanted, "{}", answer.body);

@@ -361,13 +361,28 @@ impl Ready {
             return self;
         }
         self.own = Some(own);
+        if route.is_fhir() && matches!(self.settled, Settled::Each) {
+            if let Some((path, query)) = self.target.split_once('?') {
+                self.target = format!("{path}?{}", paging::widened(query));
+            }
+            let form = std::str::from_utf8(&self.body).map(paging::widened);
+            self.body = form.map_or_else(|_| self.body.clone(), Bytes::from);
+        }
         if let Some(cursor) = &cursor {
             let target = std::mem::replace(&mut self.target, cursor.upstream.clone());
-            self.first = Some((target, std::mem::take(&mut self.body)));
+            self.first = Some((target, self.body.clone()));
+            if !is_form(&self.target) {
+                self.body = Bytes::new();
+            }
         }
         self.cursor = cursor;
         self
     }
+}
+
+/// Whether the backend is asked by a form (`POST /Type/_search`).
+pub(super) fn is_form(target: &str) -> bool {
+    target.split('?').next().is_some_and(|path| path.ends_with("/_search"))
 }
 
 fn own(head: &Parts, form: Option<String>) -> Own {

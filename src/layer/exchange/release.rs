@@ -1,8 +1,9 @@
 //! Steps 8 to 11: record, forward, release.
 
 use super::validators::{self, Asked};
-use super::{Exchange, Forward, ForwardBody, Out, Ready, caught, lookup, panicked};
+use super::{Exchange, Forward, ForwardBody, Out, Ready, caught, is_form, lookup, panicked};
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -116,6 +117,11 @@ impl Exchange {
         if let Some(condition) = &ready.condition {
             insert(request.headers_mut(), header::IF_MATCH, condition);
         }
+        // A cursor that goes on within the page that a form brought.
+        if ready.cursor.is_some() && is_form(&ready.target) {
+            *request.method_mut() = Method::POST;
+            insert(request.headers_mut(), header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
         let object = |route: &&Route| route.dicom().is_some() && route.shape() == Shape::Opaque;
         if let Some(route) = ready.judgement.route().filter(object) {
             request.headers_mut().insert(header::ACCEPT, lookup::accept(&head.headers, route));
@@ -167,14 +173,17 @@ impl Exchange {
                     None => (ready.target.clone(), String::from_utf8_lossy(&ready.body).into_owned()),
                 },
                 cursor: ready.cursor.take(),
+                hides: matches!(ready.settled, Settled::Each),
                 progress,
                 redactor,
             }),
             _ => None,
         };
         let filter_reads = filter.redactor.is_some();
+        let never_empty = ready.judgement.route().is_some_and(Route::is_history);
         let pump = Pump::new(Start {
             pager,
+            never_empty,
             judgement: Arc::clone(&ready.judgement),
             upstream: body,
             redactor: filter.redactor,
@@ -304,6 +313,7 @@ impl Exchange {
             asked,
             progress: progress.map(Arc::clone),
             last: None,
+            matched: HashSet::new(),
         };
         let gate = Arc::clone(&self.gate);
         let make = move || Redactor::new(Arc::clone(&spec), judge.clone(), Arc::clone(&envelope), gate.key_seed());

@@ -5,8 +5,9 @@
 //! backend, and says where the list goes on by a [`Cursor`] of its own:
 //! * the size is the caller's, else as many as the backend's first page has;
 //! * it follows the backend's `next` itself, to the same origin and list only ([`Pager::follow`]);
-//! * what comes after the page's last entry is not asked about and not released; the cursor says where to take it up;
-//! * a page that [`PAGES_MAX`] pages do not fill ends short, with a cursor.
+//! * where every entry is judged for itself, a full page reads on until one more may be released: a `next` that leads to
+//!   nothing would tell that something is there. That one is not released here; the cursor says where to take it up;
+//! * a page that [`PAGES_MAX`] pages do not fill, or after which they show nobody, ends with a cursor.
 //!
 //! Nothing of it is held but the envelope's end: entries leave as they are judged and recorded, page after page.
 
@@ -34,6 +35,9 @@ use crate::redact::Redactor;
 
 /// The most pages of the backend that one page of the gate is filled from.
 const PAGES_MAX: usize = 20;
+/// The least size of a page that the backend of a FHIR list is asked for where entries may be dropped: [`PAGES_MAX`] pages of
+/// one entry each would soon be passed, and that they were would tell how many are there.
+const BACKEND_SIZE_MIN: u64 = 50;
 /// How many entries a page has where neither the caller nor the backend says.
 const SIZE_DEFAULT: u64 = 20;
 /// The parameter that holds a cursor.
@@ -54,33 +58,50 @@ pub(super) struct Progress {
     consumed: u64,
     released: u64,
     size: Option<u64>,
-    /// Entries were left for the next page.
+    /// An entry was left for the next page.
     left: bool,
-    /// How many entries were not asked about.
+    /// Entries are dropped of which the caller is not to know that they are there.
+    hides: bool,
+    /// How many entries are neither of this page nor dropped.
     passed_over: u64,
 }
 
+/// What becomes of an entry on this page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It is judged.
+    Judged,
+    /// It is judged, and left for the next page if it may be released.
+    Sought,
+    /// A former page had it, or the next has.
+    PassedOver,
+}
+
 impl Progress {
-    /// An entry comes: is it to be asked about?
-    pub(super) fn admits(&mut self) -> bool {
-        let passed = if self.skip > 0 {
-            self.skip -= 1;
+    /// An entry comes.
+    pub(super) fn admits(&mut self) -> Turn {
+        if self.skip > 0 {
+            (self.skip, self.consumed) = (self.skip - 1, self.consumed + 1);
+        } else if !self.is_full() {
             self.consumed += 1;
-            true
-        } else if self.is_full() {
-            self.left = true;
-            true
+            return Turn::Judged;
+        } else if self.hides && !self.left {
+            return Turn::Sought;
         } else {
-            self.consumed += 1;
-            false
-        };
-        self.passed_over += u64::from(passed);
-        !passed
+            self.left = true;
+        }
+        self.passed_over += 1;
+        Turn::PassedOver
     }
 
-    /// It is released.
-    pub(super) fn releases(&mut self) {
-        self.released += 1;
+    /// What was judged may be released, or not.
+    pub(super) fn judged(&mut self, turn: Turn, released: bool) {
+        match (turn, released) {
+            (Turn::Judged, true) => self.released += 1,
+            (Turn::Sought, true) => (self.left, self.passed_over) = (true, self.passed_over + 1),
+            (Turn::Sought, false) => self.consumed += 1,
+            (Turn::Judged, false) | (Turn::PassedOver, _) => {}
+        }
     }
 
     /// What was released last goes after all.
@@ -128,6 +149,8 @@ pub(super) struct Start {
     pub(super) asked: (String, String),
     /// Where the page begins, if a cursor said so.
     pub(super) cursor: Option<Cursor>,
+    /// Each entry is judged for its own person.
+    pub(super) hides: bool,
     pub(super) progress: Arc<Mutex<Progress>>,
     pub(super) redactor: Box<dyn Fn() -> Redactor<EntryJudge> + Send>,
 }
@@ -166,6 +189,15 @@ fn next_of(route: &Route) -> Option<Next> {
     }
 }
 
+/// A FHIR query or form that asks for pages of [`BACKEND_SIZE_MIN`] entries at least, where it asks for a size at all.
+pub(super) fn widened(query: &str) -> String {
+    let wide = |piece: &str| {
+        let size = piece.strip_prefix("_count=")?.parse::<u64>().ok()?;
+        (size > 0 && size < BACKEND_SIZE_MIN).then(|| format!("_count={BACKEND_SIZE_MIN}"))
+    };
+    query.split('&').map(|piece| wide(piece).unwrap_or_else(|| piece.to_owned())).collect::<Vec<_>>().join("&")
+}
+
 /// The name and value of a query that is nothing but a cursor.
 pub(super) fn cursor_in(query: Option<&str>) -> Option<(&'static str, &str)> {
     let (name, value) = query?.split_once('=')?;
@@ -191,13 +223,15 @@ impl Pager {
         let (target, form) = &start.asked;
         let query = target.split_once('?').map_or("", |(_, query)| query);
         let parameters: Vec<(String, String)> = parameters(query).chain(parameters(form)).collect();
-        let size = parameters.iter().find(|(name, _)| SIZES.contains(&name.as_str()) && route.is_page_parameter(name));
+        let own = self::parameters(&start.own.query).chain(self::parameters(start.own.form.as_deref().unwrap_or("")));
+        let size = { own }.find(|(name, _)| SIZES.contains(&name.as_str()) && route.is_page_parameter(name));
         let size = size.and_then(|(_, size)| size.parse::<u64>().ok()).filter(|size| *size > 0);
         let first = start.cursor.as_ref().map_or(target.clone(), |cursor| cursor.upstream.clone());
         {
             let mut progress = lock(&start.progress);
             progress.size = start.cursor.as_ref().map_or(size, |cursor| Some(cursor.size));
             progress.skip = start.cursor.as_ref().map_or(0, |cursor| cursor.skip);
+            progress.hides = start.hides;
         }
         Some(Box::new(Pager {
             outline: next.outline(),
@@ -255,7 +289,9 @@ impl Pager {
         let following = self.found.take().map(|url| self.follow(&url).ok_or("page-link")).transpose()?;
         let goes_on = match (left, following) {
             (true, _) => Some((self.targets.last().cloned().unwrap_or_default(), consumed)),
-            (false, Some(target)) if full || self.targets.len() >= PAGES_MAX => Some((target, 0)),
+            (false, Some(target)) if (full && !self.start.hides) || self.targets.len() >= PAGES_MAX => {
+                Some((target, 0))
+            }
             (false, Some(target)) => {
                 self.targets.push(target);
                 return Ok(None);
@@ -264,6 +300,18 @@ impl Pager {
         };
         let members = self.members(goes_on, size)?;
         self.splice.end(&members).map(Some).map_err(|_| "body-not-judged")
+    }
+
+    /// The page that [`Pager::page_ends`] needs cannot be had: the end of the gate's own where it is full already, for what
+    /// follows is the next page's to fail at.
+    pub(super) fn ends_unread(&mut self) -> Option<Vec<u8>> {
+        let (full, size) = {
+            let progress = lock(&self.start.progress);
+            (progress.is_full(), progress.size.unwrap_or(SIZE_DEFAULT))
+        };
+        let target = self.targets.last().cloned().filter(|_| full)?;
+        let members = self.members(Some((target, 0)), size).ok()?;
+        self.splice.end(&members).ok()
     }
 
     /// Asks for the page that [`Pager::page_ends`] needs.

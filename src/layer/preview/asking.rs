@@ -1,6 +1,6 @@
 //! The request as the gate would put it to one route, and who judges what the document holds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
@@ -167,6 +167,7 @@ impl Asking {
             asked: self.asked(),
             progress: None,
             last: None,
+            matched: HashSet::new(),
         }
     }
 }
