@@ -233,6 +233,10 @@ impl Pager {
             progress.skip = start.cursor.as_ref().map_or(0, |cursor| cursor.skip);
             progress.hides = start.hides;
         }
+        let splice = match next {
+            Next::Bundle => Splice::omitting_empty(entries.into()),
+            Next::Member => Splice::new(entries.into()),
+        };
         Some(Box::new(Pager {
             outline: next.outline(),
             next,
@@ -240,7 +244,7 @@ impl Pager {
             relation: None,
             url: None,
             found: None,
-            splice: Splice::new(entries.into()),
+            splice,
             targets: vec![first],
             start,
         }))

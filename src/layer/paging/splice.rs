@@ -2,11 +2,17 @@
 //!
 //! Works on what the redactor let through. Everything up to the entries leaves as it comes, and so do the entries; what
 //! comes after them in the first body waits for the end, so that the gate's own links can join it.
+//!
+//! Of a list from which everything was left out an empty array would stay, where a backend that finds nothing may have none:
+//! the two would differ. So where it may (FHIR has no empty arrays), the envelope waits for the first entry, and without one the
+//! array goes with its name.
 
 use super::outline::{Outline, Seen, Step};
 
 /// The most that may come after the entries, in bytes: there are no records in it.
 const TAIL_BYTES_MAX: usize = 64 << 10;
+/// The most that may wait before them.
+const HEAD_BYTES_MAX: usize = 64 << 10;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum At {
@@ -38,6 +44,10 @@ pub(super) struct Splice {
     /// The last byte of the envelope before the entries that is no white space.
     last: u8,
     tail: Vec<u8>,
+    /// An array without entries goes.
+    omits_empty: bool,
+    /// The envelope up to the first entry, where it has to wait for it.
+    head: Vec<u8>,
 }
 
 impl Splice {
@@ -52,7 +62,14 @@ impl Splice {
             begun_here: false,
             last: b'{',
             tail: Vec::new(),
+            omits_empty: false,
+            head: Vec::new(),
         }
+    }
+
+    /// The same, of a list that has no array where it has no entries.
+    pub(super) fn omitting_empty(entries: Box<[Box<str>]>) -> Splice {
+        Splice { omits_empty: true, ..Splice::new(entries) }
     }
 
     /// What of this leaves now.
@@ -84,7 +101,7 @@ impl Splice {
             At::Envelope if self.first => {
                 let written = bytes.iter().rev().find(|byte| !byte.is_ascii_whitespace());
                 self.last = written.copied().unwrap_or(self.last);
-                out.extend_from_slice(bytes);
+                self.before(bytes, out)?;
             }
             At::Tail if self.first => {
                 if self.tail.len() + bytes.len() > TAIL_BYTES_MAX {
@@ -98,15 +115,28 @@ impl Splice {
         Ok(())
     }
 
+    /// What stands before the first entry.
+    fn before(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), NoList> {
+        if !self.omits_empty || self.begun {
+            out.extend_from_slice(bytes);
+            return Ok(());
+        }
+        if self.head.len() + bytes.len() > HEAD_BYTES_MAX {
+            return Err(NoList);
+        }
+        self.head.extend_from_slice(bytes);
+        Ok(())
+    }
+
     fn entry_bytes(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), NoList> {
         // What stands before the first entry of a body belongs to its array, not to the entry.
         let bytes = if self.first || self.begun_here { bytes } else { bytes.trim_ascii_start() };
         if !self.begun_here {
             if bytes.iter().all(u8::is_ascii_whitespace) {
-                out.extend_from_slice(bytes);
-                return Ok(());
+                return self.before(bytes, out);
             }
             self.begun_here = true;
+            out.append(&mut self.head);
             if self.begun {
                 out.push(b',');
             } else if !self.has_array {
@@ -136,13 +166,35 @@ impl Splice {
 
     /// The end of the list, with members of the gate's own (`"next":"…"`).
     pub(super) fn end(&mut self, members: &str) -> Result<Vec<u8>, NoList> {
-        let tail = std::mem::take(&mut self.tail);
+        let (mut head, mut tail) = (std::mem::take(&mut self.head), std::mem::take(&mut self.tail));
+        if self.omits_empty && self.has_array && !self.begun {
+            omit(&mut head, &mut tail)?;
+            self.has_array = false;
+            self.last = head.trim_ascii_end().last().copied().unwrap_or(b'{');
+        }
         let end = tail.iter().rposition(|byte| *byte == b'}').ok_or(NoList)?;
         let (before, after) = tail.split_at(end);
-        let alone = !self.has_array && self.last == b'{';
+        let alone = !self.has_array && self.last == b'{' && before.trim_ascii().is_empty();
         let comma = if !alone && !members.is_empty() { "," } else { "" };
-        Ok([before, comma.as_bytes(), members.as_bytes(), after].concat())
+        Ok([&head, before, comma.as_bytes(), members.as_bytes(), after].concat())
     }
+}
+
+/// Takes an empty array and its name out of a body that was cut within it, and the comma that joined it to another member.
+fn omit(head: &mut Vec<u8>, tail: &mut Vec<u8>) -> Result<(), NoList> {
+    let rest = tail.trim_ascii_start().strip_prefix(b"]").ok_or(NoList)?;
+    let before = head.trim_ascii_end().strip_suffix(b"[").ok_or(NoList)?;
+    let before = before.trim_ascii_end().strip_suffix(b":").ok_or(NoList)?;
+    let name = before.trim_ascii_end().strip_suffix(b"\"").ok_or(NoList)?;
+    // No quote is in the name itself: written out or escaped, it is a word.
+    let before = name.get(..name.iter().rposition(|byte| *byte == b'"').ok_or(NoList)?).ok_or(NoList)?;
+    let before = before.trim_ascii_end();
+    let (kept, rest) = match before.strip_suffix(b",") {
+        Some(kept) => (kept, rest),
+        None => (before, rest.trim_ascii_start().strip_prefix(b",").unwrap_or(rest)),
+    };
+    (*head, *tail) = (kept.to_vec(), rest.to_vec());
+    Ok(())
 }
 
 fn leads(path: &[Step], entries: &[Box<str>]) -> bool {
@@ -168,6 +220,47 @@ mod tests {
         }
         out.extend(splice.end(members)?);
         Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_list_without_entries_is_the_same_with_an_array_and_without() {
+        let worlds: [(&[&str], &str); 7] = [
+            (
+                &[r#"{"t":"b","z":3}"#, r#"{"t":"b","entry":[],"z":3}"#, r#"{"t":"b" , "entry" : [ ],"z":3}"#],
+                r#"{"t":"b","z":3,"l":[]}"#,
+            ),
+            (
+                &[r#"{"t":1}"#, r#"{"t":1,"entry":[]}"#, r#"{"entry":[],"t":1}"#, r#"{"t":1, "\u0065ntry":[ ]}"#],
+                r#"{"t":1,"l":[]}"#,
+            ),
+            (&["{}", r#"{"entry":[]}"#], r#"{"l":[]}"#),
+            (&["{\n \"t\": 1\n}", "{\n \"t\": 1,\n \"entry\": []\n}"], "{\n \"t\": 1\n,\"l\":[]}"),
+            (&[r#"{"t":{"entry":[]}}"#, r#"{"t":{"entry":[]},"entry":[]}"#], r#"{"t":{"entry":[]},"l":[]}"#),
+            (&[r#"{"t":"a\"entry\":["}"#, r#"{"t":"a\"entry\":[","entry":[]}"#], r#"{"t":"a\"entry\":[","l":[]}"#),
+            (&[r#"{"t":1,"entry":[7]}"#], r#"{"t":1,"entry":[7],"l":[]}"#),
+        ];
+        for (bodies, wanted) in worlds {
+            for body in bodies {
+                for (cut, further) in
+                    (0..body.len()).flat_map(|cut| [(cut, None), (cut, Some(r#"{"entry":[ ]}"#)), (cut, Some("{}"))])
+                {
+                    let mut splice = Splice::omitting_empty(Box::from(["entry".into()]));
+                    let (a, b) = body.as_bytes().split_at(cut);
+                    let mut out = [splice.push(a).unwrap(), splice.push(b).unwrap()].concat();
+                    if let Some(further) = further {
+                        splice.next_body();
+                        out.extend(splice.push(further.as_bytes()).unwrap());
+                    }
+                    out.extend(splice.end(r#""l":[]"#).unwrap());
+                    assert_eq!(String::from_utf8(out).unwrap(), wanted, "{body} cut at {cut}");
+                }
+            }
+        }
+        let mut splice = Splice::omitting_empty(Box::from(["entry".into()]));
+        assert_eq!(splice.push(format!(r#"{{"t":"{}"#, "y".repeat(HEAD_BYTES_MAX)).as_bytes()), Err(NoList));
+        let mut splice = Splice::omitting_empty(Box::from(["entry".into()]));
+        assert_eq!(splice.push(br#"{"t":1,"entry":["#).unwrap(), b"");
+        assert_eq!(splice.push(br#"{"id":2}"#).unwrap(), br#"{"t":1,"entry":[{"id":2}"#);
     }
 
     #[test]
