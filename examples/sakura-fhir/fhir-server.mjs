@@ -2,6 +2,8 @@
 // `node fhir-server.mjs PORT CHARTS.ndjson… [PORT CHARTS.ndjson…]…`, in the folder that holds node_modules: a server for each
 // port, of its own charts. The API is at `/`.
 // Not FHIR, and not reached through the gate: GET /_stats tells what reached this server.
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';
@@ -15,7 +17,18 @@ const { readJson, SEARCH_PARAMETER_BUNDLE_FILES } = require('@medplum/definition
 for (const kind of ['types', 'resources']) core.indexStructureDefinitionBundle(readJson(`fhir/r4/profiles-${kind}.json`));
 for (const file of SEARCH_PARAMETER_BUNDLE_FILES) core.indexSearchParameterBundle(readJson(file));
 
+// What a server makes up (ids, versions) follows from how many writes came before: the same requests leave the same records.
+const write = new AsyncLocalStorage();
+Object.defineProperty(crypto, 'randomUUID', {
+  value: () => {
+    const { number, ids } = write.getStore() ?? { number: 0, ids: [] };
+    const digits = createHash('sha256').update(`${number} ${ids.push(number)}`).digest('hex');
+    return digits.slice(0, 32).replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*/, '$1-$2-4$3-8$4-$5');
+  },
+});
+
 async function serve(port, charts) {
+  let writes = 0;
   const base = `http://127.0.0.1:${port}`;
   const repository = new MemoryRepository();
   const router = new FhirRouter();
@@ -81,7 +94,9 @@ async function serve(port, charts) {
     request.on('end', async () => {
       let outcome, resource;
       try {
-        [outcome, resource] = await answer(request, Buffer.concat(chunks).toString('utf8'));
+        if (request.method !== 'GET') writes += 1;
+        const text = Buffer.concat(chunks).toString('utf8');
+        [outcome, resource] = await write.run({ number: writes, ids: [] }, () => answer(request, text));
       } catch (error) {
         outcome = core.normalizeOperationOutcome(error);
       }

@@ -140,7 +140,7 @@ impl<D: Decider> EntryJudge<D> {
         match (turn, &verdict) {
             (Turn::Judged, Verdict::ReleaseOf(_, person)) if !self.decider.included().is_empty() => {
                 let person = person.clone();
-                (verdict, Some(person.into()))
+                (verdict, Some(person))
             }
             (Turn::Judged, _) => (verdict, None),
             (Turn::Sought | Turn::PassedOver, _) => DROPPED,

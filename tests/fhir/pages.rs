@@ -112,12 +112,12 @@ async fn nothing_of_a_page_that_is_no_bundle_leaves() {
     for chunk in [0, 1, 7, 30] {
         stand.backend.chunk.store(chunk, std::sync::atomic::Ordering::SeqCst);
         serve(&stand, LIST, &[&["a"], &["b"]]);
-        stand.backend.pages.lock().unwrap().insert(LIST.to_owned(), other.to_owned());
+        stand.backend.pages.lock().unwrap().insert(widened(LIST), other.to_owned());
         let first = get(&stand, CARE, LIST).await;
         assert!(first.status.is_server_error() || first.cut, "{}", first.body);
         assert!(!first.body.contains("of-another") && !first.body.contains("c9"), "{}", first.body);
         serve(&stand, LIST, &[&["a"], &["b"]]);
-        stand.backend.pages.lock().unwrap().insert(format!("{LIST}&_offset=1"), other.to_owned());
+        stand.backend.pages.lock().unwrap().insert(format!("{}&_offset=1", widened(LIST)), other.to_owned());
         let second = get(&stand, CARE, LIST).await;
         assert!(second.cut && !second.body.contains("of-another"), "{}", second.body);
         assert!(!second.body.contains("c9"), "{}", second.body);

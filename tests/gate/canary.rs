@@ -30,9 +30,9 @@ const BATCH: usize = 16;
 const ACCEPTED: [&str; 8] = ["", "gzip", "br", "zstd", "deflate", "gzip;q=0.5, br", "*", "identity, zstd;q=0.2"];
 
 /// How a request is sent.
-#[derive(Clone, Copy)]
-struct Way {
-    h2: bool,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub(super) h2: bool,
     accept: &'static str,
     /// What is wrong with it, beyond what the case says.
     fault: Option<Fault>,
@@ -69,22 +69,22 @@ const FAULTS: [Fault; 16] = [
 ];
 
 impl Way {
-    fn random(random: &mut Random) -> Way {
+    pub(super) fn random(random: &mut Random) -> Way {
         let fault = random.percent(15).then(|| *random.pick(&FAULTS));
         Way { h2: fault.is_none() && random.percent(35), accept: random.pick::<&str>(&ACCEPTED), fault }
     }
 
-    fn may_be_answered(&self) -> bool {
+    pub(super) fn may_be_answered(&self) -> bool {
         !matches!(self.fault, Some(Fault::Refused(_) | Fault::Target(..)))
     }
 }
 
 /// What came back.
-struct Got {
-    status: u16,
-    coding: String,
+pub(super) struct Got {
+    pub(super) status: u16,
+    pub(super) coding: String,
     /// Everything: fields, trailers, the body as it came and decoded.
-    all: String,
+    pub(super) all: String,
     /// The body, decoded.
     body: String,
 }
@@ -114,7 +114,7 @@ fn fields(case: &Case, way: Way, number: usize) -> Vec<(&'static str, String)> {
     fields
 }
 
-async fn ask_h1(gate: SocketAddr, case: &Case, way: Way, number: usize) -> Got {
+pub(super) async fn ask_h1(gate: SocketAddr, case: &Case, way: Way, number: usize) -> Got {
     let (before, after, more) = match way.fault {
         None => ("", "", ""),
         Some(Fault::Fields(more) | Fault::Refused(more)) => ("", "", more),
@@ -130,10 +130,10 @@ async fn ask_h1(gate: SocketAddr, case: &Case, way: Way, number: usize) -> Got {
     request.push_str(&format!("{length}Connection: close\r\n\r\n{}", case.body));
     let coming = ask(gate, request.as_bytes(), |_| ()).await;
     let coding = coming.field("content-encoding").unwrap_or("").to_owned();
-    Got::new(coming.status().unwrap_or(0), &coding, &coming.wire, &coming.body).await
+    Got::new(coming.status().unwrap_or(0), &coding, &coming.told(), &coming.body).await
 }
 
-async fn ask_h2(mut client: SendRequest<Full<Bytes>>, case: &Case, way: Way, number: usize) -> Got {
+pub(super) async fn ask_h2(mut client: SendRequest<Full<Bytes>>, case: &Case, way: Way, number: usize) -> Got {
     let mut request = Request::builder().method(case.method.as_str()).uri(format!("http://localhost{}", case.target));
     for (name, value) in fields(case, way, number) {
         request = request.header(name, value);
@@ -155,6 +155,14 @@ async fn ask_h2(mut client: SendRequest<Full<Bytes>>, case: &Case, way: Way, num
     Got::new(head.status.as_u16(), coding, &told, &data).await
 }
 
+/// A connection over HTTP/2.
+pub(super) async fn opened(gate: SocketAddr) -> SendRequest<Full<Bytes>> {
+    let io = TokioIo::new(TcpStream::connect(gate).await.unwrap());
+    let (client, connection) = handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
 /// A gate before the backend of an organisation, and what may leave it.
 struct Stand {
     org: Org,
@@ -169,9 +177,7 @@ type Seen = BTreeMap<String, usize>;
 impl Stand {
     /// Asks this many generated requests.
     async fn ask(&mut self, gate: SocketAddr, requests: usize) -> (Seen, usize, usize) {
-        let io = TokioIo::new(TcpStream::connect(gate).await.unwrap());
-        let (client, connection) = handshake(TokioExecutor::new(), io).await.unwrap();
-        tokio::spawn(connection);
+        let client = opened(gate).await;
         let mut random = Random(self.seed);
         let (mut seen, mut released, mut told) = (Seen::new(), 0, 0);
         for first in (0..requests).step_by(BATCH) {
@@ -223,7 +229,7 @@ impl Stand {
         let leaks = self.world.leaks(&got.all, case, bound);
         assert!(
             leaks.is_empty(),
-            "{:?} SEKISHO_SEED={} request {number}: {} {} `{}` by {:?}/{:?}, h2 {}, fault {:?}, backend {:?}: {} {leaks:?} left",
+            "{:?} SEKISHO_SEED={} request {number}: {} {} `{}` by {:?}/{:?}, h2 {}, fault {:?}, backend {:?}: {} {labels:?} left",
             self.org,
             self.seed,
             case.method,
@@ -234,7 +240,8 @@ impl Stand {
             way.h2,
             way.fault,
             Manner::of(self.seed, number),
-            got.status
+            got.status,
+            labels = leaks.iter().map(|leak| (leak, &self.world.canaries[*leak])).collect::<Vec<_>>(),
         );
         tokens(&got.body).filter(|token| self.world.canaries.contains_key(*token)).count()
     }

@@ -6,3 +6,4 @@ mod killed;
 mod memory;
 mod support;
 mod unruly;
+mod withheld;

@@ -260,6 +260,13 @@ impl Coming {
         self.field("purpose-of-use-decision")?.split_once("id=\"")?.1.split('"').next()
     }
 
+    /// Everything that it says: its head, the body out of its chunks (so that no word of it is cut by one), what comes after it.
+    pub(super) fn told(&self) -> Vec<u8> {
+        let chunked = self.field("transfer-encoding").is_some();
+        let after = self.wire.get(self.read.saturating_sub(2)..).filter(|_| chunked).unwrap_or_default();
+        [&self.wire[..self.head_end], b" ", &self.body, b" ", after].concat()
+    }
+
     /// More of it has come.
     fn more(&mut self, bytes: &[u8]) {
         self.wire.extend_from_slice(bytes);

@@ -12,20 +12,20 @@ use serde_json::{Map, Value, json};
 const DEPTH: usize = 5;
 
 /// A value that occurs once, what it is, and where it stands.
-struct Canary {
-    mark: String,
-    meaning: Option<Meaning>,
-    place: String,
+pub(crate) struct Canary {
+    pub(crate) mark: String,
+    pub(crate) meaning: Option<Meaning>,
+    pub(crate) place: String,
 }
 
 #[derive(Default)]
-struct Filled {
-    canaries: Vec<Canary>,
+pub(crate) struct Filled {
+    pub(crate) canaries: Vec<Canary>,
 }
 
 impl Filled {
     /// A value for every place at and below this node; `None` where none is made.
-    fn value(&mut self, node: &Node, above: Option<Meaning>, place: &str, depth: usize) -> Option<Value> {
+    pub(crate) fn value(&mut self, node: &Node, above: Option<Meaning>, place: &str, depth: usize) -> Option<Value> {
         let meaning = node.meaning.or(above);
         if node.resource || depth > DEPTH {
             return None;

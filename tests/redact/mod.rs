@@ -1,6 +1,6 @@
 //! The streaming filter as its callers see it.
 
-mod breadth;
+pub(crate) mod breadth;
 mod chunking;
 mod dicom;
 mod fhir_reference;

@@ -24,11 +24,12 @@ PAGES = 40  # of one list, at most
 
 
 class World:
-    """One gate, its provider and its FHIR servers."""
+    """One gate and its FHIR servers; the provider is the first one's, whose callers both know."""
 
-    def __init__(self, run):
-        self.ports = dict(line.split("=") for line in (run / "ports").read_text().split())
-        self.secret = (run / "secret").read_text()
+    def __init__(self, run, provider):
+        read = lambda folder: dict(line.split("=") for line in (folder / "ports").read_text().split())
+        self.ports = {**read(run), "PROVIDER": read(provider)["PROVIDER"]}
+        self.secret = (provider / "secret").read_text()
 
     def token(self, client):
         request = urllib.request.Request(f"http://127.0.0.1:{self.ports['PROVIDER']}/token", b"grant_type=client_credentials")
@@ -53,7 +54,6 @@ class Attack(threading.Thread):
         # refused to them, and so that there is one.
         only = named(first) ^ named(second)
         everything = first + second
-        self.known = {record["id"].encode() for record in everything} | {record["meta"]["versionId"].encode() for record in everything}
         self.grammar = ways.Grammar(arguments.catalogue.read_text(), everything, only, who != "physician", f"{arguments.seed} {who}")
         self.asked, self.statuses, self.by_way = 0, collections.Counter(), collections.Counter()
         self.differences, self.fault, self.shown = [], None, 0
@@ -83,7 +83,7 @@ class Attack(threading.Thread):
         self.statuses[answers[0].status] += 1
         self.by_way[way] += 1
         self.shown += answers[0].status == 200 and b'"resource"' in answers[0].body
-        first, second = [answer.seen(self.known) for answer in answers]
+        first, second = [answer.seen() for answer in answers]
         if first != second:
             self.differences.append((way, method, targets[0], fields, body, first, second))
         return answers
@@ -128,7 +128,7 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()))
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}, {arguments.requests} requests in each of two worlds")
-    both, began = [World(arguments.a), World(arguments.b)], time.monotonic()
+    both, began = [World(arguments.a, arguments.a), World(arguments.b, arguments.a)], time.monotonic()
     each = -(-arguments.requests // len(worlds.ATTACKERS))
     charts = lambda who: [read(arguments.worlds / letter / who) for letter in "ab"]
     attacks = [Attack(who, both, charts(who), arguments, each) for who in worlds.ATTACKERS]

@@ -60,7 +60,7 @@ def search(attack, secret):
     found, oracles, asked = [], 0, attack.asked
     for template in templates:
         ranges = [span, span]
-        tell = lambda bounds: [answer.seen(attack.known) for answer in attack.ask("by halves", "GET", [written(template, bound) for bound in bounds], [], None)]
+        tell = lambda bounds: [answer.seen() for answer in attack.ask("by halves", "GET", [written(template, bound) for bound in bounds], [], None)]
         least, most = tell([span[0]] * 2), tell([span[1]] * 2)
         oracles += least[0] != most[0]
         for _ in range(18):

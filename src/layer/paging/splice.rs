@@ -226,7 +226,7 @@ mod tests {
     fn a_list_without_entries_is_the_same_with_an_array_and_without() {
         let worlds: [(&[&str], &str); 7] = [
             (
-                &[r#"{"t":"b","z":3}"#, r#"{"t":"b","entry":[],"z":3}"#, r#"{"t":"b" , "entry" : [ ],"z":3}"#],
+                &[r#"{"t":"b","z":3}"#, r#"{"t":"b","entry":[],"z":3}"#, r#"{"t":"b", "entry" : [ ],"z":3}"#],
                 r#"{"t":"b","z":3,"l":[]}"#,
             ),
             (
