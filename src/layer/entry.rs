@@ -189,6 +189,7 @@ impl<D: Decider> EntryJudge<D> {
         match self.decider.about(whose, entry.id.unwrap_or(""), self.asked, kind.told) {
             // Of several types that were asked for, others may be shown, and nothing of this one.
             Some(Ok(permit)) if !kind.shows_any(&permit) => Verdict::Drop,
+            Some(Ok(_)) if kind.fills && self.progress(Progress::is_before).unwrap_or(false) => Verdict::Drop,
             Some(Ok(permit)) => {
                 notes.permit = Some(permit);
                 let make = || releasing.plan(&self.spec, self.side, *permit.release(), Some(&permit));

@@ -7,6 +7,7 @@ use http::header::{
 use http::{HeaderMap, Version};
 
 use super::declaration::{DRY_RUN, PURPOSE_OF_USE};
+pub(super) use super::media::{FORM, PATCH, is_json, is_lines, media_type};
 
 /// Fields of a request that reach the backend as they are. Everything else stops here: identity, purpose and decision
 /// fields, forwarding fields, conditions, ranges, method overrides, cookies, whatever a proxy before us may have added.
@@ -60,48 +61,9 @@ pub(super) fn own(headers: &mut HeaderMap) {
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
 }
 
-/// The media type of a body, lower case, without parameters; `None` where it is missing, doubled or no text, or where
-/// its `charset` is not UTF-8.
-pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
-    let mut values = headers.get_all(CONTENT_TYPE).iter();
-    let text = values.next()?.to_str().ok()?;
-    if values.next().is_some() {
-        return None;
-    }
-    let mut parts = text.split(';');
-    let media = parts.next()?.trim().to_ascii_lowercase();
-    for parameter in parts {
-        let (name, value) = parameter.split_once('=')?;
-        let value = value.trim().trim_matches('"');
-        if name.trim().eq_ignore_ascii_case("charset") && !value.eq_ignore_ascii_case("utf-8") {
-            return None;
-        }
-    }
-    Some(media)
-}
-
-/// A body that holds parameters.
-pub(super) const FORM: &str = "application/x-www-form-urlencoded";
-
-/// A JSON Patch (RFC 6902).
-pub(super) const PATCH: &str = "application/json-patch+json";
-
 /// The fields by which a client makes a request depend on what is there. `If-None-Exist` is FHIR's.
 pub(super) const CONDITIONS: [&str; 5] =
     ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-none-exist"];
-
-/// Whether a body of this type is JSON that the gate reads.
-pub(super) fn is_json(media: &str) -> bool {
-    matches!(
-        media,
-        "application/json" | "application/fhir+json" | "application/dicom+json" | "application/problem+json"
-    )
-}
-
-/// Whether a body of this type is JSON by lines.
-pub(super) fn is_lines(media: &str) -> bool {
-    matches!(media, "application/x-ndjson" | "application/ndjson" | "application/fhir+ndjson" | "application/jsonl")
-}
 
 /// The trace that a `traceparent` field names, if it is well formed (W3C Trace Context); never trusted for more.
 pub(super) fn trace_id(headers: &HeaderMap) -> Option<String> {

@@ -20,6 +20,7 @@ mod headers;
 mod help;
 mod judgement;
 mod layout;
+mod media;
 mod paging;
 pub mod preview;
 mod pump;

@@ -338,6 +338,57 @@ fn dicom_is_shown_by_a_route_of_its_surface() {
 }
 
 #[test]
+fn dicom_is_told_by_what_the_request_does() {
+    let folder = Folder::new("redact-dicom-short");
+    let data_set = |person: &str| {
+        json!({"00100010": {"vr": "PN", "Value": [{"Alphabetic": "Name^A"}]}, "00100020": {"vr": "LO", "Value": [person]},
+        "00100040": {"vr": "CS", "Value": ["F"]}, "0020000D": {"vr": "UI", "Value": ["1.2.3"]}})
+    };
+    let run = |action: &str, subject: Value, facts: Value, more: &[&str], document: &str| {
+        let request = json!({
+            "subject": {"type": "caller", "id": "c-1", "properties": {"roles": ["student"]}},
+            "action": {"name": action}, "resource": {"type": "record", "id": "r-1", "properties": {"subject": subject}},
+            "context": {"purpose": "operations.student-training", "facts": facts},
+        });
+        let request = folder.write("request.json", request.to_string());
+        let args = ["redact", "--policy", "policy/sakura", "--as", &request, "--dicom", "--json"];
+        sekisho_fed(&[&args[..], more].concat(), document.as_bytes())
+    };
+    let both = json!([data_set("p-1"), data_set("p-2")]).to_string();
+    for (action, route) in [("search", "dicom.instances.search"), ("read", "dicom.instance.metadata")] {
+        let ran = run(action, Value::Null, json!({}), &[], &both);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let left: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(left.as_array().map(Vec::len), Some(2));
+        assert!(!ran.out.contains("Name") && ran.out.contains("2.25."), "{}", ran.out);
+        // The same by the route's name.
+        let keys = keys(&folder);
+        let short = run(action, Value::Null, json!({}), &["--keys", &keys], &both);
+        let request = format!("{}/request.json", folder.path());
+        let long = ["redact", "--policy", "policy/sakura", "--as", &request, "--surface", "dicomweb", "--keys", &keys];
+        let long = sekisho_fed(&[&long[..], &["--route", route]].concat(), both.as_bytes());
+        assert_eq!((short.code, &short.out), (0, &long.out), "{}", short.err);
+        // Facts are of the person named; others go.
+        let named = run(action, json!("p-1"), json!({}), &[], &both);
+        assert_eq!(serde_json::from_str::<Value>(&named.out).unwrap().as_array().map(Vec::len), Some(1));
+        let stopped = run(action, json!("p-1"), json!({"restrictions": ["stop-use"]}), &[], &both);
+        assert_eq!((stopped.code, stopped.out.as_str()), (3, ""), "{}", stopped.err);
+    }
+    // What the gate answers as an empty list, and as an unknown object.
+    let others = json!([data_set("p-2")]).to_string();
+    assert_eq!(run("search", json!("p-1"), json!({}), &[], &others).out.trim(), "[]");
+    assert_eq!(run("read", json!("p-1"), json!({}), &[], &others).code, 3);
+    assert_eq!(
+        run("search", Value::Null, json!({}), &[], &data_set("p-1").to_string()).code,
+        4,
+        "one object is no list"
+    );
+    assert_eq!(run("search", Value::Null, json!({}), &[], "DICM").code, 4);
+    let twice = run("search", Value::Null, json!({}), &["--fhir"], &both);
+    assert!(twice.code == 2 && twice.err.contains("--dicom"), "{}", twice.err);
+}
+
+#[test]
 fn what_cannot_be_read_inside_leaves_whole_or_not_at_all() {
     let folder = Folder::of("redact-opaque", "jmdp");
     let mut request = staff();

@@ -6,7 +6,7 @@ use async_compression::tokio::write::{
 };
 use tokio::io::AsyncWriteExt;
 
-pub(super) async fn encoded(coding: &str, bytes: &[u8]) -> Vec<u8> {
+pub(crate) async fn encoded(coding: &str, bytes: &[u8]) -> Vec<u8> {
     macro_rules! through {
         ($encoder:ident, $level:expr) => {{
             let mut encoder = $encoder::with_quality(Vec::new(), $level);
@@ -26,7 +26,7 @@ pub(super) async fn encoded(coding: &str, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// What can be decoded of what came: it may have been cut.
-pub(super) async fn decoded(coding: &str, bytes: &[u8]) -> Vec<u8> {
+pub(crate) async fn decoded(coding: &str, bytes: &[u8]) -> Vec<u8> {
     macro_rules! through {
         ($decoder:ident) => {{
             let mut decoder = $decoder::new(Vec::new());

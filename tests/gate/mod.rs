@@ -1,7 +1,7 @@
 //! The whole gate: the program itself as a process of its own, real sockets on both sides, a real disk.
 
 mod canary;
-mod coded;
+pub(crate) mod coded;
 mod killed;
 mod memory;
 mod support;

@@ -10,14 +10,14 @@ use std::sync::atomic::Ordering;
 
 use super::support::{Answer, Ask, Script, Stand};
 
-type Caller = (&'static str, &'static str);
-const CARE: Caller = ("physician", "care");
-const STUDY: Caller = ("student", "operations.student-training");
+pub(super) type Caller = (&'static str, &'static str);
+pub(super) const CARE: Caller = ("physician", "care");
+pub(super) const STUDY: Caller = ("student", "operations.student-training");
 
 const STUDY_UID: &str = "1.2.840.113619.2.55.3.604688119.971.1387282013.450";
 const STUDIES: &str = "/dicom-web/studies";
 
-fn stand() -> Stand {
+pub(super) fn stand() -> Stand {
     Stand::before(Catalogue::dicomweb_source(), Org::Sakura, &[])
 }
 
@@ -26,7 +26,7 @@ fn attribute(vr: &str, value: Value) -> Value {
 }
 
 /// A study as a search answers it, with something of every kind.
-fn study(patient: &str, uid: &str) -> Value {
+pub(super) fn study(patient: &str, uid: &str) -> Value {
     json!({
         "00080005": attribute("CS", json!("ISO_IR 192")),
         "00080020": attribute("DA", json!("20251103")),
@@ -64,6 +64,7 @@ fn study(patient: &str, uid: &str) -> Value {
 async fn ask(stand: &Stand, (role, purpose): Caller, target: &str, body: &Value) -> Answer {
     let answer = Response::builder().header("content-type", "application/dicom+json");
     *stand.backend.instead.lock().unwrap() = Some(answer.body(Bytes::from(body.to_string())).unwrap());
+    stand.archive(|_| Response::builder().header("content-type", "application/dicom+json").body("[]".into()).unwrap());
     stand.get(json!({"roles": [role]}), purpose, target).await
 }
 
@@ -76,7 +77,7 @@ async fn released(stand: &Stand, caller: Caller, target: &str, body: &Value) -> 
 }
 
 /// The one value of an attribute.
-fn value<'v>(dataset: &'v Value, tag: &str) -> &'v Value {
+pub(super) fn value<'v>(dataset: &'v Value, tag: &str) -> &'v Value {
     &dataset[tag]["Value"][0]
 }
 
@@ -146,8 +147,9 @@ async fn a_pseudonym_leads_back_by_path_and_query_and_no_other_name_does() {
             format!("/dicom-web/series?StudyInstanceUID={STUDY_UID}&PatientID=p-1&includefield=00100020"),
         ),
     ] {
+        stand.backend.targets.lock().unwrap().clear();
         released(&stand, STUDY, &target, &body).await;
-        assert_eq!(stand.backend.last.lock().unwrap().take().unwrap().0, forwarded);
+        assert_eq!(stand.backend.targets.lock().unwrap()[0], forwarded);
     }
     let asked = stand.asked();
     let others = [

@@ -216,7 +216,7 @@ async fn a_slow_body_is_judged_by_the_time_at_which_it_has_come() {
     let request = http::Request::patch(format!("/donors/{id}"))
         .header("authorization", format!("Bearer {}", super::support::token(&staff("coordination-staff"))))
         .header("purpose-of-use", "coordination")
-        .header("content-type", "application/json; x=\"; charset=utf-8")
+        .header("content-type", "application/json; x=\"; charset=utf-16\"")
         .body(body)
         .unwrap();
     let response = stand.service.clone().oneshot(request).await.unwrap();

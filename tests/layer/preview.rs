@@ -203,6 +203,9 @@ async fn dicom_data_sets_look_as_the_layer_gives_them() {
     let body = format!("[{STUDY},{nobodys}]");
     for (role, purpose) in [("physician", "care"), ("student", "operations.student-training")] {
         stand.next_body(body.clone(), "application/dicom+json");
+        stand.archive(|_| {
+            http::Response::builder().header("content-type", "application/dicom+json").body("[]".into()).unwrap()
+        });
         let layer = stand.get(json!({"sub": "c-1", "roles": [role]}), purpose, "/dicom-web/studies").await;
         assert_eq!(layer.status, 200, "{}", layer.body);
         let mut request = care("search");

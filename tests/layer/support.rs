@@ -327,6 +327,11 @@ impl Stand {
         *self.backend.hook.lock().unwrap() = Some(Box::new(hook));
     }
 
+    /// An archive answers whatever nothing else does.
+    pub(crate) fn archive(&self, archive: impl Fn(&http::Uri) -> Response<Bytes> + Send + Sync + 'static) {
+        *self.backend.always.lock().unwrap() = Some(Arc::new(move |head, _| archive(&head.uri)));
+    }
+
     /// Puts a fact on file.
     pub(crate) fn add(&self, kind: &str, words: &str) {
         let entry = Entry::parse(kind, words.split(' ')).unwrap_or_else(|e| panic!("{kind} {words}: {e}"));

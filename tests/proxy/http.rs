@@ -14,6 +14,8 @@ pub(super) struct Got {
     /// In lower case.
     pub(super) head: String,
     pub(super) body: String,
+    /// The same, as bytes.
+    pub(super) raw: Vec<u8>,
     /// Whether the body came to its end.
     pub(super) whole: bool,
     /// Every byte.
@@ -62,7 +64,7 @@ impl Got {
             let told = head.split("content-length: ").nth(1).and_then(|after| after.split("\r\n").next());
             (rest.to_vec(), told.is_none_or(|told| told.parse() == Ok(rest.len())))
         };
-        Got { status, head, body: String::from_utf8_lossy(&body).into_owned(), whole, bytes }
+        Got { status, head, body: String::from_utf8_lossy(&body).into_owned(), raw: body, whole, bytes }
     }
 
     pub(super) fn field(&self, name: &str) -> Option<&str> {

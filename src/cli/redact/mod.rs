@@ -25,7 +25,7 @@ use crate::decision::evaluation::Evaluation;
 use crate::decision::json::parse;
 use crate::layer::preview::{Document, Look, Preview, Unseen};
 use crate::layer::{Generation, PseudonymKeys};
-use crate::policy::{Source, Vocabulary, nearest};
+use crate::policy::{Action, Source, Vocabulary, nearest};
 use crate::proxy::keys;
 use crate::redact::{KeySeed, Limits, MasterKey};
 
@@ -53,16 +53,16 @@ use crate::redact::{KeySeed, Limits, MasterKey};
         A search, exactly as that route answers it:\n    \
         sekisho redact --policy policy/sakura --as care.json --surface fhir-r4 \\\n      \
         --route fhir.Condition.search bundle.json\n\n  \
-        The same of DICOM JSON:\n    \
-        sekisho redact --policy policy/sakura --as care.json --surface dicomweb \\\n      \
-        --route dicom.studies.search studies.json\n\n\
+        What a search (QIDO-RS) or metadata (WADO-RS) answer, in DICOM JSON:\n    \
+        sekisho redact --policy policy/sakura --as care.json --dicom studies.json\n\n\
         Exit codes: 0 released; 2 the command, the request, the documents or the keys are\n\
         wrong; 3 the request is refused; 4 the document cannot be judged: it is malformed,\n\
         cut off or too deep, and what was judged before that may have been printed."
 )]
 #[command(override_usage = "sekisho redact --policy <DIR> --as <REQUEST> --route <ID> [FILE]
-       sekisho redact --policy <DIR> --as <REQUEST> --fhir[=<KIND>] [FILE]")]
-#[command(group(clap::ArgGroup::new("which").required(true).args(["route", "fhir"])))]
+       sekisho redact --policy <DIR> --as <REQUEST> --fhir[=<KIND>] [FILE]
+       sekisho redact --policy <DIR> --as <REQUEST> --dicom [FILE]")]
+#[command(group(clap::ArgGroup::new("which").required(true).args(["route", "fhir", "dicom"])))]
 pub(super) struct Redact {
     /// The organisation's folder
     #[arg(long, value_name = "DIR")]
@@ -79,6 +79,9 @@ pub(super) struct Redact {
     /// The document is FHIR R4; what it is shows in its first MiB, or is named
     #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
     fhir: Option<Kind>,
+    /// The document is DICOM JSON, an array of data sets: what a search answers, or metadata, as the request's action says
+    #[arg(long)]
+    dicom: bool,
     /// The key folder of a gate, so that pseudonyms are those it gives; else a key of this run
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
@@ -124,6 +127,10 @@ impl Redact {
         let document = match (&found, &self.route) {
             (Some(found), _) => found.document(),
             (None, Some(route)) => Document::Route(route),
+            (None, None) if self.dicom => Document::Route(match preview.action() {
+                Action::Search => "dicom.instances.search",
+                _ => "dicom.instance.metadata",
+            }),
             (None, None) => return Err(Failure::Usage("name a `--route`, or a surface such as `--fhir`".to_owned())),
         };
         match preview.look(document, KeySeed::new([random()?, random()?].map(u64::from_ne_bytes))) {
@@ -136,7 +143,8 @@ impl Redact {
     /// Everything that the document is judged by.
     fn preview(&self, summary: &mut Summary) -> Result<Preview, Failure> {
         let revisions = revisions(&self.policy)?;
-        let named = self.surface.as_deref().or(self.fhir.is_some().then_some("fhir-r4"));
+        let named = self.surface.as_deref();
+        let named = named.or(self.fhir.is_some().then_some("fhir-r4")).or(self.dicom.then_some("dicomweb"));
         let compiled_in = named.and_then(|wanted| SURFACES.iter().find(|(name, _)| *name == wanted));
         let catalogue = match compiled_in {
             Some((_, source)) => surface(source())?,

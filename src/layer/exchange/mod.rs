@@ -23,7 +23,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::audit::Sealed;
-use crate::catalogue::{BadTarget, Route, Unresolved};
+use crate::catalogue::{BadTarget, Resolved, Route, Unresolved};
 use crate::decision::{Named, Permit};
 use crate::layer::body::{BoxError, GateBody};
 use crate::layer::declaration::{Declaration, DeclarationFault, dry_run};
@@ -34,7 +34,8 @@ use crate::layer::paging::{self, Cursor, Own};
 use crate::layer::pump::Upstream;
 use crate::layer::refusal::Problem;
 use crate::layer::{PeerAddress, PeerCertificate};
-use crate::layer::{headers, help};
+use crate::layer::{headers, help, media};
+use crate::policy::Action;
 
 /// The body of a forwarded request: a read has none, a write was read whole.
 pub type ForwardBody = Full<Bytes>;
@@ -182,12 +183,7 @@ impl Exchange {
         };
         self.fhir = resolved.route.is_fhir();
         judgement.route = Some(RouteRef::of(&generation, &resolved));
-        if resolved.route.dicom().is_some_and(|dicom| dicom.refused) {
-            let problem = Problem::new(
-                StatusCode::FORBIDDEN,
-                "burnt-in-text",
-                "nobody has said whether names stand in these pixels (`burnt-in-text` of the catalogue)",
-            );
+        if let Some(problem) = unfit(head, &resolved) {
             return Err(self.refuse(&judgement, problem, None, &[]).await);
         }
         if resolved.route.is_open() && resolved.action.releases() {
@@ -201,6 +197,9 @@ impl Exchange {
             return Err(self.refuse(&judgement, problem, None, &[]).await);
         }
         let writes = resolved.action.writes();
+        if writes || resolved.route.takes_form() {
+            self.judge_head(&mut judgement, &resolved).await?;
+        }
         if resolved.route.takes_form() {
             let form = match cursor.as_ref().and_then(|cursor| cursor.form.clone()) {
                 Some(form) => Bytes::from(form),
@@ -239,7 +238,7 @@ impl Exchange {
     fn open_cursor(&self, head: &Parts, judgement: &Judgement) -> Result<Option<(Cursor, Parts)>, Box<Problem>> {
         let Some((name, text)) = paging::cursor_in(head.uri.query()) else { return Ok(None) };
         let (path, catalogue) = (head.uri.path(), &judgement.generation.catalogue);
-        let taken = |route: &Route| paging::fills(route) && paging::cursor_name(route) == name;
+        let taken = |route: &Route| paging::goes_on(route) && paging::cursor_name(route) == name;
         let reads = matches!(head.method, Method::GET | Method::HEAD);
         if !(reads && catalogue.route("GET", path).is_some_and(taken)) {
             return Ok(None); // a parameter like any other
@@ -368,6 +367,11 @@ impl Ready {
             let form = std::str::from_utf8(&self.body).map(paging::widened);
             self.body = form.map_or_else(|_| self.body.clone(), Bytes::from);
         }
+        if paging::counts(route) {
+            let counted = paging::Counted::new(&self.target);
+            self.target = counted.first();
+            self.own = self.own.map(|own| Own { counted: Some(counted), ..own });
+        }
         if let Some(cursor) = &cursor {
             let target = std::mem::replace(&mut self.target, cursor.upstream.clone());
             self.first = Some((target, self.body.clone()));
@@ -387,7 +391,25 @@ pub(super) fn is_form(target: &str) -> bool {
 
 fn own(head: &Parts, form: Option<String>) -> Own {
     let query = head.uri.query().unwrap_or("").to_owned();
-    Own { path: head.uri.path().to_owned(), query, form }
+    Own { path: head.uri.path().to_owned(), query, form, counted: None }
+}
+
+/// What speaks against the request whoever makes it, for whatever purpose.
+fn unfit(head: &Parts, resolved: &Resolved<'_>) -> Option<Problem> {
+    let route = resolved.route;
+    if route.dicom().is_some_and(|dicom| dicom.refused) {
+        let detail = "nobody has said whether names stand in these pixels (`burnt-in-text` of the catalogue)";
+        return Some(Problem::new(StatusCode::FORBIDDEN, "burnt-in-text", detail));
+    }
+    let own = media::answered(route).filter(|_| resolved.action != Action::Delete)?;
+    if !media::accepts(&head.headers, own) {
+        let detail = format!("`Accept` takes nothing that is answered here: this is `{own}`");
+        return Some(Problem::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", detail));
+    }
+    let none = paging::counts(route) && paging::is_of_none(head.uri.query().unwrap_or(""));
+    none.then(|| {
+        Problem::new(StatusCode::BAD_REQUEST, "bad-parameter", "`limit` and `offset` are numbers, `limit` not 0")
+    })
 }
 
 fn text_of(form: &Bytes) -> String {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 
 use crate::audit::{self, Outcome, Pending, Sealed, Ticket};
@@ -20,6 +20,7 @@ use crate::layer::entry::{EntryJudge, Notes, Settled};
 use crate::layer::headers;
 use crate::layer::judgement::{Judgement, Whose};
 use crate::layer::layout::Side;
+use crate::layer::media;
 use crate::layer::paging::{self, Progress};
 use crate::layer::pump::{First, Pump, Start, Upstream, micros};
 use crate::layer::record::{self, Words};
@@ -94,15 +95,7 @@ impl Exchange {
 
     /// What the backend is to answer in.
     fn accept(&self, ready: &Ready) -> &'static str {
-        let route = ready.judgement.route();
-        match route.map(|route| (route.is_fhir(), route.shape())) {
-            Some((_, Shape::List)) if route.is_some_and(|route| route.dicom().is_some()) => "application/dicom+json",
-            Some((true, Shape::Lines)) => "application/fhir+ndjson",
-            Some((true, _)) => "application/fhir+json",
-            Some((false, Shape::Lines)) => "application/x-ndjson",
-            Some((false, Shape::Opaque)) => "*/*",
-            Some((false, _)) | None => "application/json",
-        }
+        ready.judgement.route().map_or("application/json", |route| media::answered(route).unwrap_or("*/*"))
     }
 
     /// The request as the backend sees it.
@@ -137,7 +130,12 @@ impl Exchange {
         ticket: Ticket,
         (backend_us, forward): (u64, Forward),
     ) -> Out {
-        let (parts, body) = response.into_parts();
+        let (mut parts, mut body) = response.into_parts();
+        // Some archives say so where a search finds nothing.
+        let searched = ready.own.as_ref().is_some_and(|own| own.counted.is_some());
+        if searched && matches!(parts.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+            (parts.status, body) = (StatusCode::NO_CONTENT, paging::text(""));
+        }
         if let Some(mut problem) = upstream_problem(parts.status) {
             if problem.status == StatusCode::NOT_FOUND {
                 problem = self.not_available(&ready.judgement);
@@ -146,15 +144,28 @@ impl Exchange {
             return self.end_refused(ticket, outcome, &problem, backend_us);
         }
         let location = self.location(&ready, &parts.headers);
+        let status = parts.status;
         let bodiless = |code, ticket: Ticket| {
-            let end = self.ending(Outcome::Completed, code, parts.status.as_u16(), backend_us);
+            let end = self.ending(Outcome::Completed, code, status.as_u16(), backend_us);
             drop(ticket.end(&end));
-            self.released(&ready, parts.status, None, location.as_deref(), GateBody::whole(Bytes::new()))
+            self.released(&ready, status, None, location.as_deref(), GateBody::whole(Bytes::new()))
         };
         let action = ready.judgement.route.as_ref().map_or(Action::Read, |r| r.action);
-        let empty = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) || body.is_end_stream();
-        if empty || action == Action::Delete {
-            return bodiless(None, ticket);
+        let none = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) || body.is_end_stream();
+        match none.then(|| nobodys(&ready, action)) {
+            Some(Nobodys::List(text, media)) => {
+                (parts.status, body) = (StatusCode::OK, paging::text(text));
+                parts.headers.remove(header::CONTENT_ENCODING);
+                parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+            }
+            Some(Nobodys::Nonsense) => {
+                let problem =
+                    Problem::bad_gateway("body-not-judged", "the backend's answer is no list; nothing is released");
+                return self.end_refused(ticket, Outcome::Failed, &problem, backend_us);
+            }
+            Some(Nobodys::Nothing) => return bodiless(None, ticket),
+            None if action == Action::Delete => return bodiless(None, ticket),
+            None => {}
         }
         let progress = ready.own.is_some().then(Arc::<Mutex<Progress>>::default);
         let filter = match self.filter(&ready, action, &parts, progress.as_ref()) {
@@ -180,7 +191,9 @@ impl Exchange {
             _ => None,
         };
         let filter_reads = filter.redactor.is_some();
-        let never_empty = ready.judgement.route().is_some_and(Route::is_history);
+        // Versions of a record, and what a file says of itself.
+        let one = |route: &Route| route.is_history() || (route.dicom().is_some() && action == Action::Read);
+        let never_empty = ready.judgement.route().is_some_and(one);
         let pump = Pump::new(Start {
             pager,
             never_empty,
@@ -241,6 +254,7 @@ impl Exchange {
                 let body = GateBody::stream(pump);
                 return with_tag(self.released(&ready, status, Some(&media), location.as_deref(), body));
             }
+            First::Fault(paging::TOO_LONG) => paging::too_long(),
             First::Fault(code) => {
                 Problem::bad_gateway(code, "the backend's answer cannot be judged; nothing of it is released")
             }
@@ -320,11 +334,9 @@ impl Exchange {
         let redactor = make();
         let remake = progress.map(|_| Box::new(make) as Box<dyn Fn() -> Redactor<EntryJudge> + Send>);
         let media = match (lines, route.is_fhir()) {
-            _ if route.dicom().is_some() => "application/dicom+json",
-            (true, true) => "application/fhir+ndjson",
-            (true, false) => "application/x-ndjson",
-            (false, true) => "application/fhir+json",
-            (false, false) => "application/json",
+            _ if action.releases() => media::answered(route).unwrap_or("application/json"),
+            (_, true) => "application/fhir+json",
+            (_, false) => "application/json",
         };
         Ok(Filter { redactor: Some(redactor), remake, parts: None, notes, media: media.into() })
     }
@@ -360,6 +372,10 @@ impl Exchange {
                 Problem::bad_gateway("content-type", "the backend's answer is of a type that no DICOM object has")
             })?;
             return Ok(Filter { redactor: None, remake: None, parts, notes: Arc::default(), media: media.into() });
+        }
+        if media::is_no_whole(fields) {
+            let detail = "the backend's answer is a stream of events or in parts, which is no one content";
+            return Err(Problem::bad_gateway("content-type", detail).into());
         }
         let media = media.map_or("application/octet-stream".into(), Cow::Owned);
         Ok(Filter { redactor: None, remake: None, parts: None, notes: Arc::default(), media })
@@ -433,6 +449,27 @@ struct Shown {
     location: Option<String>,
     /// The view has a tag of its own.
     tagged: bool,
+}
+
+/// An answer without a body.
+enum Nobodys {
+    /// There is nothing to say.
+    Nothing,
+    /// A list of nobody, as one of which everything was dropped is told: that there was somebody is not to be told by it.
+    List(&'static str, &'static str),
+    /// Where there had to be a list.
+    Nonsense,
+}
+
+fn nobodys(ready: &Ready, action: Action) -> Nobodys {
+    let Some(route) = ready.judgement.route().filter(|_| action.releases()) else { return Nobodys::Nothing };
+    let media = media::answered(route).unwrap_or("application/json");
+    match route.shape() {
+        Shape::Lines => Nobodys::List("", media),
+        Shape::List if route.entries().steps().count() == 1 => Nobodys::List("[]", media),
+        Shape::List => Nobodys::Nonsense,
+        Shape::Object | Shape::Dataset | Shape::Opaque => Nobodys::Nothing,
+    }
 }
 
 /// How a body is filtered.

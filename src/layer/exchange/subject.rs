@@ -14,11 +14,12 @@ use http_body_util::{BodyExt, Limited};
 
 use crate::catalogue::body::carried;
 use crate::catalogue::{Part, Resolved, Route, Shape, SubjectAt};
-use crate::decision::{Permit, Reason, json};
+use crate::decision::{Permit, Reason, Refusal, json};
 use crate::layer::body::BoxError;
 use crate::layer::entry::Settled;
 use crate::layer::headers;
 use crate::layer::judgement::{Judgement, Whose};
+use crate::layer::media;
 use crate::layer::refusal::Problem;
 use crate::layer::releasing::shows_everything;
 use crate::policy::{Action, Form, Moment};
@@ -30,12 +31,13 @@ impl Exchange {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<BoxError>,
     {
-        let media = headers::media_type(&head.headers);
-        let patches = self.method == Method::PATCH && judgement.route().is_some_and(Route::is_fhir);
-        let fits = match media.as_deref() {
+        let written = headers::media_type(&head.headers);
+        let fhir = judgement.route().is_some_and(Route::is_fhir);
+        let patches = self.method == Method::PATCH && fhir;
+        let fits = match written.as_deref() {
             Some(headers::PATCH) if patches => Ok(()),
             Some(_) | None if patches => Err("send a JSON Patch, `application/json-patch+json`"),
-            Some(media) if headers::is_json(media) => Ok(()),
+            Some(text) if media::is_written(text, fhir) => Ok(()),
             Some(_) | None => Err("send `application/json`, in UTF-8"),
         };
         self.read_whole(judgement, head, body, fits).await
@@ -81,6 +83,24 @@ impl Exchange {
             }
         };
         Err(self.refuse(judgement, problem, None, &[]).await)
+    }
+
+    /// What the head alone refuses: nobody is asked for a body of which nothing could be permitted.
+    pub(super) async fn judge_head(&self, judgement: &mut Judgement, resolved: &Resolved<'_>) -> Result<(), Box<Out>> {
+        let Ok(view) = self.gate.registry.facts(self.now) else {
+            let problem =
+                Problem::unavailable("registry-unreadable", "what is on file cannot be read; nothing is released");
+            return Err(self.refuse(judgement, problem, None, &[]).await);
+        };
+        judgement.view = Some(Arc::clone(&view));
+        let whose = if resolved.subject == SubjectAt::NoOne { Whose::NoOnes } else { Whose::Anybodys };
+        // Whatever the body holds: these reasons look at none of it.
+        let by_the_head =
+            |refusal: &Refusal| refusal.reasons.iter().next().is_some_and(|r| r <= Reason::ActionNotPermitted);
+        match judgement.decide_as(whose, "", &view, self.now, (resolved.action, resolved.asked)) {
+            Err(refusal) if by_the_head(&refusal) => Err(self.refuse_decision(judgement, &refusal, &[]).await),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Steps 6 and 7: the facts, the route, and the subject where it is known already.

@@ -9,8 +9,11 @@
 //!   nothing would tell that something is there. That one is not released here; the cursor says where to take it up;
 //! * a page that [`PAGES_MAX`] pages do not fill, or after which they show nobody, ends with a cursor.
 //!
+//! A search of DICOMweb has no links: there the caller counts himself, and what he counts is what he sees ([`Counted`]).
+//!
 //! Nothing of it is held but the envelope's end: entries leave as they are judged and recorded, page after page.
 
+mod counted;
 mod cursor;
 mod outline;
 mod splice;
@@ -19,9 +22,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
+pub(super) use self::counted::{Counted, TOO_LONG, is_of_none, too_long};
 pub(super) use self::cursor::{Cursor, scope};
 use self::outline::{Outline, Seen, Step};
 use self::splice::Splice;
@@ -54,6 +58,8 @@ const FHIR_PAGING: [&str; 5] = ["_bundletype", "_format", "_pretty", "_total", "
 pub(super) struct Progress {
     /// How many entries of this page of the backend are still to be passed over: a former page had them.
     skip: u64,
+    /// How many entries that may leave are still to be passed over, for the caller asks for those after them.
+    before: u64,
     /// How many were passed over or asked about.
     consumed: u64,
     released: u64,
@@ -104,6 +110,14 @@ impl Progress {
         }
     }
 
+    /// It may leave: does it stand before those that are asked for?
+    pub(super) fn is_before(&mut self) -> bool {
+        let before = self.before > 0;
+        self.before -= u64::from(before);
+        self.passed_over += u64::from(before);
+        before
+    }
+
     /// What was released last goes after all.
     pub(super) const fn takes_back(&mut self) {
         self.released = self.released.saturating_sub(1);
@@ -120,6 +134,8 @@ enum Next {
     Bundle,
     /// A member `next` of the root.
     Member,
+    /// It does not say: the caller counts.
+    Unsaid,
 }
 
 impl Next {
@@ -127,7 +143,7 @@ impl Next {
     fn outline(&self) -> Outline {
         Outline::new(match self {
             Next::Bundle => 3,
-            Next::Member => 1,
+            Next::Member | Next::Unsaid => 1,
         })
     }
 }
@@ -137,6 +153,8 @@ pub(super) struct Own {
     pub(super) path: String,
     pub(super) query: String,
     pub(super) form: Option<String>,
+    /// Which entries he asks for, where he counts them.
+    pub(super) counted: Option<Counted>,
 }
 
 /// What a [`Pager`] begins with.
@@ -184,6 +202,7 @@ fn next_of(route: &Route) -> Option<Next> {
     let names = route.entries().steps().count();
     match route.is_fhir() {
         true if lists => Some(Next::Bundle),
+        false if lists && counts(route) => Some(Next::Unsaid),
         false if lists && names > 1 && route.next_link() => Some(Next::Member),
         _ => None,
     }
@@ -196,6 +215,16 @@ pub(super) fn widened(query: &str) -> String {
         (size > 0 && size < BACKEND_SIZE_MIN).then(|| format!("_count={BACKEND_SIZE_MIN}"))
     };
     query.split('&').map(|piece| wide(piece).unwrap_or_else(|| piece.to_owned())).collect::<Vec<_>>().join("&")
+}
+
+/// Whether the caller counts the entries of the route's lists himself.
+pub(super) fn counts(route: &Route) -> bool {
+    route.dicom().is_some() && route.is_page_parameter(counted::LIMIT)
+}
+
+/// Whether the route's lists go on by a cursor.
+pub(super) fn goes_on(route: &Route) -> bool {
+    fills(route) && !counts(route)
 }
 
 /// The name and value of a query that is nothing but a cursor.
@@ -227,15 +256,19 @@ impl Pager {
         let size = { own }.find(|(name, _)| SIZES.contains(&name.as_str()) && route.is_page_parameter(name));
         let size = size.and_then(|(_, size)| size.parse::<u64>().ok()).filter(|size| *size > 0);
         let first = start.cursor.as_ref().map_or(target.clone(), |cursor| cursor.upstream.clone());
-        {
-            let mut progress = lock(&start.progress);
-            progress.size = start.cursor.as_ref().map_or(size, |cursor| Some(cursor.size));
-            progress.skip = start.cursor.as_ref().map_or(0, |cursor| cursor.skip);
-            progress.hides = start.hides;
+        let mut progress = lock(&start.progress);
+        (progress.size, progress.skip) = match &start.cursor {
+            Some(cursor) => (Some(cursor.size), cursor.skip),
+            None => (size, 0),
+        };
+        progress.hides = start.hides && start.own.counted.is_none();
+        if let Some(counted) = &start.own.counted {
+            (progress.size, progress.before) = (counted.limit(), counted.offset());
         }
+        drop(progress);
         let splice = match next {
             Next::Bundle => Splice::omitting_empty(entries.into()),
-            Next::Member => Splice::new(entries.into()),
+            Next::Member | Next::Unsaid => Splice::new(entries.into()),
         };
         Some(Box::new(Pager {
             outline: next.outline(),
@@ -252,8 +285,14 @@ impl Pager {
 
     /// A piece of the backend's body, before it is judged.
     pub(super) fn read(&mut self, piece: &[u8]) {
-        let Pager { outline, next, relation, url, found, .. } = self;
+        let Pager { outline, next, relation, url, found, start, .. } = self;
+        if let Some(counted) = &mut start.own.counted {
+            counted.sees(piece);
+        }
         outline.feed(piece, |path, seen, _| match (&next, path) {
+            (Next::Unsaid, [Step::Element]) if seen == Seen::Open => {
+                start.own.counted.iter_mut().for_each(Counted::reads);
+            }
             (Next::Member, [Step::Member(name)]) if name == "next" => {
                 if let Seen::Text(text) = seen {
                     *found = Some(text.unwrap_or_default());
@@ -274,7 +313,7 @@ impl Pager {
                     }
                 }
             }
-            (Next::Member | Next::Bundle, _) => {}
+            (Next::Member | Next::Bundle | Next::Unsaid, _) => {}
         });
     }
 
@@ -285,6 +324,9 @@ impl Pager {
 
     /// A page of the backend has ended: the end of the gate's own page, or `None` if another is needed.
     pub(super) fn page_ends(&mut self) -> Result<Option<Vec<u8>>, Broken> {
+        if self.start.own.counted.is_some() {
+            return self.counted_page_ends();
+        }
         let mut progress = lock(&self.start.progress);
         let backends = if progress.consumed > 0 { progress.consumed } else { SIZE_DEFAULT };
         let size = *progress.size.get_or_insert(backends);
@@ -318,6 +360,20 @@ impl Pager {
         self.splice.end(&members).ok()
     }
 
+    /// The same, where the caller counts.
+    fn counted_page_ends(&mut self) -> Result<Option<Vec<u8>>, Broken> {
+        let Some(counted) = &mut self.start.own.counted else { return Err("failed") };
+        let full = lock(&self.start.progress).is_full();
+        match counted.next(full)? {
+            None => self.splice.end("").map(Some).map_err(|_| "body-not-judged"),
+            Some(_) if self.targets.len() >= PAGES_MAX => Err(TOO_LONG),
+            Some(target) => {
+                self.targets.push(target);
+                Ok(None)
+            }
+        }
+    }
+
     /// Asks for the page that [`Pager::page_ends`] needs.
     pub(super) async fn turn(&mut self) -> Result<(Upstream, Redactor<EntryJudge>), Broken> {
         let mut request: Request<ForwardBody> = Request::new(Full::new(Bytes::new()));
@@ -326,9 +382,14 @@ impl Pager {
         *request.headers_mut() = self.start.fields.clone();
         let forward = &mut self.start.forward;
         let answered = caught(async { forward(request).await }).await.ok_or("failed")?;
-        let (parts, body) = answered.map_err(|_| "backend-page")?.into_parts();
+        let (parts, mut body) = answered.map_err(|_| "backend-page")?.into_parts();
+        let none = parts.status == StatusCode::NO_CONTENT && self.start.own.counted.is_some();
+        if none {
+            body = text("[]");
+        }
         let json = headers::media_type(&parts.headers).as_deref().is_some_and(headers::is_json);
-        if parts.status != StatusCode::OK || !json || parts.headers.contains_key(http::header::CONTENT_ENCODING) {
+        let listed = parts.status == StatusCode::OK && json;
+        if !(listed || none) || parts.headers.contains_key(http::header::CONTENT_ENCODING) {
             return Err("backend-page");
         }
         self.outline = self.next.outline();
@@ -386,7 +447,7 @@ impl Pager {
         let list = own.path.strip_suffix("/_search").unwrap_or(&own.path);
         let name = match self.next {
             Next::Bundle => FHIR_CURSOR,
-            Next::Member => REST_CURSOR,
+            Next::Member | Next::Unsaid => REST_CURSOR,
         };
         let next = match goes_on {
             None => None,
@@ -399,6 +460,7 @@ impl Pager {
             }
         };
         Ok(match self.next {
+            Next::Unsaid => String::new(),
             Next::Member => next.map_or_else(String::new, |url| format!("\"next\":{}", Value::from(url))),
             Next::Bundle => {
                 let question = if own.query.is_empty() { "" } else { "?" };
@@ -410,6 +472,11 @@ impl Pager {
             }
         })
     }
+}
+
+/// A body of the gate's own in the place of a backend's.
+pub(super) fn text(text: &'static str) -> Upstream {
+    Box::pin(Full::new(Bytes::from_static(text.as_bytes())).map_err(|never| match never {}))
 }
 
 fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {

@@ -30,7 +30,7 @@ pub(super) struct NoList;
 
 /// Joins the bodies.
 pub(super) struct Splice {
-    /// The members that lead to the array of entries.
+    /// The members that lead to the array of entries; none where it is the root.
     entries: Box<[Box<str>]>,
     outline: Outline,
     at: At,
@@ -167,6 +167,9 @@ impl Splice {
     /// The end of the list, with members of the gate's own (`"next":"…"`).
     pub(super) fn end(&mut self, members: &str) -> Result<Vec<u8>, NoList> {
         let (mut head, mut tail) = (std::mem::take(&mut self.head), std::mem::take(&mut self.tail));
+        if self.entries.is_empty() {
+            return if self.has_array { Ok(tail) } else { Err(NoList) };
+        }
         if self.omits_empty && self.has_array && !self.begun {
             omit(&mut head, &mut tail)?;
             self.has_array = false;
@@ -279,6 +282,8 @@ mod tests {
                 r#"{"t":1,"entry":[7,8,9],"l":[]}"#,
             ),
             (&["entry"], &["{}", r#"{"entry":[7]}"#], r#"{"entry":[7],"l":[]}"#),
+            (&[], &["[1,[2]]", " [ 3 ]", "[]", "[4]"], "[1,[2],3 ,4]"),
+            (&[], &["[]", "[ ]"], "[]"),
             (&["entry"], &["{ } "], r#"{ "l":[]} "#),
             (
                 &["a", "i"],

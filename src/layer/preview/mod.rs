@@ -69,6 +69,11 @@ impl Preview {
         &self.shared.policy
     }
 
+    /// What is done, as the request says.
+    pub fn action(&self) -> Action {
+        self.shared.written().action
+    }
+
     /// Judges the request for this document; the [`Look`] then filters its bytes. `seed` is random.
     ///
     /// # Errors
@@ -278,7 +283,10 @@ impl Look {
             self.asking.route().map(Route::shape),
             Some(catalogue::Shape::List | catalogue::Shape::Lines | catalogue::Shape::Dataset)
         );
-        !lists && self.met.is_none()
+        // The metadata of one DICOM object are a list.
+        let metadata =
+            self.asking.action == Action::Read && self.asking.route().is_some_and(|route| route.dicom().is_some());
+        (!lists || metadata) && self.met.is_none()
     }
 
     /// Why nothing was released: the refusal of the one record, as `sekisho decide` gives it. Of several resources only

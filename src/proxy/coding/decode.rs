@@ -107,8 +107,17 @@ where
             decoder.multiple_members(true);
             Box::pin(decoder)
         }
-        Coding::Deflate => Box::pin(ZlibDecoder::new(boxed)),
-        Coding::Brotli => Box::pin(BrotliDecoder::new(boxed)),
+        // Neither has further members; but what comes after the end is read as one, and is an error.
+        Coding::Deflate => {
+            let mut decoder = ZlibDecoder::new(boxed);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
+        }
+        Coding::Brotli => {
+            let mut decoder = BrotliDecoder::new(boxed);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
+        }
         Coding::Zstd => {
             let window = [DParameter::window_log_max(ZSTD_WINDOW_LOG_MAX)];
             let mut decoder = ZstdDecoder::with_params(boxed, &window);
