@@ -5,8 +5,10 @@
     tour.py FOLDER log          what stands in the log, once it is whole
 """
 import json
+import os
 import pathlib
 import re
+import subprocess
 import sys
 
 import pydicom
@@ -21,6 +23,8 @@ PORTS = dict(line.split("=") for line in (RUN / "ports").read_text().split())
 GATE = f"http://127.0.0.1:{PORTS['GATE']}/dicom-web"
 ARCHIVE = f"127.0.0.1:{PORTS['ORTHANC']}"
 TOKENS = json.loads((RUN / "tokens.json").read_text())
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SEKISHO = os.environ.get("SEKISHO") or f"{os.environ.get('CARGO_TARGET_DIR') or ROOT / 'target'}/debug/sekisho"
 REMEMBERED = RUN / "remembered.json"
 # Any address but the gate's: the archive writes its own with and without its port.
 ELSEWHERE = re.compile(rb"//(127\.0\.0\.1|localhost)(?!:%s/)" % PORTS["GATE"].encode())
@@ -181,13 +185,68 @@ def again():
             check(not any(uid.encode() in file.read_bytes() for uid in UIDS), f"{name} holds an original in clear")
 
 
+def pages():
+    """`limit` and `offset` count what the caller may see: a page tells nothing of who was left out."""
+    caller = Caller("physician", "care")
+    whole = [one["0020000D"]["Value"][0] for one in caller.client.search_for_studies()]
+    check(len(whole) >= 15 and len(set(whole)) == len(whole), f"all at once: {len(whole)}")
+    straight = requests.get(f"http://{ARCHIVE}/dicom-web/studies").json()
+    check(len(straight) > len(whole), "the archive has more: who had the use stopped")
+    for limit in (1, 2, 3, 7, len(whole), len(whole) + 9):
+        paged = []
+        while True:
+            page = caller.get(f"{GATE}/studies", params={"limit": limit, "offset": len(paged)}).json()
+            paged += [one["0020000D"]["Value"][0] for one in page]
+            if len(page) < limit:
+                break
+        check(paged == whole, f"by {limit}: {len(paged)} of {len(whole)}")
+    check(caller.get(f"{GATE}/studies", params={"offset": 3}).json() != [], "an offset alone")
+    rest = caller.get(f"{GATE}/studies", params={"offset": 3}).json()
+    check([one["0020000D"]["Value"][0] for one in rest] == whole[3:], "and it is the rest")
+    none = [caller.get(f"{GATE}/studies", params=query) for query in ({"StudyDate": "19000101"}, {"offset": 9999})]
+    check(all((one.status_code, one.text) == (200, "[]") for one in none), "nothing found is an empty list")
+    check(caller.get(f"{GATE}/studies", params={"limit": 0}).status_code == 400, "no entry can be asked for")
+    stopped = next(d for d in CHARTS.values() if d.PatientID == "SK-0003")
+    hers = caller.get(f"{GATE}/series", params={"StudyInstanceUID": stopped.StudyInstanceUID})
+    nobodys = caller.get(f"{GATE}/series", params={"StudyInstanceUID": "1.2.3"})
+    check((hers.status_code, hers.text) == (nobodys.status_code, nobodys.text), "hers read as nobody's")
+
+
+def beforehand():
+    """`sekisho redact --dicom` shows of the archive's own answer what the gate lets go."""
+    answer = requests.get(f"http://{ARCHIVE}/dicom-web/studies", params={"includefield": "00100020"}).content
+    student = Caller("student", "operations.student-training", HIDDEN + [uid.encode() for uid in UIDS])
+    for role, purpose, caller in [("physician", "care", Caller("physician", "care")),
+                                  ("student", "operations.student-training", student)]:
+        request = {"subject": {"type": "caller", "id": "x", "properties": {"roles": [role]}}, "action": {"name": "search"},
+                   "resource": {"type": "record", "id": "x"}, "context": {"purpose": purpose}}
+        (RUN / "request.json").write_text(json.dumps(request))
+        shown = subprocess.run([SEKISHO, "redact", "--policy", RUN / "policy", "--as", RUN / "request.json", "--dicom", "--keys",
+                                RUN / "keys", "--upstream", f"http://{ARCHIVE}"], input=answer, capture_output=True)
+        check(shown.returncode == 0, shown.stderr.decode())
+        left = {one["0020000D"]["Value"][0]: one for one in caller.get(f"{GATE}/studies").json()}
+        seen = {one["0020000D"]["Value"][0]: one for one in json.loads(shown.stdout)}
+        check(set(left) < set(seen), "the registry's restrictions are not in the request")
+        for uid, one in left.items():
+            for dataset in (one, seen[uid]):
+                dataset.pop("00081190", None)  # the gate's own address stands in it
+            check(one == seen[uid], f"{role}: {uid} is shown otherwise than it leaves")
+    file = subprocess.run([SEKISHO, "redact", "--policy", RUN / "policy", "--as", RUN / "request.json", "--dicom"],
+                          input=b"DICM", capture_output=True)
+    check(file.returncode == 4 and not file.stdout, "a file is no DICOM JSON")
+
+
 def others():
     clerk = Caller("accountant", "administration.accounting", HIDDEN)
     check(clerk.status("/studies") == 403, "that there are studies tells of examinations")
     nobody = requests.get(f"{GATE}/studies")
     check(nobody.status_code == 401, "without a token")
     physician = Caller("physician", "care")
-    check(physician.post(f"{GATE}/studies", data=b"x").status_code == 405, "nothing is stored")
+    for path in ("/studies", f"/studies/{next(iter(CHARTS.values())).StudyInstanceUID}"):
+        stored = physician.post(f"{GATE}{path}", data=b"x", headers={"Content-Type": "multipart/related; type=\"application/dicom\"; boundary=x"})
+        check(stored.status_code == 405 and stored.json()["type"].endswith(":no-such-method"), "nothing is stored")
+    xml = physician.get(f"{GATE}/studies", headers={"Accept": "multipart/related; type=\"application/dicom+xml\""})
+    check(xml.status_code == 406, "XML is not answered")
     check(physician.status("/../instances") in (400, 404), "nor does any other door of the archive open")
 
 
@@ -204,6 +263,6 @@ def log():
     check({record["seq"] for record in begun} == ended, "each beginning has its ending")
 
 
-{"callers": lambda: (samples(*physician()), student(), others()), "again": again, "log": log}[WHAT]()
+{"callers": lambda: (samples(*physician()), student(), pages(), beforehand(), others()), "again": again, "log": log}[WHAT]()
 told = {"callers": "", "again": " after a new start", "log": " of the log"}[WHAT]
 print(f"  {checks} checks hold{told}")

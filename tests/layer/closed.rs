@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
-use sekisho::demo::sample::Org;
+use sekisho::demo::sample::{Org, Sample};
 use sekisho::layer::Timeout;
 
 use super::support::{Act, Answer, Ask, Script, Stand, Step};
@@ -320,4 +320,26 @@ async fn a_panic_in_the_backends_body_is_recorded_as_failed() {
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
     assert_eq!(stand.last("end")["outcome"], "failed");
+}
+
+/// What is not read inside leaves whole: a stream that never ends, and parts, are no whole.
+#[tokio::test]
+async fn a_stream_of_events_is_no_file() {
+    let catalogue =
+        Org::Sakura.catalogue().replace(r#"opaque = ["identity.image"]"#, r#"opaque = ["health.exam-result"]"#);
+    let stand = Stand::with(Sample::new(Org::Sakura, 1), &catalogue, &[]);
+    let target = format!("/patients/{}/photo", stand.backend.sample.ids("patients")[0]);
+    for (media, status) in [
+        ("image/png", 200),
+        ("application/pdf", 200),
+        ("text/event-stream", 502),
+        ("Text/Event-Stream; charset=utf-8; odd", 502),
+        ("multipart/byteranges; boundary=x", 502),
+        ("multipart/x-mixed-replace; boundary=x", 502),
+    ] {
+        stand.next_body("sekret", media);
+        let answer = stand.get(serde_json::json!({"roles": ["physician"]}), "care", &target).await;
+        assert_eq!(answer.status, status, "{media}: {}", answer.body);
+        assert_eq!(answer.body == "sekret", status == 200, "{media}: {}", answer.body);
+    }
 }

@@ -13,6 +13,7 @@ mod process;
 mod routes;
 mod running;
 mod stage;
+mod streams;
 pub(crate) mod support;
 mod tls;
 mod types;

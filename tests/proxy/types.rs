@@ -21,7 +21,7 @@ fn is_redacted(got: &Got, what: &str) {
 
 /// Refused, or cut before its end: what was found out before is redacted, and what is left of it passes for nothing whole.
 fn is_not_whole(got: &Got, what: &str) {
-    assert!(got.status == 502 || !got.whole || got.bytes.is_empty(), "{what}: {}", got.bytes);
+    assert!(matches!(got.status, 404 | 502) || !got.whole || got.bytes.is_empty(), "{what}: {}", got.bytes);
     assert!(!got.bytes.contains("sekret-number") && !got.bytes.contains("sekret-field"), "{what}: {}", got.bytes);
 }
 
@@ -288,7 +288,11 @@ async fn an_answer_that_could_be_read_in_two_ways_is_read_in_none() {
     }
     let log = gate.end().await.log();
     for ((what, _), ending) in cases.iter().zip(log.endings()) {
-        assert_eq!((ending.0, ending.1), ("failed", "body-not-judged"), "{what}: {ending:?}");
+        // Of another kind than a record, it names nobody.
+        let nobodys = matches!(*what, "a list where there is one record" | "a text" | "null");
+        let told = ("failed", "body-not-judged") == (ending.0, ending.1)
+            || (nobodys && ending == ("completed", "not-available", 404));
+        assert!(told, "{what}: {ending:?}");
     }
     assert_eq!(log.endings().len(), cases.len());
 }
@@ -319,10 +323,9 @@ async fn a_write_that_could_be_read_in_two_ways_reaches_no_backend() {
     assert_eq!(gate.place.stage.asked(), 0);
     let log = gate.end().await.log();
     for ((what, _), refusal) in cases.iter().zip(log.refusals()) {
-        assert!(
-            matches!(refusal.0, "body-malformed" | "subject-missing" | "unclassified-fields"),
-            "{what}: {refusal:?}"
-        );
+        let nothing = refusal.0 == "category-not-permitted" && *what == "null"; // nothing is in it
+        let told = matches!(refusal.0, "body-malformed" | "subject-missing" | "unclassified-fields");
+        assert!(nothing || told, "{what}: {refusal:?}");
     }
     assert_eq!((log.refusals().len(), log.endings().len()), (cases.len(), 0));
 }
