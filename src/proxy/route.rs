@@ -18,7 +18,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
 use super::body::{AnswerBody, BoxError};
-use super::coding::{Coding, encode};
+use super::coding::{Coding, encode, takes_plain};
 use super::listener::plain;
 use crate::layer::PeerAddress;
 
@@ -142,12 +142,13 @@ impl<B: Send + 'static> Router<B> {
             Refused(StatusCode::NOT_ACCEPTABLE, "not-acceptable", "no content coding that is accepted is offered\n");
         let coding = Coding::accepted(request.headers()).map_err(|_| not_acceptable)?;
         let coding = if request.method() == Method::HEAD { Coding::Identity } else { coding };
+        let plain = takes_plain(request.headers());
         *request.uri_mut() = below(request.uri(), &site.prefix)?;
         let response = match site.service.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         };
-        let mut response = encode(response, coding).map(BodyExt::boxed_unsync);
+        let mut response = encode(response, coding, plain).map(BodyExt::boxed_unsync);
         response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
         if let Some(origin) = origin {
             let headers = response.headers_mut();

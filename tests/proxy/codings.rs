@@ -19,7 +19,7 @@ fn text() -> Vec<u8> {
 }
 
 async fn coded(coding: Coding, bytes: &[u8]) -> Vec<u8> {
-    let response = encode(json(Pieces::new(bytes, 4096)), coding);
+    let response = encode(json(Pieces::new(bytes, 4096)), coding, true);
     assert_eq!(response.headers()["content-encoding"], coding.name());
     response.into_body().collect().await.unwrap().to_bytes().to_vec()
 }
@@ -47,7 +47,7 @@ async fn every_coding_comes_back_as_it_was_wherever_it_is_cut() {
 async fn what_streams_in_streams_out() {
     for coding in CODINGS {
         let (send, receive) = tokio::sync::mpsc::unbounded_channel();
-        let response = encode(json(Sent(receive)), coding).map(Box::pin);
+        let response = encode(json(Sent(receive)), coding, true).map(Box::pin);
         let mut response = decode(response, u64::MAX, 2000);
         for piece in ["first", "second"] {
             send.send(Bytes::from(piece)).unwrap();

@@ -161,6 +161,20 @@ async fn an_answer_leaves_in_a_coding_that_its_caller_takes_or_not_at_all() {
         let plain = String::from_utf8(plain).unwrap();
         assert!(plain.contains("0909") && !plain.contains("sekret"), "{accepted}: {plain}");
     }
+    // Where the plain form is excluded, a short answer and a refusal are coded too.
+    for (accepted, coding) in
+        [("identity;q=0, gzip", Some("gzip")), ("*;q=0, deflate", Some("deflate")), ("gzip", None)]
+    {
+        gate.place.stage.body(DONOR);
+        let fields = format!("{}Accept-Encoding: {accepted}\r\n", coordinator());
+        for target in ["/donors/d-1", "/no-such-route"] {
+            let got = gate.get(target, &fields).await;
+            assert_eq!(got.field("content-encoding"), coding, "{accepted} {target}: {}", got.head);
+            let plain = decoded(coding.unwrap_or(""), &got.raw).await;
+            assert!(plain.starts_with(b"{") && plain.ends_with(b"}"), "{accepted} {target}");
+            assert!(!String::from_utf8_lossy(&plain).contains("sekret-number"), "{accepted} {target}");
+        }
+    }
     let asked = gate.place.stage.asked();
     for accepted in ["*;q=0", "identity;q=0", "identity;q=0, *;q=0", "identity;q=0, compress"] {
         let got = gate.get("/donors/d-1", &format!("{}Accept-Encoding: {accepted}\r\n", coordinator())).await;

@@ -52,6 +52,14 @@ impl Coding {
     }
 }
 
+/// Whether the plain form may be sent: it is not excluded, by its name or with whatever is not named.
+pub fn takes_plain(headers: &HeaderMap) -> bool {
+    let named = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let named: Vec<(String, u16)> = named.flat_map(|text| text.split(',').map(weighed)).collect();
+    let of = |wanted: &str| named.iter().find(|(name, _)| name == wanted).map(|(_, weight)| *weight);
+    of("identity").or_else(|| of("*")) != Some(0)
+}
+
 /// Name and weight in thousandths; a weight that is none counts as 0.
 fn weighed(item: &str) -> (String, u16) {
     let mut parts = item.split(';');
@@ -86,18 +94,20 @@ enum Encoder {
     Zstd(ZstdEncoder<Vec<u8>>),
 }
 
-/// Codes an answer. Left as they are: answers without a body, short ones, ones that are coded already, and types that do
-/// not shrink.
-pub fn encode<B>(response: Response<B>, coding: Coding) -> Response<Encoded<B>>
+/// Codes an answer. Left as they are: answers without a body, ones that are coded already, and, where the plain form is
+/// taken, short ones and types that do not shrink.
+pub fn encode<B>(response: Response<B>, coding: Coding, takes_plain: bool) -> Response<Encoded<B>>
 where
     B: Body<Data = Bytes>,
 {
     let (mut head, body) = response.into_parts();
-    let long = !body.is_end_stream() && body.size_hint().exact().is_none_or(|bytes| bytes >= SHORTEST_BYTES);
+    let gains = body.size_hint().exact().is_none_or(|bytes| bytes >= SHORTEST_BYTES) && shrinks(&head.headers);
     let has_body =
         !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::RESET_CONTENT);
     let plain = !head.headers.contains_key(header::CONTENT_ENCODING);
-    let encoder = (long && has_body && plain && shrinks(&head.headers)).then(|| Encoder::new(coding)).flatten();
+    let has_body = has_body && !body.is_end_stream();
+    let coded = has_body && plain && (gains || !takes_plain);
+    let encoder = coded.then(|| Encoder::new(coding)).flatten();
     if encoder.is_some() {
         head.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
         head.headers.remove(header::CONTENT_LENGTH);

@@ -9,7 +9,7 @@ mod decode;
 mod encode;
 
 pub use decode::{Decoded, decode};
-pub use encode::{Encoded, NotAcceptable, encode};
+pub use encode::{Encoded, NotAcceptable, encode, takes_plain};
 
 /// A content coding that the gate reads and writes. Source: IANA HTTP content coding registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
