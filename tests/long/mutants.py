@@ -53,7 +53,7 @@ BY_HAND = [
     ("src/layer/pump.rs", "self.judgement.gate.tokens.as_ref().and_then(|tokens| tokens.settled())", "None", "what a pseudonym stands for is kept before it leaves"),
     ("src/catalogue/resolve.rs", "if self.dicom.is_some() && value.contains('*') {", "if false {", "a pattern is no patient's id"),
     ("src/redact/plan/join.rs", "Act::Withhold => node.attribute || below <= act,", "Act::Withhold => below <= act,", "a withheld attribute goes whole"),
-    ("src/layer/exchange/mod.rs", "if !media::accepts(&head.headers, own) {", "if false {", "who takes no JSON is told so before the backend is asked"),
+    ("src/layer/exchange/mod.rs", "(!media::accepts(&head.headers, own)).then_some(problem)", "None", "who takes no JSON is told so before the backend is asked"),
     ("src/layer/exchange/subject.rs", "Err(refusal) if by_the_head(&refusal) =>", "Err(refusal) if false && by_the_head(&refusal) =>", "who is refused by the head is not asked for a body"),
     ("src/layer/exchange/subject.rs", "Some(text) if media::is_written(text, fhir) => Ok(()),", "Some(_) => Ok(()),", "a write is JSON"),
     ("src/layer/exchange/release.rs", "if media::is_no_whole(fields) {", "if false {", "a stream of events is no file"),

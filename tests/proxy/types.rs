@@ -492,6 +492,10 @@ async fn no_spelling_of_xml_passes_before_fhir() {
             assert!(got.body.contains("`application/fhir+json`"), "{}", got.body);
         }
     }
+    let batch = r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Patient/1"}}]}"#;
+    let media = "Content-Type: application/fhir+json\r\nAccept: application/fhir+xml\r\n";
+    let got = gate.send("POST", "/", &format!("{}{media}", coordinator()), batch).await;
+    assert_eq!(got.status, 406, "a batch: {}", got.bytes);
     assert_eq!(gate.place.stage.asked(), 0);
     // The capability statement is nobody's data: that a request passes is seen by it.
     for (target, accept) in [

@@ -166,6 +166,9 @@ impl Exchange {
             return Err(self.help(&judgement).await);
         }
         if self.is_batch(head, &judgement) {
+            if let Some(problem) = unaccepted(head, "application/fhir+json") {
+                return Err(self.refuse(&judgement, problem, None, &[]).await);
+            }
             let answered: Pin<Box<dyn Future<Output = Result<Out, Box<Out>>> + Send + '_>> =
                 Box::pin(self.batch(&judgement, head, body, forward));
             return Err(answered.await.map_or_else(|refused| refused, Box::new));
@@ -394,6 +397,13 @@ fn own(head: &Parts, form: Option<String>) -> Own {
     Own { path: head.uri.path().to_owned(), query, form, counted: None }
 }
 
+/// Whoever takes no answer of this type is told so before anybody is asked.
+fn unaccepted(head: &Parts, own: &str) -> Option<Problem> {
+    let detail = format!("`Accept` takes nothing that is answered here: this is `{own}`");
+    let problem = Problem::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", detail);
+    (!media::accepts(&head.headers, own)).then_some(problem)
+}
+
 /// What speaks against the request whoever makes it, for whatever purpose.
 fn unfit(head: &Parts, resolved: &Resolved<'_>) -> Option<Problem> {
     let route = resolved.route;
@@ -402,9 +412,8 @@ fn unfit(head: &Parts, resolved: &Resolved<'_>) -> Option<Problem> {
         return Some(Problem::new(StatusCode::FORBIDDEN, "burnt-in-text", detail));
     }
     let own = media::answered(route).filter(|_| resolved.action != Action::Delete)?;
-    if !media::accepts(&head.headers, own) {
-        let detail = format!("`Accept` takes nothing that is answered here: this is `{own}`");
-        return Some(Problem::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", detail));
+    if let Some(problem) = unaccepted(head, own) {
+        return Some(problem);
     }
     let none = paging::counts(route) && paging::is_of_none(head.uri.query().unwrap_or(""));
     none.then(|| {
