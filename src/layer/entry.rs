@@ -117,6 +117,14 @@ impl<D: Decider> Judge for EntryJudge<D> {
         }
         verdict
     }
+
+    fn taken_back(&mut self, resource_type: Option<&str>) {
+        let releasing = self.decider.releasing();
+        let fills = releasing.route.and_then(|route| self.kind(&releasing, route, resource_type));
+        if fills.is_some_and(|kind| kind.fills) {
+            self.progress(Progress::takes_back);
+        }
+    }
 }
 
 impl<D: Decider> EntryJudge<D> {
@@ -207,14 +215,6 @@ impl<D: Decider> EntryJudge<D> {
                 notes.blind = true;
                 Verdict::Drop
             }
-        }
-    }
-
-    fn taken_back(&mut self, resource_type: Option<&str>) {
-        let releasing = self.decider.releasing();
-        let fills = releasing.route.and_then(|route| self.kind(&releasing, route, resource_type));
-        if fills.is_some_and(|kind| kind.fills) {
-            self.progress(Progress::takes_back);
         }
     }
 }
