@@ -17,6 +17,7 @@ mod decision;
 #[cfg(feature = "demo")]
 mod demo;
 mod fhir;
+mod fuzz;
 mod gate;
 mod identity;
 mod layer;

@@ -10,8 +10,8 @@ use sekisho::policy::{Categories, Category, Form, Release, Vocabulary};
 use sekisho::redact::*;
 use serde_json::{Map, Value, json};
 
-use super::reference::Dice;
 use super::support::{Gate, Plain};
+use super::trees::Dice;
 
 /// What the compiled-in document says, read by itself.
 struct Document {

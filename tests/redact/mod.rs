@@ -11,5 +11,8 @@ mod memory;
 mod modifiers;
 mod reference;
 mod resources;
+#[allow(dead_code, reason = "half of it is for what the fuzzer runs")]
+mod slow;
 mod suite;
 mod support;
+mod trees;

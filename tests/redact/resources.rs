@@ -2,21 +2,12 @@
 
 use std::sync::Arc;
 
-use sekisho::catalogue::fields::{By, Generaliser, Meaning, Node};
+use sekisho::catalogue::fields::{Meaning, Node};
 use sekisho::redact::*;
 
+use super::slow::{ABSENT, MASK, PSEUDO, SECURITY, TAG};
 use super::support::*;
-
-pub(super) const SECURITY: &str =
-    r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"REDACTED"}"#;
-pub(super) const TAG: &str =
-    r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}"#;
-pub(super) const MASK: &str =
-    r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"MASKED"}"#;
-pub(super) const PSEUDO: &str =
-    r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"PSEUDED"}"#;
-pub(super) const ABSENT: &str =
-    r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}"#;
+use super::trees::*;
 
 fn meta() -> String {
     format!(r#""meta":{{"security":[{SECURITY}],"tag":[{TAG}]}}"#)
@@ -27,71 +18,13 @@ fn renamed() -> String {
     format!(r#""meta":{{"security":[{SECURITY},{PSEUDO}],"tag":[{TAG}]}}"#)
 }
 
-fn id() -> Node {
-    Node { reference: true, ..of(PSEUDONYM) }
-}
-
-fn subject(pointer: &str, to: Option<&str>) -> Subjects {
-    Subjects::At(vec![SubjectAt { pointer: Pointer::parse(pointer).unwrap(), reference_to: to.map(Into::into) }])
-}
-
-fn types() -> Types {
-    let required = |node: Node| Node { required: true, ..node };
-    let patient = tree(&[
-        ("/id", id()),
-        ("/meta/versionId", node(Meaning::Open)),
-        ("/meta/security/*/code", node(Meaning::Open)),
-        ("/name/*/family", of(WITHHELD)),
-        ("/gender", of(CLEAR)),
-        ("/birthDate", generalised(Generaliser::Year)),
-        ("/telecom", of(MASKED)),
-        ("/contained/*", Node { resource: true, ..Node::default() }),
-    ]);
-    let observation = tree(&[
-        ("/id", id()),
-        ("/status", required(of(WITHHELD))),
-        ("/code", required(Node::default())),
-        ("/code/text", of(WITHHELD)),
-        ("/category", required(Node::default())),
-        ("/category/*/text", of(WITHHELD)),
-        ("/marks", required(Node::default())),
-        ("/marks/*", of(WITHHELD)),
-        ("/subject/reference", id()),
-        ("/valueQuantity", of(CLEAR)),
-        ("/contained/*", Node { resource: true, ..Node::default() }),
-    ]);
-    let open = tree(&[("", of(CLEAR))]);
-    let outcome = tree(&[("", node(Meaning::Open)), ("/issue", node(Meaning::Open))]);
-    Types(
-        [
-            ("Patient", patient, subject("/id", None)),
-            ("Observation", observation, subject("/subject/reference", Some("Patient"))),
-            ("Device", open, Subjects::At(Vec::new())),
-            ("OperationOutcome", outcome, Subjects::NoOne),
-        ]
-        .into_iter()
-        .map(|(name, node, subjects)| (name.into(), ResourceType { node, subjects }))
-        .collect(),
-    )
-}
-
 fn single(limits: Limits, settled: bool) -> Setup {
     let root = Arc::new(Node::default());
     Setup::with(Shape::FhirResource, root, Some(types()), settled, limits, release())
 }
 
 fn bundle() -> Setup {
-    let root = tree(&[
-        ("/resourceType", node(Meaning::Open)),
-        ("/type", node(Meaning::Open)),
-        ("/total", node(Meaning::Count)),
-        ("/link/*/relation", node(Meaning::Open)),
-        ("/link/*/url", node(Meaning::Link)),
-        ("/entry/*/fullUrl", id()),
-        ("/entry/*/resource", Node { resource: true, ..Node::default() }),
-        ("/entry/*/search/mode", node(Meaning::Open)),
-    ]);
-    Setup::new(Shape::FhirBundle, root, Some(types()), false)
+    Setup::new(Shape::FhirBundle, bundle_root(), Some(types()), false)
 }
 
 pub(super) fn corpus() -> Vec<(Setup, Vec<u8>)> {
@@ -203,17 +136,6 @@ fn contained_resources_are_judged_by_their_own_type_and_unknown_ones_go() {
         renamed()
     );
     assert_eq!(setup.text(body), expected);
-}
-
-/// A resource whose extensions are withheld, but for one that is known by its url and one that is somebody's gender.
-fn extended() -> Types {
-    let open = tree(&[("/url", node(Meaning::Open)), ("/valueCode", node(Meaning::Open))]);
-    let gender = Arc::new(of(CLEAR));
-    let by = By::new("url", [("urn:open".into(), open), ("urn:gender".into(), gender)]);
-    let extension = Node { by: Some(by), ..of(WITHHELD) };
-    let patient =
-        tree(&[("/gender", of(CLEAR)), ("/extension/*", extension.clone()), ("/_gender/extension/*", extension)]);
-    Types([("Patient".into(), ResourceType { node: patient, subjects: Subjects::NoOne })].into())
 }
 
 const EXTENDED: &str = r#"{"resourceType":"Patient","extension":[{"valueCode":"a","url":"urn:open"},{"url":"urn:other","valueCode":"\u5c71"},{"valueString":"山田"},{"\u0075rl":"urn:gender","valueCode":"f"},{"url":"urn:open","valueString":"山田","valueCode":"b"},{"url":["urn:open"],"valueCode":"山田"},"urn:open"],"_gender":{"extension":[{"url":"urn:other"},{"url":"urn:open","valueCode":"c"}]}}"#;

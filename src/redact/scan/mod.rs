@@ -240,7 +240,7 @@ impl<const STRICT: bool> Scanner<STRICT> {
     /// Where a string whose inside goes on to `at` passed its bound.
     #[inline(always)]
     fn too_long(&self, at: usize) -> Option<usize> {
-        let left = self.limits.string_bytes_max - self.string_bytes;
+        let left = self.limits.string_bytes_max.saturating_sub(self.string_bytes);
         (at.saturating_sub(self.string_at) > left).then_some(self.string_at + left)
     }
 }

@@ -1,0 +1,193 @@
+//! Bodies: where entries are, whom each is about, and what is left of the whole.
+
+use sekisho::catalogue::fields::Node;
+use sekisho::redact::{Shape, SubjectAt, Subjects};
+
+use super::json::{Json, Spelt};
+use super::{At, Slow, Walk};
+
+/// Whom an entry is about.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Subject {
+    /// None of the places is there.
+    NotFound,
+    /// All that are there say the same.
+    One(String),
+    /// Two say different things, or one says nothing that can be read.
+    Unclear,
+}
+
+/// `None`: entries of this kind are about no one.
+pub(crate) fn subject_of(subjects: &Subjects, entry: &Json) -> Option<Subject> {
+    let Subjects::At(places) = subjects else { return None };
+    let mut said: Vec<Option<String>> = Vec::new();
+    for place in places {
+        let pointer = place.pointer.to_string();
+        let steps: Vec<String> =
+            pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
+        collect(entry, &steps, place, &mut said);
+    }
+    Some(match said.split_first() {
+        None => Subject::NotFound,
+        Some((Some(first), rest)) if rest.iter().all(|other| other.as_ref() == Some(first)) => {
+            Subject::One(first.clone())
+        }
+        Some(_) => Subject::Unclear,
+    })
+}
+
+fn collect(value: &Json, steps: &[String], place: &SubjectAt, said: &mut Vec<Option<String>>) {
+    match (steps.split_first(), value) {
+        (None, Json::Word(word)) if word == "null" => {}
+        (None, Json::Word(word)) if word.bytes().all(|b| b.is_ascii_digit()) => said.push(id(word, place)),
+        (None, Json::Text(text)) => said.push(id(text, place)),
+        (None, _) => said.push(None),
+        (Some((step, rest)), Json::List(items)) if step == "*" => {
+            items.iter().for_each(|item| collect(item, rest, place, said));
+        }
+        (Some((step, rest)), Json::Map(_)) if step != "*" => {
+            if let Some(member) = value.get(step) {
+                collect(member, rest, place, said);
+            }
+        }
+        (Some(_), _) => {}
+    }
+}
+
+fn id(text: &str, place: &SubjectAt) -> Option<String> {
+    let id = match &place.reference_to {
+        None => text,
+        Some(wanted) => {
+            let id = text.strip_prefix(&**wanted)?.strip_prefix('/')?;
+            let id = id.split("/_history/").next()?;
+            let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+            plain.then_some(id)?
+        }
+    };
+    (!id.is_empty() && text.len() <= 512).then(|| id.to_owned())
+}
+
+/// What a body is, besides its values.
+pub(crate) struct Layout<'a> {
+    pub(crate) shape: &'a Shape,
+    pub(crate) root: &'a Node,
+    /// An entry need not name a subject.
+    pub(crate) settled: bool,
+    /// Whether what is about this subject, or about none, is released.
+    pub(crate) judge: &'a dyn Fn(Option<&str>) -> bool,
+}
+
+/// Entries are not where the layout has them.
+pub(crate) struct Misplaced;
+
+impl Slow<'_> {
+    /// What leaves of a document, or of each line of lines; `None`: nothing at all.
+    pub(crate) fn document(&self, layout: &Layout<'_>, body: &Json) -> Result<Option<Json>, Misplaced> {
+        let at = Some(At::root(layout.root));
+        let steps = match layout.shape {
+            Shape::List { entries, .. } => {
+                let pointer = entries.to_string();
+                pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect()
+            }
+            Shape::FhirBundle => {
+                if !matches!(body.get("resourceType"), Some(Json::Text(named)) if named.raw() == "Bundle") {
+                    return Err(Misplaced);
+                }
+                vec!["entry".to_owned(), "*".to_owned()]
+            }
+            Shape::Object { .. } | Shape::Lines { .. } | Shape::FhirLines | Shape::FhirResource => {
+                return Ok(self.entry(layout, body, at));
+            }
+        };
+        let envelope = Walk::envelope(self);
+        self.leads(layout, &envelope, body, at, &steps).map(Some)
+    }
+
+    /// A value that leads to the entries stays, whatever the plan says of it.
+    fn leads(
+        &self,
+        layout: &Layout<'_>,
+        walk: &Walk<'_>,
+        value: &Json,
+        at: Option<At<'_>>,
+        steps: &[String],
+    ) -> Result<Json, Misplaced> {
+        let Some((step, rest)) = steps.split_first() else { return Err(Misplaced) };
+        match value {
+            Json::Word(_) | Json::Text(_) => Ok(walk.root(value, at)),
+            Json::List(items) if step == "*" => {
+                let element = at.and_then(|at| at.child(None));
+                let mut kept = Vec::new();
+                for item in items {
+                    match item {
+                        _ if rest.is_empty() => kept.extend(self.entry(layout, item, element)),
+                        Json::Word(_) | Json::Text(_) => kept.extend(walk.element(item, element)),
+                        Json::List(_) | Json::Map(_) => kept.push(self.leads(layout, walk, item, element, rest)?),
+                    }
+                }
+                Ok(Json::List(kept))
+            }
+            Json::Map(members) if step != "*" => {
+                let mut kept = Vec::new();
+                for member in members {
+                    kept.extend(self.beside(layout, walk, member, at, steps, members)?);
+                }
+                Ok(Json::Map(kept))
+            }
+            Json::List(_) | Json::Map(_) => Err(Misplaced),
+        }
+    }
+
+    /// A member of an object that leads to the entries.
+    fn beside(
+        &self,
+        layout: &Layout<'_>,
+        walk: &Walk<'_>,
+        member: &(Spelt, Json),
+        at: Option<At<'_>>,
+        steps: &[String],
+        members: &[(Spelt, Json)],
+    ) -> Result<Option<(Spelt, Json)>, Misplaced> {
+        let leads = steps.first().is_some_and(|step| step == member.0.as_str());
+        if !leads || matches!(member.1, Json::Word(_) | Json::Text(_)) {
+            return Ok(walk.member(member, at, members));
+        }
+        let place = at.and_then(|at| walk.place(&member.0, at));
+        Ok(Some((member.0.clone(), self.leads(layout, walk, &member.1, place, &steps[1..])?)))
+    }
+
+    /// What leaves of an entry; `None`: it is dropped.
+    pub(crate) fn entry(&self, layout: &Layout<'_>, entry: &Json, at: Option<At<'_>>) -> Option<Json> {
+        let of_types = matches!(layout.shape, Shape::FhirBundle | Shape::FhirLines | Shape::FhirResource);
+        let resource = match layout.shape {
+            Shape::FhirBundle => entry.get("resource")?,
+            _ => entry,
+        };
+        let subjects = match layout.shape {
+            _ if of_types => match resource.get("resourceType") {
+                Some(Json::Text(named)) => &self.types.get(named)?.subjects,
+                _ => return None,
+            },
+            Shape::Object { subjects } | Shape::List { subjects, .. } | Shape::Lines { subjects } => subjects,
+            _ => return None,
+        };
+        let person = match subject_of(subjects, resource) {
+            Some(Subject::One(id)) => Some(id),
+            Some(Subject::NotFound) if layout.settled => None,
+            Some(Subject::NotFound | Subject::Unclear) => return None,
+            None => None,
+        };
+        if !(layout.judge)(person.as_deref()) {
+            return None;
+        }
+        let large = entry.compact().len() > self.held_bytes_max;
+        if large && !layout.settled {
+            return None;
+        }
+        let walk = Walk::entry(self, person, large);
+        if matches!(layout.shape, Shape::FhirLines | Shape::FhirResource) {
+            return walk.resource(entry);
+        }
+        Some(walk.root(entry, at))
+    }
+}
