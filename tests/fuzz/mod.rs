@@ -1,6 +1,8 @@
 //! The corpus of the fuzzer, given to what the fuzzer gives it to.
 
+mod charts;
 mod checks;
+mod table;
 
 use std::path::Path;
 
@@ -42,8 +44,24 @@ replayed! {
     past_declarations_are_read_as_they_promise: declaration,
     past_documents_end_in_faults_and_no_panic: documents,
     past_evaluations_keep_what_answers_promise: evaluation,
+    past_records_leave_as_a_slow_redactor_says: fhir,
     past_requests_leave_the_gate_whole_or_cut: gate,
     past_segments_are_verified_or_named_as_bad: log,
     past_bodies_leave_as_a_slow_redactor_says: redact,
     past_targets_resolve_to_their_route_alone: target,
+}
+
+/// What is fuzzed has to be built of what is shipped; and only then are its dependencies those of the release build.
+#[test]
+fn the_fuzzer_s_dependencies_are_the_product_s() {
+    let packages = |lock: &str| {
+        let entries = lock.split("[[package]]").skip(1);
+        entries.map(|entry| entry.lines().skip(1).take(2).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    let own = packages(include_str!("../../Cargo.lock"));
+    let fuzzed = packages(include_str!("Cargo.lock"));
+    let more: Vec<&String> = fuzzed.iter().filter(|package| !own.contains(package)).collect();
+    let known = ["arbitrary", "libfuzzer-sys", "sekisho-fuzz"];
+    assert!(more.iter().all(|package| known.iter().any(|name| package.contains(&format!("\"{name}\"")))), "{more:?}");
+    assert!(fuzzed.len() > 100, "{}", fuzzed.len());
 }

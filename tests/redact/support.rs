@@ -6,38 +6,38 @@ use sekisho::catalogue::fields::{Generaliser, Meaning, Node};
 use sekisho::policy::{Categories, Category, Form, Release};
 use sekisho::redact::*;
 
-pub(super) fn cat(index: usize) -> Category {
+pub(crate) fn cat(index: usize) -> Category {
     Category::from_index(index).unwrap()
 }
 
-pub(super) fn all(count: usize) -> Categories {
+pub(crate) fn all(count: usize) -> Categories {
     (0..count).map(cat).collect()
 }
 
 /// The categories of the test trees, by the form each is released in.
-pub(super) const CLEAR: usize = 0;
-pub(super) const WITHHELD: usize = 1;
-pub(super) const MASKED: usize = 2;
-pub(super) const PSEUDONYM: usize = 3;
-pub(super) const COARSE: usize = 4;
+pub(crate) const CLEAR: usize = 0;
+pub(crate) const WITHHELD: usize = 1;
+pub(crate) const MASKED: usize = 2;
+pub(crate) const PSEUDONYM: usize = 3;
+pub(crate) const COARSE: usize = 4;
 
-pub(super) fn release() -> Release {
+pub(crate) fn release() -> Release {
     Release::clear(cat(CLEAR).only())
         .most(&Release::of(cat(MASKED).only(), Form::Masked))
         .most(&Release::of(cat(PSEUDONYM).only(), Form::Pseudonymised))
         .most(&Release::of(cat(COARSE).only(), Form::Generalised))
 }
 
-pub(super) fn node(meaning: Meaning) -> Node {
+pub(crate) fn node(meaning: Meaning) -> Node {
     Node { meaning: Some(meaning), ..Node::default() }
 }
 
-pub(super) fn of(index: usize) -> Node {
+pub(crate) fn of(index: usize) -> Node {
     node(Meaning::Category(cat(index)))
 }
 
 /// Builds a tree from `pointer` → node.
-pub(super) fn tree(fields: &[(&str, Node)]) -> Arc<Node> {
+pub(crate) fn tree(fields: &[(&str, Node)]) -> Arc<Node> {
     let mut root = Node::default();
     for (pointer, leaf) in fields {
         insert(&mut root, pointer.split('/').skip(1), leaf);
@@ -66,12 +66,12 @@ fn insert<'a>(at: &mut Node, mut steps: impl Iterator<Item = &'a str>, leaf: &No
     }
 }
 
-pub(super) fn generalised(how: Generaliser) -> Node {
+pub(crate) fn generalised(how: Generaliser) -> Node {
     Node { generaliser: Some(how), ..of(COARSE) }
 }
 
 /// A pseudonymiser whose results can be read: `P(x)`.
-pub(super) struct Plain;
+pub(crate) struct Plain;
 
 impl Pseudonymiser for Plain {
     fn id(&self, id: &str) -> Option<String> {
@@ -91,7 +91,7 @@ impl Pseudonymiser for Plain {
     }
 }
 
-pub(super) struct Gate;
+pub(crate) struct Gate;
 
 impl LinkRewriter for Gate {
     fn rewrite(&self, url: &str) -> Option<String> {
@@ -103,7 +103,7 @@ impl LinkRewriter for Gate {
     }
 }
 
-pub(super) fn terms(release: Release, categories: usize) -> Terms {
+pub(crate) fn terms(release: Release, categories: usize) -> Terms {
     Terms {
         release,
         all: all(categories),
@@ -113,26 +113,26 @@ pub(super) fn terms(release: Release, categories: usize) -> Terms {
     }
 }
 
-pub(super) fn at(pointer: &str) -> Subjects {
+pub(crate) fn at(pointer: &str) -> Subjects {
     Subjects::At(vec![SubjectAt { pointer: Pointer::parse(pointer).unwrap(), reference_to: None }])
 }
 
-pub(super) fn list(entries: &str, subject: &str) -> Shape {
+pub(crate) fn list(entries: &str, subject: &str) -> Shape {
     Shape::List { entries: Pointer::parse(entries).unwrap(), subjects: at(subject) }
 }
 
 /// A layout with its plans; releases every entry but those of a subject that begins with `no`.
-pub(super) struct Setup {
-    pub(super) spec: Arc<Spec>,
-    pub(super) plan: Arc<Plan>,
+pub(crate) struct Setup {
+    pub(crate) spec: Arc<Spec>,
+    pub(crate) plan: Arc<Plan>,
 }
 
 impl Setup {
-    pub(super) fn new(shape: Shape, root: Arc<Node>, types: Option<Types>, settled: bool) -> Setup {
+    pub(crate) fn new(shape: Shape, root: Arc<Node>, types: Option<Types>, settled: bool) -> Setup {
         Setup::with(shape, root, types, settled, Limits::default(), release())
     }
 
-    pub(super) fn with(
+    pub(crate) fn with(
         shape: Shape,
         root: Arc<Node>,
         types: Option<Types>,
@@ -145,7 +145,7 @@ impl Setup {
         Setup { spec, plan }
     }
 
-    pub(super) fn redactor(&self) -> Redactor<impl Judge + use<>> {
+    pub(crate) fn redactor(&self) -> Redactor<impl Judge + use<>> {
         let plan = Arc::clone(&self.plan);
         let judge = move |entry: &Entry<'_>| match entry.subject {
             Some(subject) if subject.starts_with("no") => Verdict::Drop,
@@ -155,12 +155,12 @@ impl Setup {
     }
 
     /// What leaves, and how it ended; each piece is read at once, however small.
-    pub(super) fn run(&self, pieces: &[&[u8]]) -> (Vec<u8>, Result<Tally, Fault>) {
+    pub(crate) fn run(&self, pieces: &[&[u8]]) -> (Vec<u8>, Result<Tally, Fault>) {
         self.run_by(self.redactor().at_once(), pieces)
     }
 
     /// The same as a body is read in earnest.
-    pub(super) fn run_gathered(&self, pieces: &[&[u8]]) -> (Vec<u8>, Result<Tally, Fault>) {
+    pub(crate) fn run_gathered(&self, pieces: &[&[u8]]) -> (Vec<u8>, Result<Tally, Fault>) {
         self.run_by(self.redactor(), pieces)
     }
 
@@ -180,7 +180,7 @@ impl Setup {
     }
 
     #[track_caller]
-    pub(super) fn text(&self, body: &str) -> String {
+    pub(crate) fn text(&self, body: &str) -> String {
         let (out, end) = self.run(&[body.as_bytes()]);
         assert!(end.is_ok(), "{:?} for {body}", end.err());
         let out = String::from_utf8(out).unwrap();
@@ -192,11 +192,11 @@ impl Setup {
 }
 
 /// A list of people with a field of each form.
-pub(super) fn people() -> Setup {
+pub(crate) fn people() -> Setup {
     Setup::new(list("/items/*", "/id"), people_tree("/items/*"), None, false)
 }
 
-pub(super) fn people_tree(at: &str) -> Arc<Node> {
+pub(crate) fn people_tree(at: &str) -> Arc<Node> {
     let fields = [
         ("/id", Node { reference: true, as_string: true, ..of(PSEUDONYM) }),
         ("/name", of(WITHHELD)),

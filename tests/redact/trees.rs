@@ -8,10 +8,10 @@ use sekisho::redact::*;
 use super::support::*;
 
 /// A small generator of numbers from a seed, so that a failure is one number to repeat.
-pub(super) struct Dice(pub(super) u64);
+pub(crate) struct Dice(pub(super) u64);
 
 impl Dice {
-    pub(super) fn roll(&mut self, sides: usize) -> usize {
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -20,10 +20,10 @@ impl Dice {
     }
 }
 
-pub(super) const NAMES: [&str; 8] = ["a", "b", "id", "name", "k1", "日", "_a", "x\"y"];
+pub(crate) const NAMES: [&str; 8] = ["a", "b", "id", "name", "k1", "日", "_a", "x\"y"];
 
 /// A tree of any meanings.
-pub(super) fn some_node(dice: &mut Dice, depth: usize) -> Node {
+pub(crate) fn some_node(dice: &mut Dice, depth: usize) -> Node {
     let meaning = match dice.roll(14) {
         0..=4 => None,
         5 => Some(Meaning::Everything),
@@ -52,10 +52,10 @@ pub(super) fn some_node(dice: &mut Dice, depth: usize) -> Node {
     node
 }
 
-pub(super) const FHIR_NAMES: [&str; 9] = ["a", "b", "_a", "_b", "meta", "security", "tag", "in", "k1"];
+pub(crate) const FHIR_NAMES: [&str; 9] = ["a", "b", "_a", "_b", "meta", "security", "tag", "in", "k1"];
 
 /// The same for FHIR: shadows, required elements, resources in resources.
-pub(super) fn some_type(dice: &mut Dice, depth: usize) -> Node {
+pub(crate) fn some_type(dice: &mut Dice, depth: usize) -> Node {
     let mut node = some_node(dice, 0);
     node.required = dice.roll(3) == 0;
     if dice.roll(3) == 0 {
@@ -93,7 +93,7 @@ fn some_cases(dice: &mut Dice, depth: usize, required: bool) -> By {
 }
 
 /// An id or a reference, pseudonymised.
-pub(super) fn id() -> Node {
+pub(crate) fn id() -> Node {
     Node { reference: true, ..of(PSEUDONYM) }
 }
 
@@ -102,7 +102,7 @@ fn subject(pointer: &str, to: Option<&str>) -> Subjects {
 }
 
 /// Some resource types, with subjects, required elements and what they contain.
-pub(super) fn types() -> Types {
+pub(crate) fn types() -> Types {
     let required = |node: Node| Node { required: true, ..node };
     let patient = tree(&[
         ("/id", id()),
@@ -143,7 +143,7 @@ pub(super) fn types() -> Types {
 }
 
 /// A Bundle of these.
-pub(super) fn bundle_root() -> Arc<Node> {
+pub(crate) fn bundle_root() -> Arc<Node> {
     tree(&[
         ("/resourceType", node(Meaning::Open)),
         ("/type", node(Meaning::Open)),
@@ -157,7 +157,7 @@ pub(super) fn bundle_root() -> Arc<Node> {
 }
 
 /// A resource whose extensions are withheld, but for one that is known by its url and one that is somebody's gender.
-pub(super) fn extended() -> Types {
+pub(crate) fn extended() -> Types {
     let open = tree(&[("/url", node(Meaning::Open)), ("/valueCode", node(Meaning::Open))]);
     let gender = Arc::new(of(CLEAR));
     let by = By::new("url", [("urn:open".into(), open), ("urn:gender".into(), gender)]);

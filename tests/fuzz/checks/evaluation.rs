@@ -8,8 +8,9 @@ use sekisho::demo::sample::Org;
 use sekisho::policy::Revisions;
 
 static POLICIES: LazyLock<Vec<Revisions>> = LazyLock::new(|| {
-    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("policy"));
-    let policy = above.filter(|folder| folder.is_dir()).last().expect("the policies");
+    // This is a part of two packages, one deeper in the tree.
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("policy"));
+    let policy = above.find(|folder| folder.is_dir()).expect("the policies");
     Org::ALL.map(|org| sekisho::cli::documents::revisions(&policy.join(org.id())).unwrap()).into()
 });
 

@@ -1,6 +1,10 @@
 //! What the fuzzer gives its inputs to. Each `check` takes any bytes at all and panics where a promise is broken; the targets
 //! are these functions, and the tests run them over the corpus.
-#![allow(unreachable_pub, reason = "the root of the targets' library, and a module of the tests")]
+#![allow(
+    unreachable_pub,
+    clippy::duplicate_mod,
+    reason = "the root of the targets' library, and a module of the tests, which have what it shares with them once more"
+)]
 
 #[path = "../../redact/support.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
@@ -8,7 +12,7 @@ mod support;
 
 #[path = "../../redact/slow/mod.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
-mod slow;
+pub(crate) mod slow;
 #[path = "../../redact/trees.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod trees;
@@ -16,6 +20,7 @@ mod trees;
 pub mod declaration;
 pub mod documents;
 pub mod evaluation;
+pub mod fhir;
 pub mod gate;
 pub mod log;
 pub mod redact;

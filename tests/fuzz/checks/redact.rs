@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use sekisho::catalogue::fields::Node;
+use sekisho::catalogue::fields::{Meaning, Node};
+use sekisho::policy::Form;
 use sekisho::redact::*;
 
 use super::slow::body::Layout;
@@ -18,21 +19,23 @@ use super::trees::*;
 /// A longer body could end in a bound on what waits, which the slow redactor does not have.
 const BODY_BYTES_MAX: usize = 32 << 10;
 
-struct Case {
-    shape: Shape,
-    root: Arc<Node>,
-    types: Types,
-    settled: bool,
-    limits: Limits,
-    terms: Terms,
+/// A layout, and what is granted of it.
+pub(crate) struct Case {
+    pub(crate) shape: Shape,
+    pub(crate) root: Arc<Node>,
+    pub(crate) types: Arc<Types>,
+    pub(crate) settled: bool,
+    pub(crate) limits: Limits,
+    pub(crate) terms: Terms,
     /// Compared once more with entries that are too large to hold.
-    streams: bool,
+    pub(crate) streams: bool,
+    pub(crate) memo: Memo,
 }
 
 impl Case {
     fn new(shape: Shape, root: Arc<Node>, types: Types, settled: bool) -> Case {
-        let limits = Limits::default();
-        Case { shape, root, types, settled, limits, terms: terms(release(), 5), streams: false }
+        let (types, limits, memo) = (Arc::new(types), Limits::default(), Memo::default());
+        Case { shape, root, types, settled, limits, terms: terms(release(), 5), streams: false, memo }
     }
 
     fn fhir(&self) -> bool {
@@ -43,9 +46,9 @@ impl Case {
         matches!(self.shape, Shape::Lines { .. } | Shape::FhirLines)
     }
 
-    fn setup(&self, entry_bytes_max: usize) -> Setup {
+    pub(crate) fn setup(&self, entry_bytes_max: usize) -> Setup {
         let limits = Limits { entry_bytes_max, ..self.limits };
-        let types = Some(Arc::new(self.types.clone()));
+        let types = Some(Arc::clone(&self.types));
         let spec = Spec::new(self.shape.clone(), Arc::clone(&self.root), types, limits, self.settled);
         let spec = Arc::new(spec.expect("a layout"));
         let plan = Arc::new(Plan::join(&spec, self.terms.clone()));
@@ -54,8 +57,8 @@ impl Case {
 
     /// What the slow redactor leaves of it, document by document; `None`: it refuses.
     fn slowly(&self, body: &[u8], held_bytes_max: usize) -> Option<Vec<Json>> {
-        let (memo, form) = (Memo::default(), |value: &Value<'_>| formed(&self.terms, value));
-        let slow = self.slow(&memo, &form, held_bytes_max);
+        let form = |value: &Value<'_>| formed(&self.terms, value);
+        let slow = self.slow(&form, held_bytes_max);
         let documents = match self.lines() {
             true => Json::read_lines(body, &self.limits)?,
             false => vec![Json::read(body, &self.limits)?],
@@ -67,12 +70,7 @@ impl Case {
         Some(left)
     }
 
-    fn slow<'a>(
-        &'a self,
-        memo: &'a Memo,
-        form: &'a dyn Fn(&Value<'_>) -> Option<Json>,
-        held_bytes_max: usize,
-    ) -> Slow<'a> {
+    fn slow<'a>(&'a self, form: &'a dyn Fn(&Value<'_>) -> Option<Json>, held_bytes_max: usize) -> Slow<'a> {
         Slow {
             types: &self.types,
             release: self.terms.release,
@@ -83,7 +81,7 @@ impl Case {
             individual_number: self.terms.individual_number,
             held_bytes_max,
             form,
-            memo,
+            memo: &self.memo,
         }
     }
 
@@ -92,7 +90,8 @@ impl Case {
         Layout { shape: &self.shape, root: &self.root, settled: self.settled, judge }
     }
 
-    fn compare(&self, body: &[u8], cuts: [u8; 2], held_bytes_max: usize) {
+    /// Compares all readings of a body; answers what leaves of it.
+    pub(crate) fn compare(&self, body: &[u8], cuts: [u8; 2], held_bytes_max: usize) -> Vec<u8> {
         let setup = self.setup(held_bytes_max.min(1 << 20));
         let (out, end) = setup.run(&[body]);
         let [a, b] = cuts.map(|cut| usize::from(cut) * (body.len() + 1) / 256);
@@ -113,14 +112,15 @@ impl Case {
             assert!(same && left == out, "{how} change what leaves: {}", String::from_utf8_lossy(body));
         }
         self.compare_slowly(body, &out, end.err(), held_bytes_max);
-        let (memo, form) = (Memo::default(), |value: &Value<'_>| formed(&self.terms, value));
-        let slow = self.slow(&memo, &form, held_bytes_max);
+        let form = |value: &Value<'_>| formed(&self.terms, value);
+        let slow = self.slow(&form, held_bytes_max);
         let walk = Walk::entry(&slow, None, false);
         for line in out.split(|byte| self.lines() && *byte == b'\n') {
             if let Some(document) = Json::begun(line) {
                 conforms(&walk, &self.layout(), &document);
             }
         }
+        out
     }
 
     fn compare_slowly(&self, body: &[u8], out: &[u8], fault: Option<Fault>, held_bytes_max: usize) {
@@ -149,13 +149,13 @@ fn run_portable(setup: &Setup, pieces: &[&[u8]]) -> (Vec<u8>, Result<Tally, Faul
 }
 
 /// What a single value becomes, by the product itself, in a record that has nothing else.
-pub(super) fn formed(terms: &Terms, value: &Value<'_>) -> Option<Json> {
+fn formed(terms: &Terms, value: &Value<'_>) -> Option<Json> {
     let unknown = value.streams && value.in_a_system;
     let released = |meaning| match meaning {
-        sekisho::catalogue::fields::Meaning::Category(category) => terms.release.form(category),
-        _ => sekisho::policy::Form::Clear,
+        Meaning::Category(category) => terms.release.form(category),
+        _ => Form::Clear,
     };
-    if unknown && released(value.held.meaning) == sekisho::policy::Form::Pseudonymised {
+    if unknown && released(value.held.meaning) == Form::Pseudonymised {
         return None;
     }
     let node = Node {
@@ -167,7 +167,7 @@ pub(super) fn formed(terms: &Terms, value: &Value<'_>) -> Option<Json> {
         system: (value.in_a_system && !unknown).then(|| "system".into()),
         ..Node::default()
     };
-    let open = sekisho::catalogue::fields::Meaning::Open;
+    let open = Meaning::Open;
     let system = Node { meaning: Some(open), fixed_format: true, ..Node::default() };
     let root = tree(&[("/system", system), ("/value", node)]);
     let mut members = Vec::new();
@@ -234,15 +234,19 @@ thread_local! {
     static CASES: Vec<Case> = cases();
 }
 
+/// Runs with the layout of this number.
+pub(crate) fn with_case<T>(number: usize, run: impl FnOnce(&Case) -> T) -> T {
+    CASES.with(|cases| run(&cases[number % cases.len()]))
+}
+
 /// Panics where a promise is broken.
 pub fn check(bytes: &[u8]) {
     let [choice, a, b, body @ ..] = bytes else { return };
     if body.len() > BODY_BYTES_MAX {
         return;
     }
-    CASES.with(|cases| {
-        let case = &cases[usize::from(*choice) % cases.len()];
-        case.compare(body, [*a, *b], usize::MAX);
+    with_case(usize::from(*choice), |case| {
+        drop(case.compare(body, [*a, *b], usize::MAX));
         let Some(read) = Json::read(body, &case.limits).filter(|_| case.streams) else { return };
         // A type has to be at hand when an entry proves too large.
         let first = match &read {
@@ -250,7 +254,7 @@ pub fn check(bytes: &[u8]) {
             _ => None,
         };
         if !case.fhir() || first == Some("resourceType") {
-            case.compare(read.compact().as_bytes(), [*a, *b], 40 + usize::from(*b));
+            drop(case.compare(read.compact().as_bytes(), [*a, *b], 40 + usize::from(*b)));
         }
     });
 }

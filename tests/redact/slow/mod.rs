@@ -473,10 +473,13 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// A node, what comes from above, and whether free text is in clear.
+type Asked = (*const Node, Option<Meaning>, bool);
+
 /// What is asked of nodes again and again: they are shared between many places.
 #[derive(Default)]
 pub(crate) struct Memo {
-    revealed: RefCell<HashMap<(*const Node, Option<Meaning>, bool), Act>>,
+    revealed: RefCell<HashMap<Asked, Act>>,
     categories: RefCell<HashMap<*const Node, Categories>>,
 }
 
