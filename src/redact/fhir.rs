@@ -128,6 +128,15 @@ impl Labels {
         })
     }
 
+    /// Those that count in an array of this role: what a tag says is no security label.
+    pub(super) const fn in_role(self, role: Role) -> Labels {
+        match role {
+            Role::Security => Labels { subsetted: false, ..self },
+            Role::Tag => Labels { redacted: false, masked: false, pseuded: false, ..self },
+            Role::None | Role::Resource | Role::Meta => self,
+        }
+    }
+
     /// These and those.
     pub(super) const fn or(self, other: Labels) -> Labels {
         Labels {

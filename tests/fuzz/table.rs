@@ -17,7 +17,7 @@ enum Then {
 }
 use Then::{Leaves, Refused, Same};
 
-const LABEL: &str = r#""meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"REDACTED"}],"tag":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}]}"#;
+const LABEL: &str = r#""meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"REDACTED"},{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"PSEUDED"}],"tag":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}]}"#;
 
 type Row = (&'static str, usize, &'static [u8], Then);
 
@@ -72,7 +72,8 @@ const ROWS: &[Row] = &[
     ("a document over two lines", LINES, b"{\"id\":\n\"a\"}", Refused),
     ("a line that is cut off", LINES, b"{\"id\":\"a\"}\n{\"id\":", Refused),
     ("the shadow of what is withheld", RESOURCE, br#"{"resourceType":"Patient","id":"p","gender":"f","_birthDate":{"id":"x"},"_name":[{"id":"y"}],"_gender":{"id":"z"}}"#, Leaves(r#"{"resourceType":"Patient","id":"P(1)","gender":"f",$}"#)),
-    ("extensions that nobody named", RESOURCE, br#"{"resourceType":"Patient","id":"p","extension":[{"url":"x","valueString":"y"}],"modifierExtension":[{}],"gender":"f"}"#, Leaves(r#"{"resourceType":"Patient","id":"P(1)","gender":"f",$}"#)),
+    ("a modifier extension that cannot leave", RESOURCE, br#"{"resourceType":"Patient","id":"p","modifierExtension":[{"url":"x"}],"gender":"f"}"#, Leaves("")),
+    ("extensions that nobody named", RESOURCE, br#"{"resourceType":"Patient","id":"p","extension":[{"url":"x","valueString":"y"}],"gender":"f"}"#, Leaves(r#"{"resourceType":"Patient","id":"P(1)","gender":"f",$}"#)),
     ("one contained that is about another", RESOURCE, br#"{"resourceType":"Patient","id":"p","contained":[{"resourceType":"Patient","id":"q","gender":"m"},{"resourceType":"OperationOutcome","issue":"i"}]}"#, Leaves(r#"{"resourceType":"Patient","id":"P(1)","contained":[{"resourceType":"OperationOutcome","issue":"i"}],$}"#)),
     ("another choice of a value than the one that is named", RESOURCE, br#"{"resourceType":"Observation","subject":{"reference":"Patient/p"},"valueQuantity":{"value":1.00},"valueString":"x","_valueQuantity":{"id":"y"}}"#, Leaves(r#"{"resourceType":"Observation","subject":{"reference":"Patient/P(1)"},"valueQuantity":{"value":1.00},"_valueQuantity":{"id":"y"},$}"#)),
     ("content that nobody named", RESOURCE, br#"{"resourceType":"Patient","id":"p","photo":[{"contentType":"image/png","data":"iVBORw0KGgo="}]}"#, Leaves(r#"{"resourceType":"Patient","id":"P(1)",$}"#)),

@@ -371,3 +371,22 @@ fn a_label_that_the_resource_bears_is_not_written_twice() {
         assert_eq!(with(&security, &tag).0, expected);
     }
 }
+
+#[test]
+fn what_a_tag_says_is_no_security_label() {
+    let coding = tree(&[("/system", node(Meaning::Open)), ("/code", node(Meaning::Open))]);
+    let patient = tree(&[
+        ("/id", id()),
+        ("/meta/security/*", (*coding).clone()),
+        ("/meta/tag/*", (*coding).clone()),
+        ("/name", of(WITHHELD)),
+    ]);
+    let known = Types([("Patient".into(), ResourceType { node: patient, subjects: Subjects::NoOne })].into());
+    let setup = Setup::new(Shape::FhirResource, Arc::new(Node::default()), Some(known), true);
+    let body =
+        format!(r#"{{"resourceType":"Patient","meta":{{"tag":[{SECURITY},{PSEUDO}],"security":[{TAG}]}},"id":"p"}}"#);
+    let expected = format!(
+        r#"{{"resourceType":"Patient","meta":{{"tag":[{SECURITY},{PSEUDO},{TAG}],"security":[{TAG},{SECURITY},{PSEUDO}]}},"id":"P(1)"}}"#
+    );
+    assert_eq!(setup.text(&body), expected);
+}

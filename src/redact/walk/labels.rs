@@ -39,7 +39,7 @@ impl Walker {
         let coding = tree.place(tree.place(frame.place).element());
         let stays = |name: &[u8]| tree.place(coding.member(name)).act == Act::Clear;
         if stays(b"system") && stays(b"code") {
-            self.labels.borne = self.labels.borne.or(Labels::read(from_here));
+            self.labels.borne = self.labels.borne.or(Labels::read(from_here).in_role(frame.role));
         }
     }
 

@@ -253,6 +253,11 @@ pub fn check(bytes: &[u8]) {
             Json::Map(members) => members.first().map(|(name, _)| name.raw()),
             _ => None,
         };
+        // Of what streams a modifier extension ends the answer.
+        let text = read.compact();
+        if case.fhir() && (text.contains("modifierExtension") || text.contains("\\u")) {
+            return;
+        }
         if !case.fhir() || first == Some("resourceType") {
             drop(case.compare(read.compact().as_bytes(), [*a, *b], 40 + usize::from(*b)));
         }

@@ -188,6 +188,14 @@ impl Slow<'_> {
         if matches!(layout.shape, Shape::FhirLines | Shape::FhirResource) {
             return walk.resource(entry);
         }
+        // With a modifier extension that cannot leave goes all that it modifies.
+        let lost = |place: Option<At<'_>>| place.is_none_or(|place| walk.loses_modifier(entry, place));
+        if entry.get("modifierExtension").is_some() && self.fhir && lost(at) {
+            return None;
+        }
+        if of_types && walk.resource(resource).is_none() {
+            return None;
+        }
         Some(walk.root(entry, at))
     }
 }

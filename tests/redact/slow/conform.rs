@@ -4,7 +4,7 @@ use sekisho::redact::Shape;
 
 use super::body::Layout;
 use super::json::{Json, Spelt};
-use super::{ABSENT, Act, At, SECURITY, TAG, Walk, case};
+use super::{ABSENT, Act, At, MASK, PSEUDO, SECURITY, TAG, Walk, case};
 
 /// Panics with the place of a value that may not have left. `out`: one document.
 pub(crate) fn conforms(walk: &Walk<'_>, layout: &Layout<'_>, out: &Json) {
@@ -16,7 +16,7 @@ pub(crate) fn conforms(walk: &Walk<'_>, layout: &Layout<'_>, out: &Json) {
 
 fn value(walk: &Walk<'_>, json: &Json, at: Option<At<'_>>, path: &str) {
     let compact = json.compact();
-    if [ABSENT, SECURITY, TAG].contains(&&*compact) || compact == "null" {
+    if [ABSENT, SECURITY, TAG, MASK, PSEUDO].contains(&&*compact) || compact == "null" {
         return;
     }
     if let (Json::Map(_), true) = (json, at.is_some_and(|at| at.is_resource())) {

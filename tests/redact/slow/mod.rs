@@ -9,8 +9,9 @@ pub(crate) mod body;
 pub(crate) mod conform;
 pub(crate) mod json;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use sekisho::catalogue::fields::{By, Generaliser, Meaning, Node};
 use sekisho::policy::{Categories, Category, Form, Release};
@@ -24,6 +25,10 @@ pub(crate) const SECURITY: &str =
     r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"REDACTED"}"#;
 pub(crate) const TAG: &str =
     r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}"#;
+pub(crate) const MASK: &str =
+    r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"MASKED"}"#;
+pub(crate) const PSEUDO: &str =
+    r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"PSEUDED"}"#;
 pub(crate) const ABSENT: &str =
     r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}"#;
 
@@ -163,15 +168,25 @@ pub(crate) struct Walk<'a> {
     /// Outside entries no resource is one.
     envelope: bool,
     streams: bool,
+    /// What was done to the resource that is labelled: whether something was masked, or became a pseudonym.
+    done: Rc<Cell<[bool; 2]>>,
 }
 
 impl<'a> Walk<'a> {
     pub(crate) fn envelope(slow: &'a Slow<'a>) -> Walk<'a> {
-        Walk { slow, all: slow.all, person: None, contained: false, envelope: true, streams: false }
+        Walk {
+            slow,
+            all: slow.all,
+            person: None,
+            contained: false,
+            envelope: true,
+            streams: false,
+            done: Rc::default(),
+        }
     }
 
     pub(crate) fn entry(slow: &'a Slow<'a>, person: Option<String>, streams: bool) -> Walk<'a> {
-        Walk { slow, all: slow.all, person, contained: false, envelope: false, streams }
+        Walk { slow, all: slow.all, person, contained: false, envelope: false, streams, done: Rc::default() }
     }
 
     pub(crate) fn act(&self, at: At<'_>) -> Act {
@@ -264,9 +279,17 @@ impl<'a> Walk<'a> {
         let act = self.act(at);
         let whole = matches!(act, Act::Withhold | Act::Mask) && self.below(at) <= act;
         match value {
-            Json::Word(_) | Json::Text(_) => self.scalar(value, act, at, beside),
+            Json::Word(_) | Json::Text(_) => {
+                let left = self.scalar(value, act, at, beside);
+                self.did(act, left.is_some());
+                left
+            }
             Json::Map(_) if at.is_resource() => self.resource(value).filter(|_| !self.too_long(value)),
-            Json::List(_) | Json::Map(_) if whole => (act == Act::Mask).then(|| Json::Word("null".into())),
+            Json::List(_) | Json::Map(_) if whole => {
+                self.did(act, true);
+                (act == Act::Mask).then(|| Json::Word("null".into()))
+            }
+            Json::Map(_) if !root && self.loses_modifier(value, at) => None,
             Json::List(items) => {
                 let element = if at.is_resource() { Some(at) } else { at.child(None) };
                 let kept: Vec<Json> = items.iter().filter_map(|item| self.element(item, element)).collect();
@@ -275,6 +298,21 @@ impl<'a> Walk<'a> {
             }
             Json::Map(members) => self.map(members, at, root),
         }
+    }
+
+    fn did(&self, act: Act, left: bool) {
+        let [masked, renamed] = self.done.get();
+        self.done.set([masked || act == Act::Mask, renamed || (act == Act::Pseudonym && left)]);
+    }
+
+    /// Whether an object has modifier extensions that do not leave as they are: then it goes.
+    pub(crate) fn loses_modifier(&self, object: &Json, at: At<'_>) -> bool {
+        let Some(modifiers) = object.get("modifierExtension") else { return false };
+        if !self.slow.fhir || self.envelope || self.streams {
+            return false;
+        }
+        let alone = Walk { contained: false, done: Rc::default(), ..self.clone() };
+        at.child(Some("modifierExtension")).is_none_or(|place| alone.root(modifiers, Some(place)) != *modifiers)
     }
 
     /// What must be there and is not tells of itself only beside something that is; at a root in any case.
@@ -403,6 +441,9 @@ impl<'a> Walk<'a> {
             return None;
         }
         let (node, inside) = (&*known.node, self.within(&known.node));
+        if inside.loses_modifier(value, At::root(node)) {
+            return None;
+        }
         Some(inside.resource_of(members, node, !self.contained && inside.cut(node)))
     }
 
@@ -413,6 +454,9 @@ impl<'a> Walk<'a> {
 
     fn resource_of(&self, members: &[(Spelt, Json)], node: &Node, label: bool) -> Json {
         let at = At::root(node);
+        if label {
+            self.done.set([false; 2]);
+        }
         let own = |name: &str| node.members.contains_key(name);
         let mut kept = Vec::new();
         for member in members {
@@ -432,7 +476,42 @@ impl<'a> Walk<'a> {
         if label && !kept.iter().any(|(name, _)| name.as_str() == "meta") {
             kept.push(("meta".into(), self.meta(&[], None)));
         }
+        if label {
+            self.label_what_was_done(&mut kept, members, at);
+        }
         Json::Map(kept)
+    }
+
+    /// The labels that tell more than that something was redacted, at the end of `meta.security`, unless it bears them.
+    fn label_what_was_done(&self, kept: &mut [(Spelt, Json)], members: &[(Spelt, Json)], at: At<'_>) {
+        let may = |form| self.streams && !self.slow.release.having(form, self.all).is_empty();
+        let [masked, renamed] = self.done.get();
+        let (masked, renamed) = if self.streams { (false, false) } else { (masked, renamed) };
+        let original =
+            members.iter().find(|(name, _)| name.as_str() == "meta").and_then(|(_, meta)| meta.get("security"));
+        let place = at.child(Some("meta")).and_then(|at| at.child(Some("security")));
+        let Some((_, Json::Map(meta))) = kept.iter_mut().find(|(name, _)| name.as_str() == "meta") else { return };
+        let Some((_, Json::List(labels))) = meta.iter_mut().find(|(name, _)| name.as_str() == "security") else {
+            return;
+        };
+        for (done, label) in [(masked || may(Form::Masked), MASK), (renamed || may(Form::Pseudonymised), PSEUDO)] {
+            if done && !original.is_some_and(|original| self.bears(original, place, label)) {
+                labels.push(Json::parse(label));
+            }
+        }
+    }
+
+    /// Whether an array of labels bears this one, and what says so leaves.
+    fn bears(&self, array: &Json, at: Option<At<'_>>, label: &str) -> bool {
+        let coding = at.and_then(|at| at.child(None));
+        let clear = |name| coding.and_then(|at| at.child(Some(name))).is_some_and(|at| self.act(at) == Act::Clear);
+        let (Json::List(items), false) = (array, self.streams) else { return false };
+        let label = Json::parse(label);
+        let same = |item: &Json, name| match (item.get(name), label.get(name)) {
+            (Some(Json::Text(own)), Some(Json::Text(said))) => own.as_str() == said.as_str(),
+            _ => false,
+        };
+        clear("system") && clear("code") && items.iter().any(|item| same(item, "system") && same(item, "code"))
     }
 
     fn meta(&self, members: &[(Spelt, Json)], at: Option<At<'_>>) -> Json {
@@ -445,7 +524,9 @@ impl<'a> Walk<'a> {
                     let child = at.and_then(|at| at.child(Some(name)));
                     let mut list: Vec<Json> =
                         items.iter().filter_map(|item| self.element(item, child.and_then(|c| c.child(None)))).collect();
-                    list.push(Json::parse(label));
+                    if list.is_empty() || !self.bears(value, child, label) {
+                        list.push(Json::parse(label));
+                    }
                     kept.push((name.clone(), Json::List(list)));
                 }
                 (Some(_), _) => {}
