@@ -22,6 +22,8 @@ use super::trees::Dice;
 struct Fhir {
     catalogue: Catalogue,
     number: Option<Category>,
+    /// Every category that any type can hold.
+    everything: Categories,
     types: Arc<Types>,
     /// The names of types, and of each node's members, in one order everywhere.
     names: Vec<Box<str>>,
@@ -44,15 +46,17 @@ static FHIR: LazyLock<Fhir> = LazyLock::new(|| {
     let types = Arc::new(Types(types.collect()));
     let mut names: Vec<Box<str>> = types.0.keys().cloned().collect();
     names.sort();
+    let of_type = |known: &ResourceType| sekisho::catalogue::categories_of(&known.node, Categories::NONE);
+    let everything = types.0.values().fold(Categories::NONE, |all, known| all.or(of_type(known)));
     let number = vocabulary.level("specific").and_then(|specific| specific.iter().next());
-    Fhir { catalogue, number, types, names }
+    Fhir { catalogue, number, everything, types, names }
 });
 
 /// How many releases there are: everything in clear, everything in each other form, then by dice.
 pub(crate) const RELEASES: u8 = 24;
 
 fn release(choice: u8) -> (Release, Categories) {
-    let everything: Categories = FHIR.types.0.values().flat_map(|known| categories(&known.node)).collect();
+    let everything = FHIR.everything;
     let forms = [Form::Clear, Form::Withheld, Form::Masked, Form::Generalised, Form::Pseudonymised];
     let mut dice = Dice(u64::from(choice));
     let nothing = Release::clear(Categories::NONE);
@@ -64,10 +68,6 @@ fn release(choice: u8) -> (Release, Categories) {
         if form == Form::Withheld { release } else { release.most(&Release::of(category.only(), form)) }
     });
     (release, everything)
-}
-
-fn categories(node: &Arc<Node>) -> Vec<Category> {
-    sekisho::catalogue::categories_of(node, Categories::NONE).iter().collect()
 }
 
 /// The three shapes of FHIR bodies.

@@ -543,6 +543,10 @@ impl<'a> Walk<'a> {
 
     /// Whether this release withholds anything of a type.
     fn cut(&self, node: &Node) -> bool {
+        let key = std::ptr::from_ref(node);
+        if let Some(known) = self.slow.memo.cut.borrow().get(&key) {
+            return *known;
+        }
         let mut cut = false;
         let all_clear = self.all_clear();
         self.slow.memo.each(node, |node| {
@@ -550,6 +554,7 @@ impl<'a> Walk<'a> {
                 && self.act(At::root(node)) != Act::Clear;
             cut |= own || (node.resource && !all_clear);
         });
+        self.slow.memo.cut.borrow_mut().insert(key, cut);
         cut
     }
 }
@@ -562,6 +567,7 @@ type Asked = (*const Node, Option<Meaning>, bool);
 pub(crate) struct Memo {
     revealed: RefCell<HashMap<Asked, Act>>,
     categories: RefCell<HashMap<*const Node, Categories>>,
+    cut: RefCell<HashMap<*const Node, bool>>,
 }
 
 impl Memo {
