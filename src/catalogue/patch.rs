@@ -18,6 +18,8 @@ pub struct Patched {
     pub carried: Carried,
     /// What it finds out: has to be clear to whoever sends it.
     pub tested: Categories,
+    /// Where it finds that out.
+    pub read: Vec<Pointer>,
     /// The members of the record that it changes, by name.
     pub touched: Vec<Box<str>>,
 }
@@ -64,6 +66,7 @@ fn one(
     let path = place(operation.get("path"))?;
     if op == "test" {
         found.tested = found.tested.or(read_at(root, everything, &path, &mut found.carried));
+        found.read.push(path.clone());
     } else {
         written_at(root, everything, &path, &mut found.carried);
         touch(&path, &mut found.touched);
@@ -77,6 +80,7 @@ fn one(
         if op == "move" {
             touch(&from, &mut found.touched);
         }
+        found.read.push(from);
     }
     Ok(())
 }

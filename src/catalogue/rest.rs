@@ -37,12 +37,42 @@ pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Voc
     if routes.is_empty() && !root.has("route") {
         root.missing("route");
     }
-    for table in routes {
-        let route = document.route(&table);
+    for table in &routes {
+        let route = document.route(table);
         table.finish();
         if let Err(why) = catalogue.add(route) {
             root.reader().fault(table.text("id").map_or(table.span(), |id| id.span), why, None);
         }
+    }
+    for table in routes.iter().filter(|table| table.has("write")) {
+        check_write(catalogue, table);
+    }
+}
+
+/// `write`: `"refuse"`, or `"merge"`.
+pub(super) fn merges(table: &Table<'_>) -> bool {
+    let Some(word) = table.text("write") else { return false };
+    match word.text.as_str() {
+        "refuse" => false,
+        "merge" => true,
+        _ => {
+            table.reader().unknown("way to take a write", &word, ["refuse", "merge"]);
+            false
+        }
+    }
+}
+
+/// What is merged has to be read at the same path first.
+fn check_write(catalogue: &Catalogue, table: &Table<'_>) {
+    let (Some(word), Some(path)) = (table.text("write"), table.text("path")) else { return };
+    let routes = catalogue.routes_at(&path.text).unwrap_or_default();
+    let takes = |method: &str, action: Action| {
+        let taken = |route: &&&Route| route.methods().any(|(name, does)| name == method && does == action);
+        routes.iter().find(taken).is_some_and(|route| route.shape == Shape::Object && route.certified.is_none())
+    };
+    if word.text == "merge" && !(takes("PUT", Action::Update) && takes("GET", Action::Read)) {
+        let hint = "`write = \"merge\"` is for a `PUT` that updates one object which a `GET` of the same path reads";
+        table.reader().fault(word.span, "there is nothing to merge here", Some(hint.to_owned()));
     }
 }
 
@@ -221,6 +251,7 @@ impl Document<'_> {
             fhir: false,
             resource_type: None,
             told_by_type: Categories::NONE,
+            merges: merges(table),
             dicom: None,
         };
         route.query = self.query(table, &route);

@@ -136,6 +136,7 @@ pub struct Route {
     pub(super) fhir: bool,
     pub(super) resource_type: Option<Box<str>>,
     pub(super) told_by_type: Categories,
+    pub(super) merges: bool,
     pub(super) dicom: Option<Dicom>,
 }
 
@@ -274,6 +275,11 @@ impl Route {
     pub fn subject_parameter(&self) -> Option<&str> {
         let names = || self.subject.query.iter().map(AsRef::as_ref);
         names().find(|name| *name == "patient").or_else(|| names().next())
+    }
+
+    /// Whether a `PUT` from a view of which part was cut is joined with what was not shown; else it is refused.
+    pub fn merges(&self) -> bool {
+        self.merges
     }
 
     /// FHIR: whether it writes a record that has an id, so that the record there is looked at first.

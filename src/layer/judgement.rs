@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::declaration::Declaration;
 use super::gate::{Gate, Generation};
 use super::releasing::{Releasing, class};
+use crate::catalogue::patch::Patched;
 use crate::catalogue::{Charge, Resolved, Route};
 use crate::decision::{Caller, Named, Permit, Refusal, Request, decide};
 use crate::identity;
@@ -43,8 +44,10 @@ pub(super) struct RouteRef {
     pub(super) brought: Categories,
     /// A write that replaces what is there, seen or not.
     pub(super) replaces: bool,
-    /// FHIR: what a patch finds out, and the members that it changes; `None`: the record is written whole.
-    pub(super) patch: Option<Arc<(Categories, Vec<Box<str>>)>>,
+    /// A write that is merged: whether its body names what the caller may not see in clear, which is not written.
+    pub(super) names_hidden: bool,
+    /// FHIR: what a patch finds out, and what it changes; `None`: the record is written whole.
+    pub(super) patch: Option<Arc<Patched>>,
 }
 
 impl RouteRef {
@@ -67,6 +70,7 @@ impl RouteRef {
             included,
             brought: Categories::NONE,
             replaces: false,
+            names_hidden: false,
             patch: None,
         }
     }
@@ -100,6 +104,22 @@ impl Judgement {
     /// The route; there always is one once it was resolved.
     pub(super) fn route(&self) -> Option<&Route> {
         self.generation.catalogue.routes().get(self.route.as_ref()?.index)
+    }
+
+    /// The same caller and declaration, at another route of the catalogue.
+    pub(super) fn reading(&self, resolved: &Resolved<'_>) -> Judgement {
+        Judgement {
+            gate: Arc::clone(&self.gate),
+            generation: Arc::clone(&self.generation),
+            policy: Arc::clone(&self.policy),
+            caller: Arc::clone(&self.caller),
+            declaration: self.declaration.clone(),
+            purpose: self.purpose,
+            roles: self.roles,
+            training_until: self.training_until,
+            route: Some(RouteRef::of(&self.generation, resolved)),
+            view: self.view.clone(),
+        }
     }
 
     /// Decides about one subject, with the facts of this view.

@@ -5,7 +5,7 @@
 //! step by step. [`preview`] shows a document as a request would receive it, by the same judgement and the same redactor.
 //!
 //! Promises:
-//! * The inner service is asked only with a permit: once; before that for the record that a FHIR write changes, after it for
+//! * The inner service is asked only with a permit: once; before that for the record that a write changes, after it for
 //!   further pages of a list.
 //! * No byte of its answer leaves before the record of the decision is durable.
 //! * What a caller is told of a refusal that depends on the person is what he is told of an unknown id.
@@ -13,6 +13,7 @@
 
 mod body;
 mod declaration;
+mod document;
 mod entry;
 mod exchange;
 mod gate;
@@ -21,6 +22,7 @@ mod help;
 mod judgement;
 mod layout;
 mod media;
+mod merge;
 mod paging;
 pub mod preview;
 mod pump;

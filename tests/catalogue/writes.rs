@@ -2,7 +2,7 @@
 
 use sekisho::catalogue::body::{Carried, carried, categories_at};
 use sekisho::catalogue::{Catalogue, Pointer};
-use sekisho::policy::Categories;
+use sekisho::policy::{Categories, Source, Vocabulary};
 use serde_json::{Value, json};
 
 use super::{set, small};
@@ -97,4 +97,27 @@ fn the_subject_of_a_body_is_where_the_route_says() {
     assert_eq!(path.find(&json!({"id": "d-9"})), Some("d-9".to_owned()));
     assert_eq!(path.find(&json!({"id": ["d-9"]})), None);
     assert_eq!(path.find(&json!({})), None);
+}
+
+#[test]
+fn a_route_that_merges_what_nobody_can_read_does_not_load() {
+    let vocabulary = Vocabulary::compiled_in().unwrap();
+    let load = |methods: &str, shape: &str, write: &str| {
+        let text = format!(
+            "surface = \"rest\"\nsubject-class = \"patient\"\n[[route]]\nid = \"r\"\npath = \"/r/{{id}}\"\nmethods = {methods}\nshape = \"{shape}\"\n\
+             fields = {{ \"/phone\" = \"contact.phone\" }}\nsubject = {{ path = \"id\" }}\nwrite = \"{write}\"\n"
+        );
+        Catalogue::read([Source::new("catalogue.toml", text)], &vocabulary).is_ok()
+    };
+    assert!(load("{ GET = \"read\", PUT = \"update\" }", "object", "merge"));
+    assert!(load("{ GET = \"read\" }", "object", "refuse"));
+    for (methods, write) in [
+        ("{ PUT = \"update\" }", "merge"),
+        ("{ GET = \"read\" }", "merge"),
+        ("{ GET = \"read\", PATCH = \"update\" }", "merge"),
+        ("{ GET = \"read\", PUT = \"create\" }", "merge"),
+        ("{ GET = \"read\", PUT = \"update\" }", "join"),
+    ] {
+        assert!(!load(methods, "object", write), "{methods} {write}");
+    }
 }

@@ -16,6 +16,7 @@ mod script;
 pub(crate) mod stateful;
 pub(crate) mod support;
 mod validators;
+pub(crate) mod writeback;
 
 use http::StatusCode;
 use sekisho::demo::sample::Org;

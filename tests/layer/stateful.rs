@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{Method, Response, header};
+use serde_json::Value;
 
 use super::support::Stand;
 
@@ -47,6 +48,20 @@ impl Kept {
     /// It gives no versions.
     pub(crate) fn untold(&self) {
         self.state.lock().unwrap().tells = false;
+    }
+
+    /// What it has.
+    pub(crate) fn text(&self) -> Option<String> {
+        let record = self.state.lock().unwrap().record.clone();
+        record.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text().unwrap()).unwrap()
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.state.lock().unwrap().version
     }
 }
 

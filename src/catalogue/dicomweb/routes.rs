@@ -110,6 +110,7 @@ impl Document<'_> {
             existence: self.existence,
             fhir: false,
             resource_type: None,
+            merges: false,
             told_by_type: self.told,
             dicom: Some(Dicom { refused: false, asks_too: None, lookup: None }),
         }

@@ -20,13 +20,13 @@ mod words;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::policy::reader::{Table, Text};
+use crate::policy::reader::{Reader, Table, Text};
 use crate::policy::{Categories, Category, Vocabulary};
 
 use super::check::NOTHING_TO_COUNT_AS;
 use super::fields::{Meaning, Node};
 use super::pointer::SubjectPath;
-use super::rest::{category, pointer};
+use super::rest::{category, merges, pointer};
 use super::{Catalogue, ResourceType, tree};
 use definitions::{Definition, Definitions, Owner, Told};
 use extensions::Extensions;
@@ -35,8 +35,28 @@ use params::Parameters;
 use routes::Surface;
 use words::{Line, Words};
 
-/// Reads the surface into the catalogue; faults go to the table's reader.
+/// Reads the surface into the catalogue; faults go to the table's reader. A document `based-on` the compiled-in one says only
+/// how it differs.
 pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Vocabulary) {
+    let merges = merges(root);
+    let Some(name) = root.text("based-on") else { return document(catalogue, root, vocabulary, merges) };
+    if name.text != COMPILED_IN {
+        return root.reader().unknown("document to be based on", &name, [COMPILED_IN]);
+    }
+    let compiled_in = Reader::new(Catalogue::fhir_r4_source());
+    compiled_in.read(|base| {
+        drop(base.text("surface"));
+        document(catalogue, base, vocabulary, merges);
+    });
+    for fault in compiled_in.faults().0 {
+        root.reader().fault(name.span.clone(), fault.message, fault.help);
+    }
+}
+
+/// The document that a site's own may be based on.
+const COMPILED_IN: &str = "fhir-r4";
+
+fn document(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Vocabulary, merges: bool) {
     let mut words = Words { vocabulary, datatypes: HashSet::new() };
     let datatypes = root.named("datatype");
     words.datatypes.extend(datatypes.iter().map(|(name, _)| name.text.clone()));
@@ -52,7 +72,7 @@ pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Voc
     let Document { words, mut definitions, types } = document;
     definitions.find_endless();
     let extensions = Extensions::read(root, &words);
-    let surface = Surface::read(root, vocabulary);
+    let surface = Surface::read(root, vocabulary, merges);
     catalogue.base = Some(surface.base().into());
     catalogue.ids = vocabulary.category("identity.number").map_or(Categories::ALL, Category::only);
     let names: Vec<Box<str>> = types.iter().map(|known| known.name.clone()).collect();

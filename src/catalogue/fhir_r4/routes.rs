@@ -18,10 +18,11 @@ pub(super) struct Surface {
     base: String,
     class: Option<(u8, Box<str>)>,
     pages: Vec<Box<str>>,
+    merges: bool,
 }
 
 impl Surface {
-    pub(super) fn read(root: &Table<'_>, vocabulary: &Vocabulary) -> Surface {
+    pub(super) fn read(root: &Table<'_>, vocabulary: &Vocabulary, merges: bool) -> Surface {
         let class = root.text("subject-class");
         let class_index = class.as_ref().and_then(|name| vocabulary.class(&name.text));
         match (&class, class_index) {
@@ -33,6 +34,7 @@ impl Surface {
             base: base(root),
             class: class_index.zip(class.map(|name| name.text.into())),
             pages: root.texts("page-parameters").into_iter().map(|name| name.text.into()).collect(),
+            merges,
         }
     }
 
@@ -56,6 +58,7 @@ impl Surface {
             route.told_by_type = told;
         }
         let mut routes = instance::routes(&kind.name, &read, &search);
+        routes.iter_mut().for_each(|route| route.merges = self.merges && route.changes_record());
         routes.extend([read, search]);
         routes
     }
@@ -138,6 +141,7 @@ impl Surface {
             fhir: true,
             resource_type: None,
             told_by_type: Categories::NONE,
+            merges: false,
             dicom: None,
         }
     }

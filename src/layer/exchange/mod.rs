@@ -11,6 +11,7 @@ mod release;
 mod stored;
 mod subject;
 mod validators;
+mod writeback;
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -222,7 +223,11 @@ impl Exchange {
             return Ok(ready.paged(resolved.route, own, cursor));
         }
         let conditions: &[&str] =
-            if resolved.route.changes_record() { &headers::CONDITIONS[1..] } else { &headers::CONDITIONS };
+            if resolved.route.changes_record() || self.is_held(&judgement, &resolved, head.uri.path()) {
+                &headers::CONDITIONS[1..]
+            } else {
+                &headers::CONDITIONS
+            };
         if let Some(name) =
             conditions.iter().find(|name| !resolved.action.releases() && head.headers.contains_key(**name))
         {

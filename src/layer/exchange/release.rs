@@ -474,11 +474,11 @@ fn nobodys(ready: &Ready, action: Action) -> Nobodys {
 
 /// How a body is filtered.
 pub(super) struct Filter {
-    redactor: Option<Redactor<EntryJudge>>,
+    pub(super) redactor: Option<Redactor<EntryJudge>>,
     /// Another like it, for a further page.
     remake: Option<Box<dyn Fn() -> Redactor<EntryJudge> + Send>>,
     parts: Option<Multipart>,
-    notes: Arc<Mutex<Notes>>,
+    pub(super) notes: Arc<Mutex<Notes>>,
     media: Cow<'static, str>,
 }
 

@@ -7,20 +7,17 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Full};
+use http::{Method, StatusCode};
+use http_body_util::BodyExt;
 use serde_json::Value;
 
-use super::release::{unanswered, upstream_problem};
-use super::{Exchange, Forward, Out, Ready, caught, panicked};
+use super::writeback::Held;
+use super::{Exchange, Forward, Out, Ready, validators};
 use crate::catalogue::body::{carried, carried_at};
 use crate::catalogue::patch::patched;
 use crate::catalogue::{Pointer, Resolved, Route, SubjectAt};
-use crate::decision::json;
 use crate::layer::entry::Settled;
-use crate::layer::headers;
 use crate::layer::judgement::{Judgement, Whose};
 use crate::layer::pump::Upstream;
 use crate::layer::refusal::Problem;
@@ -48,7 +45,7 @@ impl Exchange {
             Ok(found) => {
                 if let Some(reference) = &mut judgement.route {
                     reference.asked = found.carried.categories;
-                    reference.patch = Some(Arc::new((found.tested, found.touched)));
+                    reference.patch = Some(Arc::new(found));
                 }
                 return Ok(None);
             }
@@ -65,7 +62,7 @@ impl Exchange {
         view: &View,
         forward: &mut Forward,
     ) -> Result<(), Box<Out>> {
-        let wanted = match wanted_version(&head.headers) {
+        let wanted = match validators::one_tag(&head.headers) {
             Ok(wanted) => wanted,
             Err(problem) => return Err(self.refuse(&ready.judgement, *problem, None, &ready.subjects).await),
         };
@@ -76,58 +73,29 @@ impl Exchange {
             Ok(stored) => stored,
             Err(problem) => return Err(self.refuse(&ready.judgement, *problem, None, &ready.subjects).await),
         };
-        let Some((record, tag)) = stored else { return self.judge_new(ready, resolved, wanted.is_some(), view).await };
-        self.judge_owner(ready, resolved, &record, view).await?;
-        let version = record.pointer("/meta/versionId").and_then(Value::as_str);
-        let problem = if wanted.is_some_and(|wanted| wanted != "*" && version != Some(wanted.as_str())) {
-            Problem::new(
-                StatusCode::PRECONDITION_FAILED,
-                "precondition-failed",
-                "the record has another version by now",
-            )
-        } else if resolved.action == Action::Update && !self.sees_what_is_lost(ready, resolved.route, &record, view) {
-            redacted_view()
-        } else {
-            let of_version = version.filter(|v| super::is_version(v)).map(|v| format!("W/\"{v}\""));
-            ready.condition = tag.or(of_version);
-            return Ok(());
-        };
-        Err(self.refuse(&ready.judgement, problem, None, &ready.subjects).await)
+        let Some(held) = stored else { return self.judge_new(ready, resolved, wanted.is_some(), view).await };
+        self.judge_owner(ready, resolved, &held.record, view).await?;
+        match self.hold_to(ready, resolved.route, wanted, &held, view) {
+            Ok(()) => Ok(()),
+            Err(problem) => Err(self.refuse(&ready.judgement, *problem, None, &ready.subjects).await),
+        }
     }
 
-    /// The backend's record and its tag; `None`: there is none.
+    /// The backend's record; `None`: there is none.
     async fn ask_for_stored(
         &self,
         ready: &Ready,
         head: &Parts,
         forward: &mut Forward,
-    ) -> Result<Option<(Value, Option<String>)>, Box<Problem>> {
-        let path = ready.target.split('?').next().unwrap_or("");
-        let mut request = Request::new(Full::new(Bytes::new()));
-        *request.uri_mut() = path.parse().map_err(|_| not_judged())?;
-        *request.headers_mut() = headers::inward(&head.headers, head.version, "application/fhir+json", false);
-        let answered = caught(async { forward(request).await }).await.ok_or_else(panicked)?;
-        let (parts, body) = answered.map_err(|error| unanswered(&error))?.into_parts();
-        if matches!(parts.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
-            return Ok(None);
-        }
-        if let Some(problem) = upstream_problem(parts.status) {
-            return Err(problem.into());
-        }
-        let readable = headers::media_type(&parts.headers).as_deref().is_some_and(headers::is_json);
-        if !readable || parts.headers.contains_key(header::CONTENT_ENCODING) {
-            return Err(not_judged().into());
-        }
-        let bytes = whole(body, self.gate.limits.request_body_bytes_max).await.ok_or_else(not_judged)?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| not_judged())?;
-        let record = json::parse(text).map_err(|_| not_judged())?;
-        let member = |name| record.get(name).and_then(Value::as_str);
+    ) -> Result<Option<Held>, Box<Problem>> {
+        let held = self.ask_for_held(ready, head, forward, "application/fhir+json").await?;
+        let Some(held) = held else { return Ok(None) };
+        let member = |name| held.record.get(name).and_then(Value::as_str);
         let kind = ready.judgement.route().and_then(Route::resource_type);
-        if member("resourceType") != kind || member("id") != path.rsplit('/').next() {
+        if member("resourceType") != kind || member("id") != validators::path(&ready.target).rsplit('/').next() {
             return Err(not_judged().into());
         }
-        let tag = parts.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-        Ok(Some((record, tag.filter(|tag| tag.starts_with("W/\"")))))
+        Ok(Some(held))
     }
 
     /// There is no such record: a `PUT` makes it, and needs to be allowed to.
@@ -139,7 +107,8 @@ impl Exchange {
         view: &View,
     ) -> Result<(), Box<Out>> {
         let judgement = Arc::clone(&ready.judgement);
-        if self.method != Method::PUT || conditional {
+        let names_hidden = judgement.route.as_ref().is_some_and(|reference| reference.names_hidden);
+        if self.method != Method::PUT || conditional || names_hidden {
             return Err(self.refuse(&judgement, self.not_available(&judgement), None, &ready.subjects).await);
         }
         let whose = match &ready.settled {
@@ -187,7 +156,7 @@ impl Exchange {
     }
 
     /// What this caller reads in clear here.
-    fn clear(&self, ready: &Ready, route: &Route, view: &View) -> Categories {
+    pub(super) fn clear(&self, ready: &Ready, route: &Route, view: &View) -> Categories {
         let whose = match &ready.settled {
             Settled::Person(person) => Whose::Of(person),
             Settled::NoOne { .. } => Whose::NoOnes,
@@ -201,11 +170,11 @@ impl Exchange {
     /// A `test` in a patch is a question.
     fn tests_only_what_is_seen(&self, ready: &Ready, route: &Route, view: &View) -> bool {
         let patch = ready.judgement.route.as_ref().and_then(|reference| reference.patch.as_ref());
-        patch.is_none_or(|patch| patch.0.is_empty() || self.clear(ready, route, view).covers(patch.0))
+        patch.is_none_or(|patch| patch.tested.is_empty() || self.clear(ready, route, view).covers(patch.tested))
     }
 
     /// Whether the caller sees all that the write replaces.
-    fn sees_what_is_lost(&self, ready: &Ready, route: &Route, record: &Value, view: &View) -> bool {
+    pub(super) fn sees_what_is_lost(&self, ready: &Ready, route: &Route, record: &Value, view: &View) -> bool {
         let clear = self.clear(ready, route, view);
         let (types, all) = (ready.judgement.generation.catalogue.types(), route.everything());
         let patch = ready.judgement.route.as_ref().and_then(|reference| reference.patch.clone());
@@ -223,7 +192,7 @@ impl Exchange {
             let found = carried_at(route.body(), types, all, &place, value);
             Some(found.unclassified_count > 0 || !clear.covers(found.categories))
         };
-        clear.covers(patch.0) && !patch.1.iter().any(|name| lost(name).unwrap_or(false))
+        clear.covers(patch.tested) && !patch.touched.iter().any(|name| lost(name).unwrap_or(false))
     }
 }
 
@@ -241,7 +210,9 @@ pub(super) async fn whole(mut body: Upstream, bytes_max: usize) -> Option<Vec<u8
 }
 
 /// A FHIR body is of its route's type, has the id of its path, and was not cut by a gate.
-pub(super) fn fhir_body(resolved: &Resolved<'_>, body: &Value) -> Result<(), Box<Problem>> {
+///
+/// `merges`: what is put back says itself that it was cut.
+pub(super) fn fhir_body(resolved: &Resolved<'_>, body: &Value, merges: bool) -> Result<(), Box<Problem>> {
     let member = |name: &str| body.get(name).and_then(Value::as_str);
     if member("resourceType") != resolved.route.resource_type() {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "body-malformed", "the body is of another type").into());
@@ -253,25 +224,14 @@ pub(super) fn fhir_body(resolved: &Resolved<'_>, body: &Value) -> Result<(), Box
             return Err(Problem::new(StatusCode::BAD_REQUEST, "subject-mismatch", detail).into());
         }
     }
-    let labels = ["/meta/security", "/meta/tag"].into_iter().filter_map(|place| body.pointer(place)?.as_array());
-    let cut = |label: &Value| matches!(label.get("code").and_then(Value::as_str), Some("REDACTED" | "SUBSETTED"));
-    if labels.flatten().any(cut) { Err(redacted_view().into()) } else { Ok(()) }
+    if !merges && says_cut(body) { Err(redacted_view().into()) } else { Ok(()) }
 }
 
-/// The version that `If-Match` asks for; other conditions are answered by nobody here, and so refused.
-fn wanted_version(fields: &HeaderMap) -> Result<Option<String>, Box<Problem>> {
-    let mut values = fields.get_all(header::IF_MATCH).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    let text = value.to_str().ok().filter(|_| values.next().is_none());
-    let version = text.and_then(|text| match text {
-        "*" => Some(text),
-        _ => text.strip_prefix("W/\"")?.strip_suffix('"').filter(|version| super::is_version(version)),
-    });
-    let version = version.ok_or_else(|| {
-        let detail = "`If-Match` is one version of the record, `W/\"…\"`";
-        Problem::new(StatusCode::BAD_REQUEST, "condition-refused", detail)
-    })?;
-    Ok(Some(version.to_owned()))
+/// Whether a resource says itself that it is part of one.
+pub(super) fn says_cut(body: &Value) -> bool {
+    let labels = ["/meta/security", "/meta/tag"].into_iter().filter_map(|place| body.pointer(place)?.as_array());
+    let cut = |label: &Value| matches!(label.get("code").and_then(Value::as_str), Some("REDACTED" | "SUBSETTED"));
+    labels.flatten().any(cut)
 }
 
 fn record_id<'r>(resolved: &'r Resolved<'_>) -> &'r str {
@@ -290,7 +250,7 @@ fn unclassified(places: Vec<String>) -> Problem {
     problem
 }
 
-fn redacted_view() -> Problem {
+pub(super) fn redacted_view() -> Problem {
     Problem::new(
         StatusCode::FORBIDDEN,
         "write-from-redacted-view",
@@ -298,6 +258,6 @@ fn redacted_view() -> Problem {
     )
 }
 
-fn not_judged() -> Problem {
+pub(super) fn not_judged() -> Problem {
     Problem::bad_gateway("body-not-judged", "the record that is to be changed cannot be judged")
 }

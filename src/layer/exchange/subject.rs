@@ -1,6 +1,6 @@
 //! Steps 6 and 7: whose record is it, what does a write carry, and may this caller have it?
 
-use super::stored::fhir_body;
+use super::stored::{fhir_body, says_cut};
 use super::{Exchange, Forward, Out, Ready, target};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -171,7 +171,7 @@ impl Exchange {
             let sign = if target.contains('?') { '&' } else { '?' };
             ready.target = format!("{target}{sign}{asks_too}");
         }
-        if ready.judgement.route.as_ref().is_some_and(|route| route.replaces) {
+        if ready.judgement.route.as_ref().is_some_and(|route| route.replaces) && !self.merges(resolved.route) {
             self.refuse_redacted_view(&ready, resolved.route, &view).await?;
         }
         if self.dry_run {
@@ -181,6 +181,10 @@ impl Exchange {
             // Boxed, for whoever asks nothing of it is not to carry its size.
             let judged: Pin<Box<dyn Future<Output = Result<(), Box<Out>>> + Send + '_>> =
                 Box::pin(self.judge_stored(&mut ready, head, resolved, &view, forward));
+            judged.await?;
+        } else if resolved.action.writes() || resolved.action == Action::Delete {
+            let judged: Pin<Box<dyn Future<Output = Result<(), Box<Out>>> + Send + '_>> =
+                Box::pin(self.judge_held(&mut ready, head, resolved, &view, forward));
             judged.await?;
         }
         Ok(ready)
@@ -321,13 +325,13 @@ impl Exchange {
             return self.read_patch(judgement, route, &value).await;
         }
         if route.is_fhir()
-            && let Err(problem) = fhir_body(resolved, &value)
+            && let Err(problem) = fhir_body(resolved, &value, self.merges(route))
         {
             return Err(self.refuse(judgement, *problem, None, &[]).await);
         }
         let types = judgement.generation.catalogue.types();
         let found = carried(route.body(), types, route.everything(), &value);
-        if found.unclassified_count > 0 {
+        if found.unclassified_count > 0 && !self.merges(route) {
             let mut problem = Problem::new(
                 StatusCode::FORBIDDEN,
                 "unclassified-fields",
@@ -341,6 +345,10 @@ impl Exchange {
             // An array is written whole, by PATCH too: what the caller could not see in it would be gone.
             let whole = self.method == Method::PUT || holds_array(&value);
             reference.replaces = action == Action::Update && whole && !route.is_fhir(); // there the record is looked at
+        }
+        if self.merges(route) {
+            let cut = found.unclassified_count > 0 || (route.is_fhir() && says_cut(&value));
+            self.leave_out_hidden(judgement, route, cut);
         }
         let Some(path) = route.body_subject() else { return Ok(None) };
         let named = path.find(&value);

@@ -114,6 +114,21 @@ fn opaque(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }
 
+/// The one tag that a write's `If-Match` names, or `*`; doubled, several or none at all is 400.
+pub(super) fn one_tag(fields: &HeaderMap) -> Result<Option<&str>, Box<Problem>> {
+    let mut values = fields.get_all(header::IF_MATCH).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().ok().filter(|_| values.next().is_none());
+    let tag = text.filter(|text| {
+        let quoted = text.strip_prefix("W/\"").and_then(|rest| rest.strip_suffix('"'));
+        *text == "*" || quoted.is_some_and(|inner| !inner.is_empty() && !inner.contains(['"', ',', ' ']))
+    });
+    tag.map(Some).ok_or_else(|| {
+        let detail = "`If-Match` is one tag of the record, as its last read gave it in `ETag`";
+        Problem::new(StatusCode::BAD_REQUEST, "condition-refused", detail).into()
+    })
+}
+
 /// The record is not the one that the caller named.
 pub(super) fn changed() -> Problem {
     Problem::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", "the record has another version by now")
@@ -156,6 +171,20 @@ mod tests {
         }
         assert_eq!(asked(&fields(&[("if-none-match", "*")]), None), Asked::View, "there is no tag to say it by");
         assert_eq!(asked(&fields(&[("if-match", "*")]), None), Asked::Changed);
+    }
+
+    #[test]
+    fn a_write_is_held_to_one_tag_or_refused() {
+        assert!(matches!(one_tag(&fields(&[])), Ok(None)));
+        for good in ["*", "W/\"3\"", "W/\"a_b-\""] {
+            assert_eq!(one_tag(&fields(&[("if-match", good)])).ok().flatten(), Some(good));
+        }
+        for bad in
+            ["", "3", "W/3", "\"3\"", "W/\"\"", "\"\"", "\"3", "\"3\", \"4\"", "\"3\",\"4\"", "w/\"3\"", "\"a\"b\""]
+        {
+            assert!(one_tag(&fields(&[("if-match", bad)])).is_err(), "{bad}");
+        }
+        assert!(one_tag(&fields(&[("if-match", "W/\"3\""), ("if-match", "W/\"3\"")])).is_err(), "doubled");
     }
 
     #[test]

@@ -1,0 +1,354 @@
+//! A write changes a record that is there: is it still the one that the caller read, and is nothing lost that he was not shown?
+//!
+//! The backend's record is shown to the caller once more, by the judgement and the redactor of his own read; nothing of it
+//! leaves. `If-Match` holds if it names the tag of that view (or, of FHIR, the version as he is shown it), and goes on as the
+//! backend's own tag. What a write would replace has to be shown to him as it is. Where a route merges, a `PUT` of part of a
+//! record is joined with the rest of it, and the outcome shown to him a third time: it has to be what he put.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use serde_json::Value;
+
+use super::release::{unanswered, upstream_problem};
+use super::stored::{not_judged, redacted_view, says_cut, whole};
+use super::validators::{self, changed};
+use super::{Exchange, Forward, Out, Ready, caught, panicked};
+use crate::catalogue::body::carried;
+use crate::catalogue::{Resolved, Route, Shape, SubjectAt};
+use crate::decision::json;
+use crate::layer::document::Document;
+use crate::layer::entry::{Notes, Settled};
+use crate::layer::headers;
+use crate::layer::judgement::{Judgement, Whose};
+use crate::layer::merge::{self, Unmerged};
+use crate::layer::refusal::Problem;
+use crate::policy::{Action, Categories, Form};
+use crate::registry::View;
+
+/// The backend's record.
+pub(super) struct Held {
+    pub(super) text: String,
+    pub(super) record: Value,
+    /// The backend's own tag.
+    pub(super) tag: Option<String>,
+}
+
+/// The record as the caller is shown it.
+struct Seen {
+    text: String,
+    /// `None`: the backend gives no validator.
+    tag: Option<String>,
+}
+
+impl Exchange {
+    /// What the backend has at the target's path; `None`: nothing.
+    pub(super) async fn ask_for_held(
+        &self,
+        ready: &Ready,
+        head: &Parts,
+        forward: &mut Forward,
+        accept: &'static str,
+    ) -> Result<Option<Held>, Box<Problem>> {
+        let path = validators::path(&ready.target);
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = path.parse().map_err(|_| not_judged())?;
+        *request.headers_mut() = headers::inward(&head.headers, head.version, accept, false);
+        let answered = caught(async { forward(request).await }).await.ok_or_else(panicked)?;
+        let (parts, body) = answered.map_err(|error| unanswered(&error))?.into_parts();
+        if matches!(parts.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+            return Ok(None);
+        }
+        if let Some(problem) = upstream_problem(parts.status) {
+            return Err(problem.into());
+        }
+        let readable = headers::media_type(&parts.headers).as_deref().is_some_and(headers::is_json);
+        if !readable || parts.headers.contains_key(header::CONTENT_ENCODING) {
+            return Err(not_judged().into());
+        }
+        let read = caught(whole(body, self.gate.limits.request_body_bytes_max)).await.ok_or_else(panicked)?;
+        let text = read.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(not_judged)?;
+        let record = json::parse(&text).map_err(|_| not_judged())?;
+        let tag = validators::backend_tag(&parts.headers).map(str::to_owned);
+        Ok(Some(Held { text, record, tag }))
+    }
+
+    /// Whether a write of plain JSON may be held to a version: where its record can be read at the same path.
+    pub(super) fn is_held(&self, judgement: &Judgement, resolved: &Resolved<'_>, path: &str) -> bool {
+        let changes = matches!(self.method, Method::PUT | Method::PATCH | Method::DELETE);
+        let changes = changes && matches!(resolved.action, Action::Update | Action::Delete);
+        let reads = |route: &Route| route.shape() == Shape::Object && route.certified().is_none();
+        let plain = !resolved.route.is_fhir() && resolved.route.dicom().is_none();
+        changes && plain && judgement.generation.catalogue.route("GET", path).is_some_and(reads)
+    }
+
+    /// Plain JSON: looks at the record that a write replaces, or is held to.
+    pub(super) async fn judge_held(
+        &self,
+        ready: &mut Ready,
+        head: &Parts,
+        resolved: &Resolved<'_>,
+        view: &View,
+        forward: &mut Forward,
+    ) -> Result<(), Box<Out>> {
+        let replaces = ready.judgement.route.as_ref().is_some_and(|reference| reference.replaces);
+        let held_to = head.headers.contains_key(header::IF_MATCH);
+        if !(self.is_held(&ready.judgement, resolved, validators::path(&ready.target)) && (replaces || held_to)) {
+            return Ok(());
+        }
+        match self.look_at_held(ready, head, resolved, view, forward).await {
+            Ok(()) => Ok(()),
+            Err(problem) => Err(self.refuse(&ready.judgement, *problem, None, &ready.subjects).await),
+        }
+    }
+
+    async fn look_at_held(
+        &self,
+        ready: &mut Ready,
+        head: &Parts,
+        resolved: &Resolved<'_>,
+        view: &View,
+        forward: &mut Forward,
+    ) -> Result<(), Box<Problem>> {
+        let wanted = validators::one_tag(&head.headers)?;
+        let Some(held) = self.ask_for_held(ready, head, forward, "application/json").await? else {
+            let names_hidden = ready.judgement.route.as_ref().is_some_and(|reference| reference.names_hidden);
+            let nothing = wanted.is_some() || names_hidden;
+            return if nothing { Err(self.not_available(&ready.judgement).into()) } else { Ok(()) };
+        };
+        let owner = resolved.route.entry_subject().map(|place| place.find(&held.record));
+        let his = match (&ready.settled, owner) {
+            (Settled::Person(person), Some(owner)) => owner.as_ref() == Some(person),
+            (_, None) => true,
+            (Settled::Each | Settled::NoOne { .. } | Settled::Open, Some(_)) => false,
+        };
+        if !his {
+            return Err(self.not_available(&ready.judgement).into());
+        }
+        self.hold_to(ready, resolved.route, wanted, &held, view)
+    }
+
+    /// Holds a write to the record that was looked at: to the version that the caller names, and to what he is shown of it.
+    pub(super) fn hold_to(
+        &self,
+        ready: &mut Ready,
+        route: &Route,
+        wanted: Option<&str>,
+        held: &Held,
+        view: &View,
+    ) -> Result<(), Box<Problem>> {
+        let seen = self.seen(ready, held)?;
+        let of_view = |wanted: &str| seen.as_ref().is_some_and(|seen| seen.tag.as_deref() == Some(wanted));
+        let version = held.record.pointer("/meta/versionId").and_then(Value::as_str).filter(|_| route.is_fhir());
+        let holds =
+            |wanted: &str| wanted == "*" || of_view(wanted) || self.names_version(ready, route, wanted, version, view);
+        if wanted.is_some_and(|wanted| !holds(wanted)) {
+            return Err(changed().into());
+        }
+        let reference = ready.judgement.route.as_ref();
+        let updates = reference.is_some_and(|reference| reference.action == Action::Update);
+        let names_hidden = reference.is_some_and(|reference| reference.names_hidden);
+        // A patch of plain JSON that replaces no array touches only what it names.
+        let replaces = route.is_fhir() || reference.is_some_and(|reference| reference.replaces);
+        if updates && replaces && (names_hidden || !self.loses_nothing(ready, route, held, seen.as_ref(), view)) {
+            let Some(seen) = seen.filter(|_| self.merges(route)) else { return Err(redacted_view().into()) };
+            if !wanted.is_some_and(|wanted| seen.tag.as_deref() == Some(wanted)) {
+                return Err(required().into());
+            }
+            ready.body = self.merge(ready, route, held, &seen)?;
+        }
+        if updates && self.method == Method::PUT {
+            self.may_take_away(ready, route, held, view)?;
+        }
+        let tag = held.tag.as_ref().filter(|tag| !route.is_fhir() || tag.starts_with("W/")).cloned();
+        ready.condition = tag.or(version.filter(|v| super::is_version(v)).map(|v| format!("W/\"{v}\"")));
+        Ok(())
+    }
+
+    /// What a whole write leaves out is taken away: that has to be permitted as what it carries is.
+    fn may_take_away(&self, ready: &mut Ready, route: &Route, held: &Held, view: &View) -> Result<(), Box<Problem>> {
+        let judgement = Arc::clone(&ready.judgement);
+        let asked = judgement.route.as_ref().map_or(Categories::ALL, |reference| reference.asked);
+        let there = carried(route.body(), judgement.generation.catalogue.types(), route.everything(), &held.record);
+        let all = asked.or(there.categories.and(self.clear(ready, route, view)));
+        let whose = match &ready.settled {
+            Settled::Person(person) => Whose::Of(person),
+            Settled::NoOne { .. } => Whose::NoOnes,
+            Settled::Each | Settled::Open => return Err(self.not_available(&judgement).into()),
+        };
+        let named = if route.is_fhir() { held.record.get("id").and_then(Value::as_str).unwrap_or("") } else { "" };
+        match judgement.decide_as(whose, named, view, self.now, (Action::Update, all)) {
+            Ok(permit) => {
+                ready.permit = Some(permit);
+                Ok(())
+            }
+            Err(refusal) => Err(self.decision_problem(&judgement, &refusal, false).into()),
+        }
+    }
+
+    /// Whether this is a write that is joined with what the caller was not shown.
+    pub(super) fn merges(&self, route: &Route) -> bool {
+        route.merges() && self.method == Method::PUT
+    }
+
+    /// What a body names may be no more than was shown, and put back: what of it is not in clear is not written, so it is not
+    /// asked for. Answers whether there is any.
+    /// `cut`: it says itself that it is part of a record, or has members that nobody named.
+    pub(super) fn leave_out_hidden(&self, judgement: &mut Judgement, route: &Route, cut: bool) {
+        let Some(view) = judgement.view.clone() else { return };
+        let all = route.everything();
+        let read = judgement.decide_as(Whose::Anybodys, "", &view, self.now, (Action::Read, all));
+        let clear = read.map_or(Categories::NONE, |permit| permit.release().having(Form::Clear, all));
+        if let Some(reference) = &mut judgement.route {
+            reference.names_hidden = cut || !clear.covers(reference.asked);
+            reference.asked = reference.asked.and(clear);
+        }
+    }
+
+    /// Whether a tag is the record's version, as this caller is shown it.
+    fn names_version(&self, ready: &Ready, route: &Route, tag: &str, version: Option<&str>, view: &View) -> bool {
+        let named = tag.strip_prefix("W/\"").and_then(|rest| rest.strip_suffix('"'));
+        let (Some(named), Some(version), Some(permit)) = (named, version, ready.permit.as_ref()) else { return false };
+        let action = ready.judgement.route.as_ref().map_or(Action::Update, |reference| reference.action);
+        let form = ready.judgement.form_of_ids(action, route, permit, view, self.now);
+        ready.judgement.original(named, permit, form).is_ok_and(|original| original.as_deref() == Some(version))
+    }
+
+    /// The record as this caller's own read shows it; `None`: it does not.
+    fn seen(&self, ready: &Ready, held: &Held) -> Result<Option<Seen>, Box<Problem>> {
+        let path = validators::path(&ready.target);
+        let generation = Arc::clone(&ready.judgement.generation);
+        let resolved = generation.catalogue.resolve("GET", path, None);
+        let Ok(resolved) = resolved.as_ref().map_err(drop) else { return Ok(None) };
+        let whose = match &ready.settled {
+            Settled::Person(person) => Whose::Of(person),
+            Settled::NoOne { .. } => Whose::NoOnes,
+            Settled::Each | Settled::Open => return Ok(None),
+        };
+        let now = self.gate.now_ms();
+        let Ok(facts) = self.gate.registry.facts(now) else { return Err(blind().into()) };
+        let reading = ready.judgement.reading(resolved);
+        let Ok(permit) = reading.decide(whose, &facts, now) else { return Ok(None) };
+        let as_read = Ready {
+            judgement: Arc::new(reading),
+            permit: Some(permit),
+            settled: match resolved.subject {
+                SubjectAt::Entries => Settled::Each,
+                SubjectAt::NoOne => Settled::NoOne { count_min: None },
+                SubjectAt::Target(_) | SubjectAt::Caller | SubjectAt::Body | SubjectAt::Stored => ready.settled.clone(),
+            },
+            subjects: Vec::new(),
+            target: path.to_owned(),
+            body: Bytes::new(),
+            condition: None,
+            own: None,
+            first: None,
+            cursor: None,
+        };
+        let mut parts = Response::new(()).into_parts().0;
+        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let Ok(filter) = self.filter(&as_read, Action::Read, &parts, None) else { return Ok(None) };
+        let Some(mut redactor) = filter.redactor else { return Ok(None) };
+        let mut out = Vec::new();
+        let done = redactor.push(held.text.as_bytes(), &mut out).and_then(|()| redactor.finish(&mut out));
+        let notes: Notes = std::mem::take(&mut *filter.notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        if notes.blind {
+            return Err(blind().into());
+        }
+        match done {
+            Err(_) => return Err(not_judged().into()),
+            Ok(tally) if tally.released != 1 => return Ok(None),
+            Ok(_) => {}
+        }
+        let tag = held.tag.as_ref().and_then(|_| validators::tag_of(&as_read.judgement, path, [out.as_slice()]));
+        let text = String::from_utf8(out).map_err(|_| not_judged())?;
+        Ok(Some(Seen { text, tag }))
+    }
+
+    /// Whether the caller is shown, as it is, all that the write replaces or finds out.
+    fn loses_nothing(&self, ready: &Ready, route: &Route, held: &Held, seen: Option<&Seen>, view: &View) -> bool {
+        if route.is_fhir() && !self.sees_what_is_lost(ready, route, &held.record, view) {
+            return false;
+        }
+        let Some(seen) = seen else { return route.is_fhir() };
+        let (Some(mut stored), Some(mut shown)) = (Document::read(&held.text), Document::read(&seen.text)) else {
+            return false;
+        };
+        let gate = &self.gate;
+        let links = |stored: &str, shown: &str| {
+            let rest = stored.strip_prefix(gate.upstream_origin.as_str());
+            rest.is_some_and(|rest| shown.strip_prefix(gate.public_prefix.as_str()) == Some(rest))
+        };
+        let patch = ready.judgement.route.as_ref().and_then(|reference| reference.patch.as_ref());
+        if let Some(patch) = patch {
+            let touched = |name: &str| merge::shows_at(&stored, &shown, std::iter::once(name), &links);
+            return patch.touched.iter().all(|name| touched(name))
+                && patch.read.iter().all(|place| merge::shows_at(&stored, &shown, place.steps(), &links));
+        }
+        if route.is_fhir() {
+            merge::without_labels(&stored, &mut shown, &mut Document::Leaf("null"));
+            merge::without_versions(&mut stored);
+            merge::without_versions(&mut shown);
+        }
+        merge::shows_all(&stored, &shown, &links)
+    }
+
+    /// What is written for a `PUT` of the part that was shown.
+    fn merge(&self, ready: &Ready, route: &Route, held: &Held, seen: &Seen) -> Result<Bytes, Box<Problem>> {
+        let body = std::str::from_utf8(&ready.body).map_err(|_| not_judged())?;
+        let read = |text| Document::read(text).ok_or_else(not_judged);
+        let (mut stored, mut shown, mut put) = (read(&held.text)?, read(&seen.text)?, read(body)?);
+        if route.is_fhir() {
+            merge::without_labels(&stored, &mut shown, &mut put);
+            [&mut stored, &mut shown, &mut put].into_iter().for_each(merge::without_versions);
+            // A label that is not of this view: it was cut for another, or by somebody else.
+            let left = json::parse(&put.written()).map_err(|_| not_judged())?;
+            if says_cut(&left) && !says_cut(&held.record) {
+                return Err(redacted_view().into());
+            }
+        }
+        let merged = merge::merged(&stored, &shown, &put).map_err(unmerged)?;
+        let text = merged.written();
+        let record = json::parse(&text).map_err(|_| not_judged())?;
+        let again = self.seen(ready, &Held { text: text.clone(), record, tag: None })?.ok_or_else(redacted_view)?;
+        let mut shown = read(&again.text)?;
+        if route.is_fhir() {
+            merge::without_labels(&merged, &mut shown, &mut Document::Leaf("null"));
+            merge::without_versions(&mut shown);
+        }
+        merge::agrees(&shown, &put, &merged).map_err(unmerged)?;
+        Ok(text.into())
+    }
+}
+
+fn unmerged(why: Unmerged) -> Box<Problem> {
+    let (status, kind, place, what) = match why {
+        Unmerged::Hidden(place) => (
+            StatusCode::FORBIDDEN,
+            "hidden-changed",
+            place,
+            "a record of which part was shown is put back with what was not shown left out, and what was shown otherwise as it was",
+        ),
+        Unmerged::Array(place) => (
+            StatusCode::CONFLICT,
+            "not-mergeable",
+            place,
+            "not all of this array was shown as it is, and its elements cannot be told apart: change other members by a patch",
+        ),
+    };
+    let mut problem = Problem::new(status, kind, format!("{what}: `{place}`"));
+    problem.names.push(("fields", vec![place]));
+    problem.into()
+}
+
+fn required() -> Problem {
+    let detail = "part of the record was not shown: send `If-Match` with the `ETag` of the view that is put back";
+    Problem::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", detail)
+}
+
+fn blind() -> Problem {
+    Problem::unavailable("registry-unreadable", "what is on file cannot be read; nothing is written")
+}
