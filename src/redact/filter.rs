@@ -13,8 +13,8 @@ use super::keys::KeySeed;
 use super::plan::Plan;
 use super::probe::{self, Probe, Subject};
 use super::redactor::{Entry, Judge, Verdict};
-use super::scan::{Kind, Scanner, Sink, Take, Value};
-use super::slice::Finder;
+use super::scan::{Kind, Known, Scanner, Sink, Take, Tape, Value};
+use super::slice::{Finder, Here};
 use super::spec::{Shape, Spec};
 use super::stream::Stream;
 use super::tally::{Disclosure, Tally, Window};
@@ -147,7 +147,13 @@ impl<J: Judge> Core<J> {
     }
 
     /// More of an entry: `from..to` of the slice; `ends`: all of it.
-    fn entry_goes_on(&mut self, src: &[u8], from: usize, to: usize, ends: bool) -> Result<(), Fault> {
+    fn entry_goes_on(
+        &mut self,
+        src: &[u8],
+        (from, to): (usize, usize),
+        ends: bool,
+        tape: Option<&Tape>,
+    ) -> Result<(), Fault> {
         let piece = src.get(from..to).unwrap_or_default();
         let held = std::mem::take(&mut self.held);
         if held.len() + piece.len() > self.spec.limits.entry_bytes_max {
@@ -159,20 +165,22 @@ impl<J: Judge> Core<J> {
             return Ok(());
         }
         if self.held.is_empty() {
-            return self.whole_entry(src, from, piece);
+            return self.whole_entry(src, from, piece, tape);
         }
         self.hold(piece);
         let held = std::mem::take(&mut self.held);
-        let outcome = self.whole_entry(src, from, &held);
+        let outcome = self.whole_entry(src, from, &held, tape);
         self.held = held;
         self.held.clear();
         outcome
     }
 
     /// An entry is whole; what the slice has of it begins at `from`.
-    fn whole_entry(&mut self, src: &[u8], from: usize, entry: &[u8]) -> Result<(), Fault> {
-        match self.ask(entry, true) {
-            Some(go) if !self.changes_its_meaning(&go, entry) => self.release(src, from, go, entry),
+    fn whole_entry(&mut self, src: &[u8], from: usize, entry: &[u8], tape: Option<&Tape>) -> Result<(), Fault> {
+        let known = tape.and_then(|tape| tape.of(entry.len()));
+        let here = Here::entry(entry, known);
+        match self.ask(here, true) {
+            Some(go) if !self.changes_its_meaning(&go, here) => self.release(src, from, go, entry, known),
             Some(_) | None => {
                 self.envelope.remove(src, from, &mut self.out);
                 Ok(())
@@ -181,9 +189,9 @@ impl<J: Judge> Core<J> {
     }
 
     /// Asks the judge about an entry, or the beginning of one; counts it if it is dropped.
-    fn ask(&mut self, bytes: &[u8], whole: bool) -> Option<Go> {
+    fn ask(&mut self, entry: Here<'_>, whole: bool) -> Option<Go> {
         let Probe { subject, names_someone, resource_type, id, type_unknown } =
-            probe::probe(&self.spec, bytes, whole, &mut self.finder);
+            probe::probe(&self.spec, entry, whole, &mut self.finder);
         let verdict = if type_unknown && self.spec.fhir() {
             self.tally.dropped_type += 1;
             None
@@ -230,8 +238,8 @@ impl<J: Judge> Core<J> {
     }
 
     /// Whether the entry, or the resource in it, has a modifier extension at its root that cannot leave: then nothing of it does.
-    fn changes_its_meaning(&mut self, go: &Go, entry: &[u8]) -> bool {
-        let may_modify = self.spec.fhir() && fhir::may_modify(entry);
+    fn changes_its_meaning(&mut self, go: &Go, entry: Here<'_>) -> bool {
+        let may_modify = self.spec.fhir() && fhir::may_modify(entry.bytes());
         self.ready(go);
         self.entry.looks_for_modifiers(may_modify);
         if !may_modify {
@@ -242,7 +250,7 @@ impl<J: Judge> Core<J> {
         if matches!(self.spec.shape, Shape::FhirBundle) {
             let place = go.plan.at(self.spec.entries.steps());
             lost = self.entry.loses_modifier_of(&go.plan.root, place, entry);
-            resource = self.finder.member(entry, "resource").and_then(|range| entry.get(range));
+            resource = entry.member("resource", &mut self.finder);
         }
         let tree = go.disclosure.resource_type.as_deref().and_then(|name| go.plan.resource(name)).cloned();
         if let (Some(tree), Some(resource)) = (tree, resource) {
@@ -268,7 +276,7 @@ impl<J: Judge> Core<J> {
             }
         };
         self.entry.restart(&go.plan, place, root_type, &self.entry_path);
-        self.entry.about(go.about.clone(), go.disclosure.subject.clone());
+        self.entry.about(go.about.clone(), go.disclosure.subject.as_deref());
         self.entry.looks_for_modifiers(false);
     }
 
@@ -281,13 +289,22 @@ impl<J: Judge> Core<J> {
         self.tally.take_occurred();
     }
 
-    fn release(&mut self, src: &[u8], from: usize, mut go: Go, entry: &[u8]) -> Result<(), Fault> {
+    fn release(
+        &mut self,
+        src: &[u8],
+        from: usize,
+        mut go: Go,
+        entry: &[u8],
+        known: Option<Known<'_>>,
+    ) -> Result<(), Fault> {
         self.envelope.flush(src, &mut self.out);
         let start = self.position();
         self.begin_entry(src, from);
-        let ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
-        let mut sink = Through { walker: &mut self.entry, ctx };
-        let walked = self.trusted.whole(entry, &mut sink);
+        let mut ctx = Ctx { out: &mut self.out, tally: &mut self.tally, read: None };
+        let walked = match known {
+            Some(Known { nodes, all: true }) => self.entry.walk_read(entry, nodes, &mut ctx),
+            _ => self.trusted.whole(entry, &mut Through { walker: &mut self.entry, ctx }),
+        };
         if walked.is_ok() {
             go.disclosure.occurred = self.tally.take_occurred();
             go.disclosure.exact = true;
@@ -304,7 +321,7 @@ impl<J: Judge> Core<J> {
             let room = self.spec.limits.entry_bytes_max.saturating_sub(held.len());
             let mut beginning = held.clone();
             beginning.extend_from_slice(piece.get(..room).unwrap_or(piece));
-            self.ask(&beginning, false)
+            self.ask(Here::unread(&beginning), false)
         } else {
             self.tally.dropped += 1;
             self.tally.dropped_large += 1;
@@ -327,7 +344,7 @@ impl<J: Judge> Core<J> {
     }
 
     fn stream_goes_on(&mut self, piece: &[u8]) -> Result<(), Fault> {
-        let ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
+        let ctx = Ctx { out: &mut self.out, tally: &mut self.tally, read: None };
         let fed = self.stream.feed(piece, &mut self.entry, ctx);
         if fed.is_err() {
             self.mode = Mode::Drop; // nothing more of it is looked at
@@ -335,14 +352,14 @@ impl<J: Judge> Core<J> {
         fed
     }
 
-    fn entry_ends(&mut self, src: &[u8], at: usize) -> Result<(), Fault> {
+    fn entry_ends(&mut self, src: &[u8], at: usize, tape: Option<&Tape>) -> Result<(), Fault> {
         match self.mode {
             Mode::Envelope | Mode::Drop => {}
-            Mode::Hold { from } => self.entry_goes_on(src, from, at, true)?,
+            Mode::Hold { from } => self.entry_goes_on(src, (from, at), true, tape)?,
             Mode::Stream { from } => self.stream_goes_on(src.get(from..at).unwrap_or_default())?,
         }
         if matches!(self.mode, Mode::Stream { .. }) {
-            let ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
+            let ctx = Ctx { out: &mut self.out, tally: &mut self.tally, read: None };
             self.stream.finish(&mut self.entry, ctx)?;
         }
         self.mode = Mode::Envelope;
@@ -355,7 +372,7 @@ impl<J: Judge> Core<J> {
         match self.mode {
             Mode::Envelope => {}
             Mode::Hold { from } => {
-                self.entry_goes_on(src, from, at, false)?;
+                self.entry_goes_on(src, (from, at), false, None)?;
                 if let Mode::Hold { from } = &mut self.mode {
                     *from = 0;
                 }
@@ -394,7 +411,7 @@ impl<J: Judge> Core<J> {
 
     fn document_ends(&mut self, src: &[u8], at: usize) {
         let written = std::mem::take(&mut self.root_written);
-        let mut ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
+        let mut ctx = Ctx { out: &mut self.out, tally: &mut self.tally, read: None };
         self.envelope.document_ends(src, at, written, &mut ctx);
     }
 
@@ -451,7 +468,7 @@ impl<J: Judge> Sink for Core<J> {
             self.root_type = RootType::Begun { head: Vec::new(), from: at };
         }
         self.root_written = true;
-        let mut ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
+        let mut ctx = Ctx { out: &mut self.out, tally: &mut self.tally, read: None };
         let take = self.envelope.begin(src, at, value, &mut ctx)?;
         if take == Take::Inside {
             self.track.open_aside();
@@ -461,7 +478,7 @@ impl<J: Judge> Sink for Core<J> {
 
     fn end(&mut self, src: &[u8], at: usize) -> Result<(), Fault> {
         if self.mode != Mode::Envelope {
-            return self.entry_ends(src, at);
+            return self.entry_ends(src, at, None);
         }
         if let RootType::Begun { head, from } = &mut self.root_type {
             head.extend_from_slice(src.get(*from..at).unwrap_or_default());
@@ -470,8 +487,15 @@ impl<J: Judge> Sink for Core<J> {
             }
             self.root_type = RootType::Bundle;
         }
-        self.envelope.end(src, at, &mut Ctx { out: &mut self.out, tally: &mut self.tally });
+        self.envelope.end(src, at, &mut Ctx { out: &mut self.out, tally: &mut self.tally, read: None });
         Ok(())
+    }
+
+    fn end_read(&mut self, src: &[u8], at: usize, tape: &Tape) -> Result<(), Fault> {
+        match self.mode {
+            Mode::Envelope => self.end(src, at),
+            _ => self.entry_ends(src, at, Some(tape)),
+        }
     }
 
     fn name(&mut self, _: &[u8], at: usize, name: &[u8]) -> Result<(), Fault> {
@@ -489,7 +513,7 @@ impl<J: Judge> Sink for Core<J> {
 
     fn close(&mut self, src: &[u8], at: usize, kind: Kind) -> Result<(), Fault> {
         self.track.close();
-        self.envelope.close(src, at, kind, &mut Ctx { out: &mut self.out, tally: &mut self.tally })
+        self.envelope.close(src, at, kind, &mut Ctx { out: &mut self.out, tally: &mut self.tally, read: None })
     }
 
     /// A line ends: its end stays if the line did.
@@ -519,7 +543,7 @@ impl<J: Judge> Sink for Core<J> {
             Mode::Hold { from } => from,
             Mode::Drop | Mode::Stream { .. } => return self.entry_pauses(src, at),
         };
-        let mut ctx = Ctx { out: &mut self.out, tally: &mut self.tally };
+        let mut ctx = Ctx { out: &mut self.out, tally: &mut self.tally, read: None };
         self.envelope.pause(src, envelope_ends, &mut ctx)?;
         // Places are still those of this slice.
         self.envelope.resume(envelope_ends);

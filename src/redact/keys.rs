@@ -14,11 +14,11 @@ use super::fault::Fault;
 pub struct KeySeed([u64; 2]);
 
 impl KeySeed {
-    pub(super) const NONE: KeySeed = KeySeed([0, 1]);
+    pub(super) const NONE: KeySeed = KeySeed::new([0, 0]);
 
-    /// From random bits.
+    /// From random bits. Even of a few set bits a key is made that spreads names.
     pub const fn new(random: [u64; 2]) -> KeySeed {
-        KeySeed([random[0], random[1] | 1])
+        KeySeed([random[0] ^ 0x9E37_79B9_7F4A_7C15, random[1] ^ 0x2545_F491_4F6C_DD1D | 1])
     }
 }
 
@@ -41,13 +41,14 @@ impl Hasher for Plain {
 type Table = HashSet<u64, BuildHasherDefault<Plain>>;
 
 /// The names of one open object.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Level {
     /// Where its hashes begin.
     start: usize,
     /// One bit for each hash, by its six highest bits: a bit that is not set spares a look at the hashes.
     seen: u64,
-    table: Option<Box<Table>>,
+    /// One if its hashes are in the last of the tables, else zero: as wide as the rest, so that it is copied in one piece.
+    tabled: usize,
 }
 
 /// The names of the objects that are open.
@@ -57,6 +58,8 @@ pub(super) struct OpenKeys {
     /// How many names the open objects have whose hashes are in tables.
     tabled: usize,
     hashes: Vec<u64>,
+    /// The hashes of those of the open objects that have many names.
+    tables: Vec<Table>,
     /// The innermost object.
     top: Level,
     /// Those around it.
@@ -65,43 +68,62 @@ pub(super) struct OpenKeys {
 
 impl OpenKeys {
     pub(super) fn new(seed: KeySeed, keys_max: usize) -> OpenKeys {
-        OpenKeys { seed, keys_max, tabled: 0, hashes: Vec::new(), top: Level::default(), outer: Vec::new() }
+        OpenKeys {
+            seed,
+            keys_max,
+            tabled: 0,
+            hashes: Vec::new(),
+            tables: Vec::new(),
+            top: Level::default(),
+            outer: Vec::new(),
+        }
     }
 
     pub(super) fn clear(&mut self) {
         self.tabled = 0;
         self.hashes.clear();
+        self.tables.clear();
         self.top = Level::default();
         self.outer.clear();
     }
 
     pub(super) fn buffer_bytes(&self) -> usize {
-        let levels = self.outer.iter().chain([&self.top]);
-        let tables: usize = levels.filter_map(|l| l.table.as_ref()).map(|t| t.capacity() * 10).sum();
+        let tables: usize = self.tables.iter().map(|table| table.capacity() * 10).sum();
         self.hashes.capacity() * 8 + self.outer.capacity() * size_of::<Level>() + tables
     }
 
     /// An object opens.
     #[inline]
     pub(super) fn open(&mut self) {
-        let inner = Level { start: self.hashes.len(), seen: 0, table: None };
-        self.outer.push(std::mem::replace(&mut self.top, inner));
+        self.outer.push(self.top);
+        self.top = Level { start: self.hashes.len(), seen: 0, tabled: 0 };
     }
 
     /// The innermost object closes and its names are forgotten.
     #[inline]
     pub(super) fn close(&mut self) {
-        if let Some(table) = &self.top.table {
-            self.tabled -= table.len();
+        if self.top.tabled != 0 {
+            self.tabled -= self.tables.pop().map_or(0, |table| table.len());
         }
         self.hashes.truncate(self.top.start);
         self.top = self.outer.pop().unwrap_or_default();
     }
 
-    /// A name of the innermost object.
+    /// The hash of a name.
     #[inline(always)]
-    pub(super) fn add(&mut self, name: &[u8]) -> Result<(), Fault> {
-        let hash = hash(self.seed, name);
+    pub(super) fn hash(&self, name: &[u8]) -> u64 {
+        hash(self.seed, name)
+    }
+
+    /// The same of a name that begins with the first bytes of `head`.
+    #[inline(always)]
+    pub(super) fn hash_at(&self, head: &[u8; 16], name: &[u8]) -> u64 {
+        hash_at(self.seed, head, name)
+    }
+
+    /// A name of the innermost object, by its hash.
+    #[inline(always)]
+    pub(super) fn add(&mut self, hash: u64) -> Result<(), Fault> {
         let bit = 1u64 << (hash >> 58);
         if self.top.seen & bit == 0 && self.hashes.len() + self.tabled < self.keys_max {
             self.top.seen |= bit;
@@ -118,7 +140,7 @@ impl OpenKeys {
             return Err(Fault::TooManyKeys);
         }
         let seen = self.hashes.get(self.top.start..).unwrap_or_default();
-        if let Some(table) = &mut self.top.table {
+        if let (1.., Some(table)) = (self.top.tabled, self.tables.last_mut()) {
             if !table.insert(hash) {
                 return Err(Fault::DuplicateKey);
             }
@@ -132,7 +154,8 @@ impl OpenKeys {
         if self.hashes.len() - self.top.start > TABLE_FROM {
             let table: Table = self.hashes.drain(self.top.start..).collect();
             self.tabled += table.len();
-            self.top.table = Some(Box::new(table));
+            self.tables.push(table);
+            self.top.tabled = 1;
             // From here on every name goes by the table.
             self.top.seen = !0;
         }
@@ -140,25 +163,77 @@ impl OpenKeys {
     }
 }
 
-/// A keyed hash of a name: two multiplications for one of at most sixteen bytes.
+/// A keyed hash of a name: one multiplication for one of at most sixteen bytes.
 #[inline(always)]
-pub(super) fn hash(KeySeed([a, b]): KeySeed, name: &[u8]) -> u64 {
-    let length = name.len() as u64;
-    let (head, tail) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-        (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
-        _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
-            (Some(head), Some(tail)) => (u64::from(u32::from_le_bytes(*head)), u64::from(u32::from_le_bytes(*tail))),
-            _ => (name.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
-        },
-    };
-    let mut state = fold(head ^ a, b ^ length ^ 0x9E37_79B9_7F4A_7C15);
-    let (words, _) = name.as_chunks::<8>();
-    if words.len() > 1 {
-        for word in words.iter().skip(1) {
-            state = fold(state ^ u64::from_le_bytes(*word), b);
+pub(super) fn hash(seed: KeySeed, name: &[u8]) -> u64 {
+    hash_head(seed, head(name), name)
+}
+
+/// The first sixteen bytes of a name, zeros beyond its end.
+#[inline(always)]
+pub(super) fn head(name: &[u8]) -> u128 {
+    let length = name.len();
+    match (name.first_chunk::<16>(), name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        (Some(head), ..) => u128::from_le_bytes(*head),
+        // Both parts have the bytes between them.
+        (None, Some(head), Some(tail)) => {
+            u128::from(u64::from_le_bytes(*head)) | u128::from(u64::from_le_bytes(*tail)) << ((length - 8) * 8)
         }
+        _ => match (name.first_chunk::<4>(), name.last_chunk::<4>(), name) {
+            (Some(head), Some(tail), _) => u128::from(
+                u64::from(u32::from_le_bytes(*head)) | u64::from(u32::from_le_bytes(*tail)) << ((length - 4) * 8),
+            ),
+            (.., [a, b, c]) => u128::from(u32::from_le_bytes([*a, *b, *c, 0])),
+            (.., [a, b]) => u128::from(u16::from_le_bytes([*a, *b])),
+            (.., [a]) => u128::from(*a),
+            _ => 0,
+        },
     }
-    fold(state ^ tail, 0x2545_F491_4F6C_DD1D ^ a)
+}
+
+/// A hash of a name by these for a table whose names are compared anyway.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the two halves are what is wanted")]
+pub(super) const fn hash_open(head: u128, length: usize) -> u64 {
+    fold(head as u64 ^ 0x9E37_79B9_7F4A_7C15, (head >> 64) as u64 ^ length as u64 ^ 0x2545_F491_4F6C_DD1D)
+}
+
+/// The same where sixteen bytes from the name's beginning are at hand, whatever comes after it: without a branch for
+/// each length.
+#[inline(always)]
+#[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
+pub(super) fn hash_at(seed: KeySeed, head: &[u8; 16], name: &[u8]) -> u64 {
+    const MASKS: [u128; 17] = {
+        let mut masks = [u128::MAX; 17];
+        let mut length = 0;
+        while length < 16 {
+            masks[length] = (1 << (length * 8)) - 1;
+            length += 1;
+        }
+        masks
+    };
+    let mask = MASKS.get(name.len()).copied().unwrap_or(u128::MAX);
+    hash_head(seed, u128::from_le_bytes(*head) & mask, name)
+}
+
+/// `head`: the first sixteen bytes of the name, zeros beyond its end. How long the name is turns the second key, so that
+/// only who knows it can tell what a byte more would have to make up for.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the two halves are what is wanted")]
+fn hash_head(KeySeed([a, b]): KeySeed, head: u128, name: &[u8]) -> u64 {
+    let length = name.len();
+    let state = fold(head as u64 ^ a, (head >> 64) as u64 ^ b.rotate_left(length as u32));
+    if length > 16 { hash_rest(state, b, name) } else { state }
+}
+
+/// The bytes from the seventeenth.
+fn hash_rest(mut state: u64, b: u64, name: &[u8]) -> u64 {
+    let (words, last) = name.get(16..).unwrap_or_default().as_chunks::<8>();
+    for word in words {
+        state = fold(state ^ u64::from_le_bytes(*word), b);
+    }
+    let last = last.iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
+    fold(state ^ last, b ^ 0xD6E8_FEB8_6659_FD93)
 }
 
 /// Both halves of the 128-bit product, folded.
@@ -179,13 +254,13 @@ mod tests {
             let mut keys = OpenKeys::new(KeySeed::new([7, 9]), 1000);
             keys.open();
             for i in 0..count {
-                keys.add(format!("k{i}").as_bytes()).unwrap();
+                keys.add(keys.hash(format!("k{i}").as_bytes())).unwrap();
             }
             for i in 0..count {
-                assert_eq!(keys.add(format!("k{i}").as_bytes()), Err(Fault::DuplicateKey), "{i} of {count}");
+                assert_eq!(keys.add(keys.hash(format!("k{i}").as_bytes())), Err(Fault::DuplicateKey), "{i} of {count}");
             }
             keys.open();
-            keys.add(b"k0").unwrap();
+            keys.add(keys.hash(b"k0")).unwrap();
             keys.close();
             keys.close();
             assert_eq!((keys.hashes.len(), keys.tabled), (0, 0));
@@ -193,13 +268,49 @@ mod tests {
     }
 
     #[test]
+    fn a_name_has_one_hash_however_it_is_come_by() {
+        let seed = KeySeed::new([7, 9]);
+        let bytes: Vec<u8> = (1..=60).collect();
+        let mut seen = HashSet::new();
+        for length in 0..40 {
+            let name = bytes.get(..length).unwrap();
+            let hashed = hash(seed, name);
+            assert_eq!(hash_at(seed, bytes.first_chunk().unwrap(), name), hashed, "{length}");
+            let mut slowly = [0; 16];
+            name.iter().zip(&mut slowly).for_each(|(from, to)| *to = *from);
+            assert_eq!(head(name).to_le_bytes(), slowly, "{length}");
+            assert!(seen.insert(hashed), "{length}");
+            let zero = [name, &[0]].concat();
+            assert!(seen.insert(hash(seed, &zero)), "{length}");
+        }
+    }
+
+    #[test]
+    fn names_that_differ_little_are_spread_by_any_seed() {
+        for seed in [[0, 0], [3, 5], [u64::MAX, 1 << 63]] {
+            for names in
+                [|i: u64| format!("k{i}"), |i: u64| format!("{i}"), |i: u64| format!("a-long-prefix-of-names-{i}")]
+            {
+                let mut counts = [[0; 64]; 2];
+                for i in 0..6400 {
+                    let hash = hash(KeySeed::new(seed), names(i).as_bytes());
+                    for (counts, part) in counts.iter_mut().zip([hash >> 58, hash & 63]) {
+                        *counts.get_mut(usize::try_from(part).unwrap()).unwrap() += 1;
+                    }
+                }
+                assert!(counts.iter().flatten().all(|count| (30..300).contains(count)), "{seed:?}: {counts:?}");
+            }
+        }
+    }
+
+    #[test]
     fn open_objects_share_one_bound() {
         let mut keys = OpenKeys::new(KeySeed::new([7, 9]), 3);
         keys.open();
-        keys.add(b"a").unwrap();
-        keys.add(b"b").unwrap();
+        keys.add(keys.hash(b"a")).unwrap();
+        keys.add(keys.hash(b"b")).unwrap();
         keys.open();
-        keys.add(b"a").unwrap();
-        assert_eq!(keys.add(b"b"), Err(Fault::TooManyKeys));
+        keys.add(keys.hash(b"a")).unwrap();
+        assert_eq!(keys.add(keys.hash(b"b")), Err(Fault::TooManyKeys));
     }
 }

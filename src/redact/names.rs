@@ -1,13 +1,28 @@
 //! Which place has the member of this name? A table with open addressing: one hash, mostly one comparison.
 
-use super::keys::{KeySeed, hash};
+use super::keys::{hash_open, head};
 
 /// Names of members and the numbers of their places.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     /// A power of two of slots, at most half of them taken; empty where there are no names.
-    slots: Vec<Option<(Box<[u8]>, u32)>>,
+    slots: Vec<Option<Slot>>,
     count: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Slot {
+    /// The first bytes of the name, and all of them.
+    head: u128,
+    name: Box<[u8]>,
+    id: u32,
+}
+
+impl Slot {
+    #[inline]
+    fn is(&self, head: u128, name: &[u8]) -> bool {
+        self.head == head && self.name.len() == name.len() && (name.len() <= 16 || *self.name == *name)
+    }
 }
 
 impl Names {
@@ -23,18 +38,23 @@ impl Names {
     }
 
     /// Where the search for a name begins.
-    fn start(&self, name: &[u8]) -> usize {
+    #[inline]
+    fn start(&self, head: u128, length: usize) -> usize {
         // The names of a plan are the catalogue's, and each is compared: no secret is needed.
-        usize::try_from(hash(KeySeed::NONE, name) >> 32).unwrap_or(0) & self.slots.len().wrapping_sub(1)
+        usize::try_from(hash_open(head, length) >> 32).unwrap_or(0) & self.slots.len().wrapping_sub(1)
     }
 
     /// The place of this name.
     #[inline]
     pub(super) fn get(&self, name: &[u8]) -> Option<u32> {
-        let mut at = if self.slots.is_empty() { return None } else { self.start(name) };
+        if self.slots.is_empty() {
+            return None;
+        }
+        let head = head(name);
+        let mut at = self.start(head, name.len());
         loop {
             match self.slots.get(at)? {
-                Some((known, id)) if **known == *name => return Some(*id),
+                Some(slot) if slot.is(head, name) => return Some(slot.id),
                 Some(_) => at = (at + 1) & (self.slots.len() - 1),
                 None => return None,
             }
@@ -43,22 +63,23 @@ impl Names {
 
     /// The places of all of them.
     pub(super) fn places(&self) -> impl Iterator<Item = u32> {
-        self.slots.iter().flatten().map(|(_, id)| *id)
+        self.slots.iter().flatten().map(|slot| slot.id)
     }
 
     /// Adds a name that is not there.
     pub(super) fn add(&mut self, name: &[u8], id: u32) {
         if (self.count + 1) * 2 > self.slots.len() {
             let mut larger = Names::with_capacity((self.count + 1) * 2);
-            for (name, id) in std::mem::take(&mut self.slots).into_iter().flatten() {
-                larger.add(&name, id);
+            for slot in std::mem::take(&mut self.slots).into_iter().flatten() {
+                larger.add(&slot.name, slot.id);
             }
             *self = larger;
         }
-        let mut at = self.start(name);
+        let head = head(name);
+        let mut at = self.start(head, name.len());
         while let Some(slot) = self.slots.get_mut(at) {
             if slot.is_none() {
-                *slot = Some((name.into(), id));
+                *slot = Some(Slot { head, name: name.into(), id });
                 break;
             }
             at = (at + 1) & (self.slots.len() - 1);
@@ -83,6 +104,15 @@ mod tests {
             }
             assert!(names.get(format!("name{}", id + 1).as_bytes()).is_none());
             assert!(names.get(b"").is_none());
+        }
+        // They differ beyond what is compared at once.
+        for length in 0..40usize {
+            let name = |last: u8| [vec![b'n'; length], vec![last]].concat();
+            let mut names = Names::NONE;
+            names.add(&name(b'a'), 1);
+            names.add(&name(b'b'), 2);
+            assert_eq!((names.get(&name(b'a')), names.get(&name(b'b'))), (Some(1), Some(2)));
+            assert!(names.get(&name(b'c')).is_none() && names.get(&name(0)).is_none());
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::slice::{Finder, Found, is_name};
+use super::slice::{Finder, Found, Here, is_name};
 use super::spec::{Shape, Spec, Step, SubjectAt, Subjects};
 use super::text;
 
@@ -30,7 +30,7 @@ pub(super) struct Probe<'e> {
 }
 
 /// Looks into an entry, `whole` or cut short.
-pub(super) fn probe<'e>(spec: &Spec, entry: &'e [u8], whole: bool, finder: &mut Finder) -> Probe<'e> {
+pub(super) fn probe<'e>(spec: &Spec, entry: Here<'e>, whole: bool, finder: &mut Finder) -> Probe<'e> {
     match &spec.shape {
         Shape::Object { subjects } | Shape::List { subjects, .. } | Shape::Lines { subjects } => {
             let members = Members::read(entry, finder);
@@ -39,94 +39,97 @@ pub(super) fn probe<'e>(spec: &Spec, entry: &'e [u8], whole: bool, finder: &mut 
                 names_someone: matches!(subjects, Subjects::At(_)),
                 resource_type: None,
                 // As in FHIR: the record's own id is its member `id`; without one it is no particular record.
-                id: members.text(entry, "id", finder),
+                id: members.text("id", finder),
                 type_unknown: false,
             }
         }
         Shape::FhirResource | Shape::FhirLines => resource(spec, entry, finder),
         Shape::FhirBundle => {
-            let found = if whole {
-                finder.begun_member(entry, "resource")
-            } else {
-                // Of a resource that is cut nobody can tell what it is.
-                finder.member(entry, "resource").and_then(|range| entry.get(range))
+            // Of a resource that is cut nobody can tell what it is.
+            let found = match whole && entry.is_unread() {
+                true => finder.begun_member(entry.bytes(), "resource").map(Here::unread),
+                false => entry.member("resource", finder),
             };
-            resource(spec, found.unwrap_or_default(), finder)
+            resource(spec, found.unwrap_or(Here::unread(b"")), finder)
         }
     }
 }
 
-fn resource<'e>(spec: &Spec, resource: &'e [u8], finder: &mut Finder) -> Probe<'e> {
+fn resource<'e>(spec: &Spec, resource: Here<'e>, finder: &mut Finder) -> Probe<'e> {
     let members = Members::read(resource, finder);
-    let resource_type = members.text(resource, "resourceType", finder);
+    let resource_type = members.text("resourceType", finder);
     let known = resource_type.as_deref().and_then(|name| spec.types.get(name));
     Probe {
         subject: known.map_or(Subject::NotFound, |known| subject(&known.subjects, resource, &members, finder)),
         names_someone: known.is_none_or(|known| matches!(known.subjects, Subjects::At(_))),
         type_unknown: known.is_none(),
         resource_type,
-        id: members.text(resource, "id", finder),
+        id: members.text("id", finder),
     }
 }
 
-/// Whom a value says it is about that begins `from_here`; `None`: values of its kind are about no one.
-pub(super) fn named<'e>(subjects: &Subjects, from_here: &'e [u8], finder: &mut Finder) -> Option<Subject<'e>> {
+/// Whom a value says it is about; `None`: values of its kind are about no one.
+pub(super) fn named<'e>(subjects: &Subjects, value: Here<'e>, finder: &mut Finder) -> Option<Subject<'e>> {
     if matches!(subjects, Subjects::NoOne) {
         return None;
     }
-    let members = Members::read(from_here, finder);
-    Some(subject(subjects, from_here, &members, finder))
+    let members = Members::read(value, finder);
+    Some(subject(subjects, value, &members, finder))
 }
 
-/// Where the first members of a value are, found in one pass; those beyond are looked for one by one.
-struct Members {
-    found: [(Range<usize>, Range<usize>); MEMBERS_MAX],
-    count: usize,
+/// The members of a value.
+struct Members<'e> {
+    value: Here<'e>,
+    /// Where nothing is known of them: where the first are, found in one pass; those beyond are looked for one by one.
+    found: Vec<(Range<usize>, Range<usize>)>,
     all: bool,
 }
 
 /// How many members are found in one pass.
 const MEMBERS_MAX: usize = 40;
 
-impl Members {
-    fn read(value: &[u8], finder: &mut Finder) -> Members {
-        let mut members = Members { found: std::array::from_fn(|_| (0..0, 0..0)), count: 0, all: true };
-        let kind = finder.each(value, |name, range| {
-            if let Some(member) = members.found.get_mut(members.count) {
-                *member = (name, range);
-                members.count += 1;
-            }
-            members.all = members.count < MEMBERS_MAX;
+impl<'e> Members<'e> {
+    fn read(value: Here<'e>, finder: &mut Finder) -> Members<'e> {
+        let mut members = Members { value, found: Vec::new(), all: true };
+        if !value.is_unread() {
+            return members;
+        }
+        let kind = finder.each(value.bytes(), |name, range| {
+            members.found.push((name, range));
+            members.all = members.found.len() < MEMBERS_MAX;
             !members.all
         });
         if kind != Found::Object {
-            members.count = 0;
+            members.found.clear();
         }
         members
     }
 
-    fn place(&self, value: &[u8], name: &str, finder: &mut Finder) -> Option<Range<usize>> {
-        let mut found = self.found.iter().take(self.count);
-        let known = found.find(|(at, _)| value.get(at.clone()).is_some_and(|raw| is_name(raw, name)));
+    fn place(&self, name: &str, finder: &mut Finder) -> Option<Here<'e>> {
+        if !self.value.is_unread() {
+            return self.value.member(name, finder);
+        }
+        let bytes = self.value.bytes();
+        let known = self.found.iter().find(|(at, _)| bytes.get(at.clone()).is_some_and(|raw| is_name(raw, name)));
         match known {
-            Some((_, range)) => Some(range.clone()),
+            Some((_, range)) => bytes.get(range.clone()).map(Here::unread),
             None if self.all => None,
-            None => finder.member(value, name),
+            None => self.value.member(name, finder),
         }
     }
 
-    fn text<'v>(&self, value: &'v [u8], name: &str, finder: &mut Finder) -> Option<Cow<'v, str>> {
-        text::unquote(value.get(self.place(value, name, finder)?)?)
+    fn text(&self, name: &str, finder: &mut Finder) -> Option<Cow<'e, str>> {
+        text::unquote(self.place(name, finder)?.bytes())
     }
 }
 
-fn subject<'e>(subjects: &Subjects, entry: &'e [u8], members: &Members, finder: &mut Finder) -> Subject<'e> {
+fn subject<'e>(subjects: &Subjects, entry: Here<'e>, members: &Members<'e>, finder: &mut Finder) -> Subject<'e> {
     let mut found = Subject::NotFound;
     if let Subjects::At(places) = subjects {
         for place in places {
             match place.pointer.steps().split_first() {
                 Some((Step::Name(name), rest)) => {
-                    if let Some(part) = members.place(entry, name, finder).and_then(|range| entry.get(range)) {
+                    if let Some(part) = members.place(name, finder) {
                         collect(part, rest, place, &mut found, finder);
                     }
                 }
@@ -137,24 +140,20 @@ fn subject<'e>(subjects: &Subjects, entry: &'e [u8], members: &Members, finder: 
     found
 }
 
-fn collect<'e>(value: &'e [u8], steps: &[Step], place: &SubjectAt, found: &mut Subject<'e>, finder: &mut Finder) {
+fn collect<'e>(value: Here<'e>, steps: &[Step], place: &SubjectAt, found: &mut Subject<'e>, finder: &mut Finder) {
     let Some((step, rest)) = steps.split_first() else {
-        return add(value, place, found);
+        return add(value.bytes(), place, found);
     };
     match step {
-        Step::Any if value.first() == Some(&b'[') => {
+        Step::Any => {
             let mut inner = Finder::new();
-            finder.each(value, |_, range| {
-                collect(value.get(range).unwrap_or_default(), rest, place, found, &mut inner);
-                false
-            });
+            value.elements(finder, |part| collect(part, rest, place, found, &mut inner));
         }
         Step::Name(name) => {
-            if let Some(part) = finder.member(value, name).and_then(|range| value.get(range)) {
+            if let Some(part) = value.member(name, finder) {
                 collect(part, rest, place, found, finder);
             }
         }
-        Step::Any => {}
     }
 }
 
@@ -184,7 +183,10 @@ fn read<'e>(text: Cow<'e, str>, reference_to: Option<&str>) -> Option<Cow<'e, st
     let Some(wanted) = reference_to else { return Some(text) };
     let id_of = |text: &str| {
         let id = text.strip_prefix(wanted)?.strip_prefix('/')?;
-        let id = id.split_once("/_history/").map_or(id, |(id, _)| id);
+        let id = match id.find('/') {
+            Some(at) if id.get(at..).is_some_and(|rest| rest.starts_with("/_history/")) => id.get(..at)?,
+            _ => id,
+        };
         let is_id = id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
         let start = wanted.len() + 1;
         is_id.then_some(start..start + id.len())

@@ -5,8 +5,130 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::scan::Marks;
+use super::scan::{Kind, Known, Marks, Node, Value};
 use super::text;
+
+/// A value, and where its parts are, if that is known.
+#[derive(Clone, Copy)]
+pub(super) struct Here<'e> {
+    /// From its first byte; past its last, if nothing is known of it.
+    bytes: &'e [u8],
+    read: Option<Read<'e>>,
+}
+
+/// What a strict reading found in the entry, and which of its nodes is meant.
+#[derive(Clone, Copy)]
+struct Read<'e> {
+    entry: &'e [u8],
+    nodes: &'e [Node],
+    number: usize,
+    /// Also what is inside the parts of it is known.
+    all: bool,
+}
+
+impl<'e> Here<'e> {
+    /// What begins these bytes.
+    pub(super) const fn unread(bytes: &'e [u8]) -> Here<'e> {
+        Here { bytes, read: None }
+    }
+
+    /// A whole entry of which this is known.
+    pub(super) fn entry(entry: &'e [u8], known: Option<Known<'e>>) -> Here<'e> {
+        let read = |Known { nodes, all }| Read { entry, nodes, number: 0, all };
+        Here { bytes: entry, read: known.map(read) }
+    }
+
+    /// The value of this node of an entry of which all is known.
+    pub(super) fn node(entry: &'e [u8], nodes: &'e [Node], number: usize) -> Here<'e> {
+        Read { entry, nodes, number, all: true }.here()
+    }
+
+    pub(super) const fn bytes(&self) -> &'e [u8] {
+        self.bytes
+    }
+
+    /// The value of the member of this name. What is not known of its end is not known of the answer's.
+    pub(super) fn member(&self, name: &str, finder: &mut Finder) -> Option<Here<'e>> {
+        match self.read {
+            Some(read) => read.members().find(|part| part.is_named(name)).map(Read::here),
+            None => finder.member(self.bytes, name).and_then(|range| self.bytes.get(range)).map(Here::unread),
+        }
+    }
+
+    /// What the member of this name says, if it is a string.
+    pub(super) fn string_member(&self, name: &str, finder: &mut Finder) -> Option<Cow<'e, str>> {
+        text::unquote(self.member(name, finder)?.bytes)
+    }
+
+    /// Visits the elements of an array.
+    pub(super) fn elements(&self, finder: &mut Finder, mut visit: impl FnMut(Here<'e>)) {
+        match self.read {
+            _ if self.bytes.first() != Some(&b'[') => {}
+            Some(read) => read.parts().for_each(|part| visit(part.here())),
+            None => {
+                finder.each(self.bytes, |_, range| {
+                    visit(Here::unread(self.bytes.get(range).unwrap_or_default()));
+                    false
+                });
+            }
+        }
+    }
+
+    /// As [`Finder::no_string`].
+    pub(super) fn no_string(&self, finder: &mut Finder, mut wanted: impl FnMut(&[u8]) -> bool) -> bool {
+        let Some(Read { entry, nodes, number, all: true }) = self.read else {
+            return finder.no_string(self.bytes, wanted);
+        };
+        let Some(node) = nodes.get(number) else { return false };
+        let inside = nodes.get(number + 1..node.next()).unwrap_or_default();
+        let mut none = |from: usize, to: usize| entry.get(from..to).is_some_and(|raw| !wanted(raw));
+        inside.iter().all(|node| {
+            let name = node.name();
+            (name.start == 0 || none(name.start - 1, name.end + 1))
+                && (node.value() != Value::Text || none(node.start(), node.end()))
+        })
+    }
+
+    /// Whether nothing is known of its parts, so that they are looked for in its bytes.
+    pub(super) const fn is_unread(&self) -> bool {
+        self.read.is_none()
+    }
+}
+
+impl<'e> Read<'e> {
+    /// The members or elements of a container.
+    fn parts(self) -> impl Iterator<Item = Read<'e>> {
+        let end = self.nodes.get(self.number).map_or(0, Node::next);
+        let mut next = self.number + 1;
+        std::iter::from_fn(move || {
+            let number = next;
+            next = self.nodes.get(number).filter(|_| number < end)?.next();
+            Some(Read { number, ..self })
+        })
+    }
+
+    /// The members of an object; of another value none.
+    fn members(self) -> impl Iterator<Item = Read<'e>> {
+        let value = self.nodes.get(self.number).map(|node| node.value());
+        self.parts().take_while(move |_| value == Some(Value::Container(Kind::Object)))
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        let Some(node) = self.nodes.get(self.number) else { return false };
+        let raw = self.entry.get(node.name()).unwrap_or_default();
+        match node.escaped() {
+            true => is_name(raw, name),
+            false => raw == name.as_bytes(),
+        }
+    }
+
+    fn here(self) -> Here<'e> {
+        let range = self.nodes.get(self.number).map_or(0..0, |node| node.start()..node.end());
+        let container = |node: &Node| matches!(node.value(), Value::Container(_));
+        let known = self.all || self.number == 0 || !self.nodes.get(self.number).is_some_and(container);
+        Here { bytes: self.entry.get(range).unwrap_or_default(), read: known.then_some(self) }
+    }
+}
 
 /// Finds members and elements; keeps its room from one value to the next.
 pub(super) struct Finder {
@@ -76,6 +198,7 @@ impl Finder {
     }
 
     /// What the member of this name says, if it is a string.
+    #[cfg(test)]
     pub(super) fn string_member<'v>(&mut self, value: &'v [u8], name: &str) -> Option<Cow<'v, str>> {
         let range = self.member(value, name)?;
         text::unquote(value.get(range)?)

@@ -214,13 +214,24 @@ pub(super) fn scalar_too_long(token: &[u8], bytes_max: usize) -> Fault {
 /// How much at the head of `src` is UTF-8, and what is wrong after it. A character that the end of `src` cuts is not
 /// wrong; it is left out.
 pub(super) fn valid_utf8(src: &[u8]) -> (usize, Option<Fault>) {
-    if simdutf8::basic::from_utf8(src).is_ok() {
-        return (src.len(), None);
+    let whole = src.len() - cut_bytes(src);
+    if simdutf8::basic::from_utf8(src.get(..whole).unwrap_or_default()).is_ok() {
+        return (whole, None);
     }
     match std::str::from_utf8(src) {
         Ok(_) => (src.len(), None),
         Err(error) => (error.valid_up_to(), error.error_len().map(|_| Fault::Utf8)),
     }
+}
+
+/// How many bytes at the end of `src` are the valid beginning of a character that goes on after it.
+fn cut_bytes(src: &[u8]) -> usize {
+    (1..4)
+        .find(|back| src.len().checked_sub(*back).and_then(|at| src.get(at)).is_some_and(|byte| *byte >= 0xC0))
+        .map_or(0, |back| match std::str::from_utf8(src.get(src.len() - back..).unwrap_or_default()) {
+            Err(error) if error.error_len().is_none() => back,
+            _ => 0,
+        })
 }
 
 #[cfg(test)]
@@ -246,6 +257,27 @@ mod tests {
         assert_eq!(unit(br"\ud83d\n"), Unit::Bad(Fault::Surrogate));
         assert_eq!(unit(br"\ud83d\ud83d"), Unit::Bad(Fault::Surrogate));
         assert_eq!(unit(br"\ude00"), Unit::Bad(Fault::Surrogate));
+    }
+
+    #[test]
+    fn what_is_utf8_is_told_alike_wherever_it_is_cut() {
+        for text in [
+            &b"a\xE6\x97\xA5\xF0\x9F\x98\x80z\xC3\xA9"[..],
+            b"\xE6\x97a",
+            b"a\xF4\x90\x80",
+            b"ab\x80\x80\x80",
+            b"\xED\xA0",
+            b"\xC0",
+        ] {
+            for end in 0..=text.len() {
+                let src = text.get(..end).unwrap();
+                let slowly = match std::str::from_utf8(src) {
+                    Ok(_) => (end, None),
+                    Err(error) => (error.valid_up_to(), error.error_len().map(|_| Fault::Utf8)),
+                };
+                assert_eq!(valid_utf8(src), slowly, "{src:?}");
+            }
+        }
     }
 
     #[test]

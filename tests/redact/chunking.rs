@@ -52,3 +52,70 @@ fn output_does_not_depend_on_chunking() {
         }
     }
 }
+
+/// What is held of an entry is noted while it is read: of one with many parts, or that lies in many pieces, less or otherwise.
+#[test]
+fn an_entry_of_any_number_of_parts_is_judged_and_cut_alike() {
+    let setup = people();
+    for count in [1, 800, 1023, 1024, 1025, 1400, 5000] {
+        let tests = vec![r#"{"value":1.0,"by":"Dr"}"#; count].join(" , ");
+        let entry = |id: &str| format!(r#"{{"tests":[{tests}],"\u0069d":"{id}","sex":"m"}}"#);
+        let body = format!(r#"{{"items":[{}, {},{}],"kind":1}}"#, entry("a"), entry("no"), entry("b"));
+        let kept = vec![r#"{"value":1.0}"#; count].join(" , ");
+        let expected = format!(r#"{{"tests":[{kept}],"\u0069d":"P(1)","sex":"m"}}"#);
+        let expected = format!(r#"{{"items":[{expected},{expected}],"kind":1}}"#);
+        for piece in [body.len(), 16 << 10, 1400, 97] {
+            let (out, tally) = setup.run(&body.as_bytes().chunks(piece).collect::<Vec<_>>());
+            assert!(tally.is_ok_and(|tally| (tally.released, tally.dropped) == (2, 1)), "{count}, {piece}");
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{count}, {piece}");
+        }
+    }
+}
+
+/// What is plainly right is passed by a shortcut, and all else by the letter: the bounds hold in both.
+#[test]
+fn bounds_inside_an_entry_hold_whatever_the_cuts() {
+    let limits = Limits {
+        depth_max: 6,
+        key_bytes_max: 6,
+        keys_max: 20,
+        number_bytes_max: 4,
+        string_bytes_max: 9,
+        ..Limits::default()
+    };
+    let setup = Setup::with(list("/items/*", "/id"), people_tree("/items/*"), None, false, limits, release());
+    let names = |count: usize| (0..count).map(|i| format!(r#","k{i}":1"#)).collect::<String>();
+    for (inside, fault) in [
+        (r#","sex":"123456789""#.to_owned(), None),
+        (r#","sex":"1234567890""#.to_owned(), Some(Fault::StringTooLong)),
+        (r#","sex":1234"#.to_owned(), None),
+        (r#","sex":12345"#.to_owned(), Some(Fault::NumberTooLong)),
+        (r#","123456":1"#.to_owned(), None),
+        (r#","1234567":1"#.to_owned(), Some(Fault::KeyTooLong)),
+        (r#","raw":[[[[]]]]"#.to_owned(), Some(Fault::TooDeep)),
+        (r#","raw":[[[]]]"#.to_owned(), None),
+        (r#","raw":[{"a":1,"b":2,"\u0061":3}]"#.to_owned(), Some(Fault::DuplicateKey)),
+        (names(18), None),
+        (names(19), Some(Fault::TooManyKeys)),
+        (r#","raw":[1 2]"#.to_owned(), Some(Fault::Grammar)),
+        (r#","raw":{"a":1,}"#.to_owned(), Some(Fault::Grammar)),
+        (r#","raw":["a":1]"#.to_owned(), Some(Fault::Grammar)),
+        (r#","raw":{"a",1}"#.to_owned(), Some(Fault::Grammar)),
+        (r#","raw":{"a"}"#.to_owned(), Some(Fault::Grammar)),
+        (r#","raw":[1}"#.to_owned(), Some(Fault::Grammar)),
+        (r#","raw":{]"#.to_owned(), Some(Fault::Grammar)),
+        (r#","raw":[,]"#.to_owned(), Some(Fault::Grammar)),
+        (r#","raw":[01]"#.to_owned(), Some(Fault::Grammar)),
+        (r#","raw":[nul]"#.to_owned(), Some(Fault::Grammar)),
+    ] {
+        // Before it so much that is right that it is far from the end of what is read at once.
+        let right = r#"{"id":"a","sex":"日本","raw":[]},"#.repeat(20);
+        let body = format!(r#"{{"items":[{right}{{"id":"b"{inside}}},{{"id":"c"}}]}}"#);
+        let (whole, end) = setup.run(&[body.as_bytes()]);
+        assert_eq!(end.err(), fault, "{inside}");
+        for piece in [1, 3, 64, 500] {
+            let (out, end) = setup.run(&body.as_bytes().chunks(piece).collect::<Vec<_>>());
+            assert_eq!((out == whole, end.err()), (true, fault), "{inside} in pieces of {piece}");
+        }
+    }
+}

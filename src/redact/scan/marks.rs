@@ -38,6 +38,45 @@ pub(in crate::redact) struct Marks {
     /// The second escape of a surrogate pair of which the first has been looked at.
     low_half: Option<usize>,
     portable: bool,
+    /// Strict: some string of the batch has an escape in it.
+    escapes: bool,
+    /// Strict: the batch's marks one by one.
+    list: Option<List>,
+}
+
+/// The marks of a batch as places in it: read in order, one costs less than to take it out of its block's bits.
+struct List {
+    places: Box<[u16; BATCH * BLOCK + BLOCK]>,
+    /// How many marks precede each block, and how many there are.
+    before: [u16; BATCH],
+    count: usize,
+}
+
+impl List {
+    fn new(strict: bool) -> Option<List> {
+        strict.then(|| List { places: Box::new([0; BATCH * BLOCK + BLOCK]), before: [0; BATCH], count: 0 })
+    }
+
+    /// Lists the marks of these blocks.
+    fn fill(&mut self, blocks: &[Masks]) {
+        let (mut count, mut base) = (0usize, 0u16);
+        for (masks, before) in blocks.iter().zip(&mut self.before) {
+            *before = u16::try_from(count).unwrap_or(u16::MAX);
+            let mut bits = masks.marks;
+            let ones = bits.count_ones() as usize;
+            // Eight at a time: what is written beyond the last is overwritten by the next block.
+            let (eights, _) = self.places.get_mut(count..).unwrap_or_default().as_chunks_mut::<8>();
+            for eight in eights.iter_mut().take(ones.div_ceil(8)) {
+                for place in eight {
+                    *place = base + u16::try_from(bits.trailing_zeros()).unwrap_or(0);
+                    bits &= bits.wrapping_sub(1);
+                }
+            }
+            count += ones;
+            base += 64;
+        }
+        self.count = count;
+    }
 }
 
 /// Why a slice is not looked at to its end.
@@ -65,6 +104,8 @@ impl Marks {
             stopped: None,
             low_half: None,
             portable: false,
+            escapes: false,
+            list: List::new(strict),
         }
     }
 
@@ -98,6 +139,14 @@ impl Marks {
         self.begin(end, Start::Outside);
     }
 
+    /// Past all that is to be looked at, which ends before the answer.
+    pub(super) const fn finish(&mut self) -> usize {
+        self.bits = 0;
+        self.block = self.count;
+        self.indexed = self.end;
+        self.end
+    }
+
     /// Where the part that was looked at ends, and why there, if not at the slice's end.
     pub(super) const fn end(&self) -> (usize, Option<Stop>) {
         (self.end, self.stopped)
@@ -129,16 +178,58 @@ impl Marks {
             self.block = 0;
             if self.strict {
                 self.look_into_strings(src);
+                if let Some(list) = &mut self.list {
+                    list.fill(self.blocks.get(..self.count).unwrap_or_default());
+                }
             }
         }
         self.bits = self.masks().marks;
         Some(())
     }
 
+    /// Strict: the marks of the batch that are still to come, as places from where the batch begins, and that place.
+    #[inline]
+    pub(super) fn listed(&self) -> (&[u16], usize) {
+        let Some(list) = &self.list else { return (&[], 0) };
+        if self.block >= self.count {
+            return (&[], 0);
+        }
+        let masks = self.masks();
+        let passed = (masks.marks & !self.bits).count_ones() as usize;
+        let from = list.before.get(self.block).map_or(0, |before| usize::from(*before)) + passed;
+        (list.places.get(from..list.count).unwrap_or_default(), self.batch)
+    }
+
+    /// The next mark is the last but `left` of the batch.
+    #[inline]
+    pub(super) fn seek_listed(&mut self, left: usize) {
+        let Some(list) = &self.list else { return };
+        let next = list.places.get(list.count - left.min(list.count)).filter(|_| left > 0);
+        match next {
+            Some(place) => {
+                let place = usize::from(*place);
+                self.block = place / BLOCK;
+                self.bits = self.masks().marks & !0u64 << (place % BLOCK);
+            }
+            None => {
+                self.block = self.count.saturating_sub(1);
+                self.bits = 0;
+            }
+        }
+    }
+
+    /// Whether any string of the batch has an escape in it.
+    #[inline]
+    pub(super) const fn escapes(&self) -> bool {
+        self.escapes
+    }
+
     /// Ends the slice at the first control character inside a string, or escape that is none or is cut.
     fn look_into_strings(&mut self, src: &[u8]) {
-        let events = |masks: &Masks| masks.controls | masks.escapes;
-        if self.blocks.iter().take(self.count).map(events).fold(0, |all, one| all | one) == 0 {
+        let blocks = self.blocks.iter().take(self.count);
+        let (escapes, controls) = blocks.fold((0, 0), |all, one| (all.0 | one.escapes, all.1 | one.controls));
+        self.escapes = escapes != 0;
+        if escapes | controls == 0 {
             return;
         }
         let Some((at, why)) = self.first_stop(src) else { return };

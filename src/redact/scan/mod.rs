@@ -5,7 +5,8 @@
 //! In order:
 //! 1. `bytes`: which bytes of a block of 64 matter? One bit each, by vector instructions where there are any.
 //! 2. `marks`: from bit to bit; what strings hold is looked into on the way.
-//! 3. `steps`: does each mark stand where the grammar allows it?
+//! 3. `steps`: does each mark stand where the grammar allows it? `inside`: the same, sooner, where nobody is told.
+//! 4. `tape`: of what is taken whole, where each value begins and ends, so that it is not read again.
 //!
 //! Strict by RFC 8259: grammar, bracket kinds, UTF-8, surrogate pairs, names that occur twice (compared unescaped),
 //! bounds on depth, names, numbers and strings. A scanner that is not strict reads what a strict one has passed: it skips
@@ -18,9 +19,11 @@
 //! Memory: one name, number or escape that a cut divides, and eight bytes for each name of an open object.
 
 mod bytes;
+mod inside;
 mod marks;
 mod steps;
 mod tail;
+mod tape;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +33,7 @@ use super::spec::Limits;
 use super::text;
 pub(super) use marks::Marks;
 use marks::{Start, Stop};
+pub(super) use tape::{Known, Node, Tape};
 
 /// An object or an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +66,10 @@ pub(super) trait Sink {
     fn begin(&mut self, src: &[u8], at: usize, value: Value) -> Result<Take, Fault>;
     /// The value taken whole ends before `at`.
     fn end(&mut self, src: &[u8], at: usize) -> Result<(), Fault>;
+    /// The same of a container that was read strictly, and what was found in it.
+    fn end_read(&mut self, src: &[u8], at: usize, _: &Tape) -> Result<(), Fault> {
+        self.end(src, at)
+    }
     /// A name whose opening quote is at `at`; what it means.
     fn name(&mut self, src: &[u8], at: usize, name: &[u8]) -> Result<(), Fault>;
     /// A comma at `at`, in a container taken inside.
@@ -100,6 +108,8 @@ pub(super) struct Scanner<const STRICT: bool> {
     keys: OpenKeys,
     /// The sink takes a container whole that began when so many were open.
     whole: Option<usize>,
+    /// The slice is one value from its first byte to its last.
+    exact: bool,
     /// Of the string under way: how much of its inside lay in former slices, in bytes.
     string_bytes: usize,
     /// And where its inside begins in this slice.
@@ -107,6 +117,8 @@ pub(super) struct Scanner<const STRICT: bool> {
     /// A name, unescaped.
     name: Vec<u8>,
     tail: tail::Tail,
+    /// Strict: what is known of the value that the sink takes whole.
+    tape: Tape,
 }
 
 /// Where a slice could not be read further, and why.
@@ -123,10 +135,12 @@ impl<const STRICT: bool> Scanner<STRICT> {
             kinds: Vec::new(),
             keys: OpenKeys::new(seed, limits.keys_max),
             whole: None,
+            exact: false,
             string_bytes: 0,
             string_at: 0,
             name: Vec::new(),
             tail: tail::Tail::default(),
+            tape: Tape::default(),
         }
     }
 
@@ -146,7 +160,11 @@ impl<const STRICT: bool> Scanner<STRICT> {
 
     /// How much memory it holds, in bytes.
     pub(super) fn buffer_bytes(&self) -> usize {
-        self.kinds.capacity() + self.keys.buffer_bytes() + self.tail.buffer_bytes() + self.name.capacity()
+        self.kinds.capacity()
+            + self.keys.buffer_bytes()
+            + self.tail.buffer_bytes()
+            + self.tape.buffer_bytes()
+            + self.name.capacity()
     }
 
     /// Reads on; every byte of `input` is taken.
@@ -167,10 +185,13 @@ impl<const STRICT: bool> Scanner<STRICT> {
         Ok(())
     }
 
-    /// Reads a document that is whole.
+    /// Reads a document that is whole; nothing precedes it and nothing follows.
     pub(super) fn whole<S: Sink>(&mut self, document: &[u8], sink: &mut S) -> Result<(), Fault> {
         self.reset();
-        self.run(document, true, sink)?;
+        self.exact = true;
+        let run = self.run(document, true, sink);
+        self.exact = false;
+        run?;
         if self.state == State::Done { Ok(()) } else { Err(Fault::Truncated) }
     }
 
@@ -231,8 +252,12 @@ impl<const STRICT: bool> Scanner<STRICT> {
                 }
             }
         };
-        self.string_bytes += stopped - self.string_at.min(stopped);
+        self.string_bytes = match self.state {
+            State::InString => self.string_bytes + (stopped - self.string_at.min(stopped)),
+            _ => 0,
+        };
         self.string_at = 0;
+        self.tape.slice_ends(stopped);
         sink.pause(src, stopped)?;
         fault.map_or(Ok(stopped), Err)
     }

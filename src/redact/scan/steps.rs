@@ -2,11 +2,12 @@
 
 use super::super::fault::Fault;
 use super::super::text;
+use super::tape::Name;
 use super::{Kind, Scanner, Sink, State, Stopped, Take, Value};
 
 /// Why the steps end.
 enum Step {
-    /// The sink begins or ceases to be told.
+    /// The sink begins or ceases to be told, or the shortcut may go on.
     Turn,
     /// The slice has no more marks.
     Ends,
@@ -26,9 +27,10 @@ impl<const STRICT: bool> Scanner<STRICT> {
             self.skip(src, open, sink)?;
         }
         loop {
-            let step = match self.whole {
-                Some(_) => self.steps::<S, false>(src, last, sink)?,
-                None => self.steps::<S, true>(src, last, sink)?,
+            let step = match self.whole.is_some() {
+                true if STRICT && self.stride(src, last, sink)? => Step::Turn,
+                true => self.steps::<S, false>(src, last, sink)?,
+                false => self.steps::<S, true>(src, last, sink)?,
             };
             match step {
                 Step::Turn => {}
@@ -44,6 +46,7 @@ impl<const STRICT: bool> Scanner<STRICT> {
     #[inline(always)]
     fn steps<S: Sink, const TELL: bool>(&mut self, src: &[u8], last: bool, sink: &mut S) -> Result<Step, Stopped> {
         let mut state = self.state;
+        let mut moved = false;
         macro_rules! next {
             () => {
                 match self.marks.next(src) {
@@ -56,6 +59,14 @@ impl<const STRICT: bool> Scanner<STRICT> {
             };
         }
         loop {
+            if STRICT
+                && !TELL
+                && std::mem::replace(&mut moved, true)
+                && !matches!(state, State::Colon | State::InString)
+            {
+                self.state = state;
+                return Ok(Step::Turn);
+            }
             match state {
                 State::FirstKey | State::Key => {
                     let (at, byte) = next!();
@@ -90,6 +101,9 @@ impl<const STRICT: bool> Scanner<STRICT> {
                         b'"' => {
                             if TELL {
                                 sink.begin(src, at, Value::Text).map_err(|fault| (at, fault))?;
+                            } else if STRICT {
+                                let name = self.tape.take_name();
+                                self.tape.value(name, at, at, Value::Text);
                             }
                             self.string_bytes = 0;
                             self.string_at = at + 1;
@@ -135,6 +149,8 @@ impl<const STRICT: bool> Scanner<STRICT> {
                     state = self.after();
                     if TELL {
                         sink.end(src, close + 1).map_err(|fault| (close + 1, fault))?;
+                    } else if STRICT {
+                        self.tape.text_ends(close + 1);
                     }
                 }
                 State::After => {
@@ -182,11 +198,14 @@ impl<const STRICT: bool> Scanner<STRICT> {
         if TELL {
             sink.begin(src, at, Value::Scalar).map_err(|fault| (at, fault))?;
             sink.end(src, end).map_err(|fault| (end, fault))?;
+        } else if STRICT {
+            let name = self.tape.take_name();
+            self.tape.value(name, at, end, Value::Scalar);
         }
         Ok(())
     }
 
-    fn check_scalar(&self, token: &[u8]) -> Result<(), Fault> {
+    pub(super) fn check_scalar(&self, token: &[u8]) -> Result<(), Fault> {
         if token.len() > self.limits.number_bytes_max {
             return Err(text::scalar_too_long(token, self.limits.number_bytes_max));
         }
@@ -212,7 +231,7 @@ impl<const STRICT: bool> Scanner<STRICT> {
 
     /// What may follow a value.
     #[inline(always)]
-    const fn after(&self) -> State {
+    pub(super) const fn after(&self) -> State {
         if self.kinds.is_empty() { State::Done } else { State::After }
     }
 
@@ -235,7 +254,13 @@ impl<const STRICT: bool> Scanner<STRICT> {
             let known =
                 text::unescape_into(inside, &mut name).and_then(|()| self.named::<S, TELL>(src, at, &name, sink));
             self.name = name;
+            if STRICT && !TELL {
+                self.tape.set_name(self.tape.name_of(at, inside.len(), true));
+            }
             return known;
+        }
+        if STRICT && !TELL {
+            self.tape.set_name(self.tape.name_of(at, inside.len(), false));
         }
         self.named::<S, TELL>(src, at, inside, sink)
     }
@@ -249,7 +274,7 @@ impl<const STRICT: bool> Scanner<STRICT> {
         sink: &mut S,
     ) -> Result<(), Fault> {
         if STRICT {
-            self.keys.add(name)?;
+            self.keys.add(self.keys.hash(name))?;
         }
         if TELL { sink.name(src, at, name) } else { Ok(()) }
     }
@@ -270,6 +295,11 @@ impl<const STRICT: bool> Scanner<STRICT> {
                 return self.skip(src, 1, sink);
             }
             self.whole = Some(self.kinds.len());
+            self.tape.begin(at);
+            self.tape.open(Name::default(), at, kind);
+        } else if STRICT && !TELL {
+            let name = self.tape.take_name();
+            self.tape.open(name, at, kind);
         }
         self.kinds.push(kind);
         self.state = match kind {
@@ -286,7 +316,11 @@ impl<const STRICT: bool> Scanner<STRICT> {
 
     /// Over what is open, to the end of the value taken whole.
     fn skip<S: Sink>(&mut self, src: &[u8], mut open: usize, sink: &mut S) -> Result<(), Stopped> {
-        match self.marks.close(src, &mut open) {
+        let end = match self.exact && self.kinds.is_empty() {
+            true => Some(self.marks.finish()),
+            false => self.marks.close(src, &mut open),
+        };
+        match end {
             Some(end) => {
                 self.state = self.after();
                 sink.end(src, end).map_err(|fault| (end, fault))
@@ -317,9 +351,12 @@ impl<const STRICT: bool> Scanner<STRICT> {
             self.keys.close();
         }
         self.state = self.after();
+        if STRICT && !TELL {
+            self.tape.close(at + 1);
+        }
         if !TELL && self.whole == Some(self.kinds.len()) {
             self.whole = None;
-            sink.end(src, at + 1).map_err(|fault| (at + 1, fault))?;
+            sink.end_read(src, at + 1, &self.tape).map_err(|fault| (at + 1, fault))?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use super::super::fhir;
 use super::super::forms;
 use super::super::plan::{Act, Tree};
 use super::super::scan::{Kind, Take, Value};
+use super::super::slice::Here;
 use super::{Ctx, Frame, NAME_KEPT_MAX, Slot, Walker, Whole};
 use crate::policy::Form;
 
@@ -83,14 +84,14 @@ impl Walker {
         let Slot::Place(id) = slot else {
             return self.open_whole(src, at, Act::Withhold, slot, kind, ctx);
         };
-        let id = self.case(id, kind, src.get(at..).unwrap_or_default());
+        let id = self.case(id, kind, ctx.here(src, at));
         let slot = Slot::Place(id);
         self.slot = slot;
         let Some(tree) = self.tree() else { return self.skip_unknown(src, at, kind, ctx) };
         let place = tree.place(id);
         let (act, resource, unless_number) = (place.act, place.resource, place.whole_unless_number);
         let required = place.required;
-        let whole = place.whole || (unless_number && self.copies(src.get(at..).unwrap_or_default()));
+        let whole = place.whole || (unless_number && self.copies(ctx.here(src, at)));
         if role.must_walk(kind) {
             self.push(at, kind, id, false, role);
             self.bears(src.get(at..).unwrap_or_default());
@@ -101,23 +102,23 @@ impl Walker {
             self.open_resource(src, at, ctx)
         } else if whole {
             self.open_whole(src, at, act, slot, kind, ctx)
-        } else if self.loses_modifier(id, kind, src.get(at..).unwrap_or_default()) {
+        } else if self.loses_modifier(id, kind, ctx.here(src, at)) {
             self.drop_modified(src, at, required, ctx)
         } else {
             self.push(at, kind, id, false, fhir::Role::None);
-            self.systems_of(src.get(at..).unwrap_or_default());
+            self.systems_of(ctx.here(src, at));
             true
         }
     }
 
     /// The place of an object that one of its members says what it is; else the same.
-    fn case(&mut self, id: Option<u32>, kind: Kind, from_here: &[u8]) -> Option<u32> {
+    fn case(&mut self, id: Option<u32>, kind: Kind, here: Here<'_>) -> Option<u32> {
         let Walker { trees, finder, resources: true, .. } = self else { return id };
         let by = match (trees.last(), kind) {
             (Some(tree), Kind::Object) => tree.place(id).by.as_deref(),
             _ => None,
         };
-        let told = by.and_then(|by| by.case(&finder.string_member(from_here, by.member())?));
+        let told = by.and_then(|by| by.case(&here.string_member(by.member(), finder)?));
         told.or(id)
     }
 
@@ -179,18 +180,18 @@ impl Walker {
 
     /// A resource of its own: walked by its type's tree; of an unknown type it goes.
     fn open_resource(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) -> bool {
-        let from_here = src.get(at..).unwrap_or_default();
+        let here = ctx.here(src, at);
         let resource_type = match self.resources {
-            true => self.finder.string_member(from_here, "resourceType"),
+            true => here.string_member("resourceType", &mut self.finder),
             false => None,
         };
         let contained = self.frames.iter().any(|frame| frame.resource);
         let tree = resource_type
-            .filter(|name| !contained || self.may_be_contained(name, from_here))
+            .filter(|name| !contained || self.may_be_contained(name, here))
             .and_then(|name| self.plan.resource(&name).cloned());
-        let lost = tree.as_ref().is_some_and(|tree| {
-            self.modifiers && !self.streams && self.loses_modifier_of(tree, Some(tree.root), from_here)
-        });
+        let lost = tree
+            .as_ref()
+            .is_some_and(|tree| self.modifiers && !self.streams && self.loses_modifier_of(tree, Some(tree.root), here));
         match tree {
             Some(_) if lost => self.drop_modified(src, at, false, ctx),
             Some(tree) => self.push_resource(at, tree),

@@ -2,6 +2,7 @@
 
 use super::super::forms::{self, Ground, System};
 use super::super::probe::{self, Subject};
+use super::super::slice::Here;
 use super::{Ctx, Slot, Walker, Whole};
 use crate::catalogue::fields::Meaning;
 use crate::policy::Form;
@@ -11,18 +12,24 @@ pub(super) type Systems = Vec<(Box<str>, String)>;
 
 impl Walker {
     /// The entry is about this person, for dates that move, and names this one; asked after every [`Walker::restart`].
-    pub(in crate::redact) fn about(&mut self, subject: Option<Box<str>>, named: Option<Box<str>>) {
-        self.person = subject.clone().or(named);
+    pub(in crate::redact) fn about(&mut self, subject: Option<Box<str>>, named: Option<&str>) {
+        match (subject.as_deref().or(named), &mut self.person) {
+            (Some(person), Some(room)) => {
+                room.clear();
+                room.push_str(person);
+            }
+            (person, room) => *room = person.map(str::to_owned),
+        }
         self.subject = subject;
         self.streams = false;
     }
 
-    /// Whether a resource of this type, which begins `from_here`, may leave inside another: one about a person only if he is
+    /// Whether this resource of this type may leave inside another: one about a person only if he is
     /// the entry's. It was judged for nobody else.
-    pub(super) fn may_be_contained(&mut self, resource_type: &str, from_here: &[u8]) -> bool {
+    pub(super) fn may_be_contained(&mut self, resource_type: &str, here: Here<'_>) -> bool {
         let Walker { plan, finder, person, .. } = self;
         let Some(known) = plan.types.get(resource_type) else { return false };
-        match probe::named(&known.subjects, from_here, finder) {
+        match probe::named(&known.subjects, here, finder) {
             None => true,
             Some(Subject::NotFound) => person.is_some(),
             Some(Subject::One(id)) => person.as_deref() == Some(&*id),
@@ -63,9 +70,9 @@ impl Walker {
         }
     }
 
-    /// Whether the container that begins `from_here` is copied as it is: no string in it may be an Individual Number.
-    pub(super) fn copies(&mut self, from_here: &[u8]) -> bool {
-        !self.streams && self.finder.no_string(from_here, forms::may_hold_number)
+    /// Whether the container here is copied as it is: no string in it may be an Individual Number.
+    pub(super) fn copies(&mut self, here: Here<'_>) -> bool {
+        !self.streams && here.no_string(&mut self.finder, forms::may_hold_number)
     }
 
     /// Whether the string here is looked at for an Individual Number before it leaves in clear. An identifier whose record
@@ -135,12 +142,11 @@ impl Walker {
     }
 
     /// An object has begun: which systems are named in it? Members come in any order, so they are looked for ahead.
-    pub(super) fn systems_of(&mut self, from_here: &[u8]) {
+    pub(super) fn systems_of(&mut self, here: Here<'_>) {
         let Walker { trees, frames, finder, streams: false, .. } = self else { return };
         let (Some(tree), Some(frame)) = (trees.last(), frames.last_mut()) else { return };
         if tree.place(frame.place).systems {
-            let mut found =
-                |name: &str| finder.string_member(from_here, name).filter(|system| !system.trim().is_empty());
+            let mut found = |name: &str| here.string_member(name, finder).filter(|system| !system.trim().is_empty());
             let systems = tree.systems(frame.place);
             frame.systems = systems.filter_map(|name| Some((name.into(), found(name)?.into_owned()))).collect();
         }

@@ -21,6 +21,7 @@ mod copy;
 mod hooks;
 mod labels;
 mod modifiers;
+mod read;
 mod values;
 
 use std::sync::Arc;
@@ -31,8 +32,8 @@ use super::fhir;
 use super::forms;
 use super::keys::{KeySeed, hash};
 use super::plan::{Act, Place, Plan, Tree};
-use super::scan::{Kind, Sink, Take, Value};
-use super::slice::Finder;
+use super::scan::{Kind, Node, Sink, Take, Value};
+use super::slice::{Finder, Here};
 use super::spec::Limits;
 use super::tally::Tally;
 use crate::catalogue::fields::Meaning;
@@ -42,6 +43,21 @@ use crate::policy::Form;
 pub(super) struct Ctx<'a> {
     pub(super) out: &'a mut Vec<u8>,
     pub(super) tally: &'a mut Tally,
+    /// What is known of the slice, which is then a whole entry, and which of its values is under way.
+    pub(super) read: Option<(&'a [Node], usize)>,
+}
+
+impl Ctx<'_> {
+    /// The value that begins at `at`.
+    fn here<'e>(&self, src: &'e [u8], at: usize) -> Here<'e>
+    where
+        Self: 'e,
+    {
+        match self.read {
+            Some((nodes, number)) => Here::node(src, nodes, number),
+            None => Here::unread(src.get(at..).unwrap_or_default()),
+        }
+    }
 }
 
 /// What the next value is.
@@ -128,13 +144,15 @@ pub(super) struct Walker {
     /// Whom the entry is about, for dates that move.
     subject: Option<Box<str>>,
     /// Whom what lies inside it may be about.
-    person: Option<Box<str>>,
+    person: Option<String>,
     /// The entry is walked while it comes in.
     streams: bool,
     /// The labels of the resource under way.
     labels: labels::Marks,
     /// The entry may hold modifier extensions.
     modifiers: bool,
+    /// The containers of a read entry that are walked: the numbers of their nodes.
+    inside: Vec<(usize, Kind)>,
 }
 
 /// How much of a name is kept for a report of unclassified places, in bytes.
@@ -172,14 +190,20 @@ impl Walker {
             streams: true,
             labels: labels::Marks::default(),
             modifiers: false,
+            inside: Vec::new(),
         }
     }
 
     /// Ready for an entry at this place of the plan's tree, or of this type; `path` is where it is, for reports.
     pub(super) fn restart(&mut self, plan: &Arc<Plan>, place: Option<u32>, root_type: Option<Arc<Tree>>, path: &[u8]) {
-        self.plan = Arc::clone(plan);
-        self.trees.clear();
-        self.trees.push(Arc::clone(&plan.root));
+        if !Arc::ptr_eq(&self.plan, plan) {
+            self.plan = Arc::clone(plan);
+            self.trees.clear();
+        }
+        self.trees.truncate(1);
+        if self.trees.is_empty() {
+            self.trees.push(Arc::clone(&plan.root));
+        }
         self.frames.clear();
         self.resume(0);
         self.pending.clear();

@@ -13,6 +13,7 @@ use super::super::fhir;
 use super::super::keys::KeySeed;
 use super::super::plan::Tree;
 use super::super::scan::{Kind, Scanner};
+use super::super::slice::Here;
 use super::super::tally::Tally;
 use super::{Ctx, Through, Walker};
 
@@ -22,21 +23,25 @@ impl Walker {
         self.modifiers = may_hold;
     }
 
-    /// Whether the object that begins `from_here`, at this place of the tree at hand, has a modifier extension that cannot leave.
-    pub(super) fn loses_modifier(&mut self, place: Option<u32>, kind: Kind, from_here: &[u8]) -> bool {
+    /// Whether the object here, at this place of the tree at hand, has a modifier extension that cannot leave.
+    pub(super) fn loses_modifier(&mut self, place: Option<u32>, kind: Kind, here: Here<'_>) -> bool {
         if !self.modifiers || self.streams || kind != Kind::Object || !self.fhir() {
             return false;
         }
         let Some(tree) = self.tree().cloned() else { return false };
-        self.loses_modifier_of(&tree, place, from_here)
+        self.loses_modifier_of(&tree, place, here)
     }
 
     /// The same at this place of a tree.
-    pub(in crate::redact) fn loses_modifier_of(&mut self, tree: &Arc<Tree>, place: Option<u32>, object: &[u8]) -> bool {
-        let Some(range) = self.finder.member(object, fhir::MODIFIERS) else { return false };
-        let modifiers = object.get(range).unwrap_or_default();
+    pub(in crate::redact) fn loses_modifier_of(
+        &mut self,
+        tree: &Arc<Tree>,
+        place: Option<u32>,
+        object: Here<'_>,
+    ) -> bool {
+        let Some(modifiers) = object.member(fhir::MODIFIERS, &mut self.finder) else { return false };
         match tree.place(place).member(fhir::MODIFIERS.as_bytes()) {
-            Some(place) => !self.leaves_unchanged(tree, place, modifiers),
+            Some(place) => !self.leaves_unchanged(tree, place, modifiers.bytes()),
             None => true,
         }
     }
@@ -45,9 +50,9 @@ impl Walker {
         let mut trial = Walker::new(Arc::clone(&self.plan), self.limits);
         trial.restart(&self.plan, Some(place), None, b"");
         trial.trees = vec![Arc::clone(tree)];
-        trial.about(self.subject.clone(), self.person.clone());
+        trial.about(self.subject.clone(), self.person.as_deref());
         let (mut out, mut tally) = (Vec::new(), Tally::new());
-        let mut sink = Through { walker: &mut trial, ctx: Ctx { out: &mut out, tally: &mut tally } };
+        let mut sink = Through { walker: &mut trial, ctx: Ctx { out: &mut out, tally: &mut tally, read: None } };
         let walked = Scanner::<false>::new(self.limits, false, KeySeed::NONE).whole(value, &mut sink);
         walked.is_ok() && out == value
     }

@@ -32,9 +32,15 @@ impl Walker {
 
     /// A string begins at `at`.
     pub(super) fn text(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
-        let (act, meaning, required) = self.act(self.slot_now());
+        let slot = self.slot_now();
+        let (act, meaning, required) = self.act(slot);
         let label = std::mem::take(&mut self.role).is_label();
+        let plain = match (slot, self.tree()) {
+            (Slot::Place(id), Some(tree)) => !tree.place(id).watched && !tree.place(id).reference,
+            _ => false,
+        };
         match act {
+            Act::Clear if !label && plain => self.clear(at, meaning, ctx),
             Act::Clear if !label && self.is_watched() => self.treat_from(at, Whole::Watch),
             Act::Clear if !label && !self.may_lead_past() => self.clear(at, meaning, ctx),
             Act::Mask if !label => {
