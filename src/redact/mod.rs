@@ -4,7 +4,8 @@
 //! 1. `scan`: is it JSON, strictly? Names, brackets, UTF-8, doubles, bounds. What is not ends in a [`Fault`].
 //! 2. `filter`: where is an entry? It is held until whole; outside entries the envelope's plan holds.
 //! 3. `probe`: whom is it about, of what type? None or two: it goes. Else the [`Judge`] is asked: a [`Plan`] or nothing.
-//! 4. `walk`: each place's act, from the plan: copied, made coarser, renamed, masked, removed.
+//! 4. `walk`: each place's act, from the plan: copied, made coarser, renamed, masked, removed. Like the probe it goes by what
+//!    the strict reading noted of the entry (`scan`), and by the bytes only where that was too much to note.
 //! 5. `tally`: what left, as a [`Window`] to be recorded before its bytes go, and a [`Tally`] at the end.
 //!
 //! Behind these: `spec` (the layout), `plan` (a field tree joined with a decision), `pseudonym` (ids both ways),
@@ -45,8 +46,8 @@
 //!   unless all that it could hold would leave in clear: else it would tell that nothing was withheld. The root becomes `{}`, `[]` or `null`. If the one
 //!   entry of a [`Shape::Object`] or [`Shape::FhirResource`] is dropped, nothing at all is written, not even that: the
 //!   caller answers with a refusal in its place ([`Tally::released`] is 0).
-//! * Memory: the held entry (at most `entry_bytes_max`), what waits for its value (`pending_bytes_max`), and a little
-//!   per open container and name. `out` belongs to the caller: feed it pieces of 16 KiB and take it after each.
+//! * Memory: the held entry (at most `entry_bytes_max`), where its values are (at most 112 KiB), what waits for its value
+//!   (`pending_bytes_max`), and a little per open container and name. `out` belongs to the caller: feed it pieces of 16 KiB and take it after each.
 //!
 //! The lists' `count` members (totals, positions) are removed wherever entries are judged. A `link` is what the
 //! [`LinkRewriter`] makes of it, or removed. Free text is clear only where every category of the route is.
