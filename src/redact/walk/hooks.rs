@@ -88,14 +88,14 @@ impl Walker {
     pub(super) fn watch_ends(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
         let piece = src.get(self.treat_at..at).unwrap_or_default();
         if self.treated.is_empty() {
-            match forms::is_individual_number(piece) {
+            match self.is_stopped(piece) {
                 true => self.number_stops(src, at, ctx),
                 false => self.watched_passes(src, at, ctx),
             }
             return;
         }
         self.treated.extend_from_slice(piece);
-        match forms::is_individual_number(&self.treated) {
+        match self.is_stopped(&self.treated) {
             true => self.number_stops(src, at, ctx),
             false => {
                 self.treated.truncate(self.treated.len() - piece.len());
@@ -104,18 +104,35 @@ impl Walker {
         }
     }
 
-    /// The slice ends before `at` in a string on its way out in clear: what is too long to be a number leaves as it comes.
+    /// The slice ends before `at` in a string on its way out in clear: what can be no number any more leaves as it comes, and
+    /// what may still become one when no more of it can be kept is taken for one.
     pub(super) fn watch_pauses(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
         let piece = src.get(self.treat_at..at).unwrap_or_default();
-        if self.treated.len() + piece.len() > forms::WATCHED_BYTES_MAX + 2 {
-            self.watched_passes(src, at, ctx);
-            self.flush(src, ctx.out);
-            self.whole = Whole::Copy;
+        let length = self.treated.len();
+        self.treated.extend_from_slice(piece);
+        let kept = self.treated.get(..self.limits.treated_bytes_max);
+        if self.treated.len() <= forms::WATCHED_BYTES_MAX || forms::may_become_number(kept.unwrap_or(&self.treated)) {
+            let stops = self.treated.len() > self.limits.treated_bytes_max;
+            self.value_waits(src, ctx.out);
+            self.treat_at = 0;
+            if stops {
+                self.number_stops(src, at, ctx);
+                self.whole = Whole::Skip;
+            }
             return;
         }
-        self.value_waits(src, ctx.out);
-        self.treated.extend_from_slice(piece);
-        self.treat_at = 0;
+        self.treated.truncate(length);
+        self.watched_passes(src, at, ctx);
+        self.flush(src, ctx.out);
+        self.whole = Whole::Copy;
+    }
+
+    /// Whether a string's token is an Individual Number; or so long, and all that is kept of one is blank, that it may be.
+    fn is_stopped(&self, token: &[u8]) -> bool {
+        match token.get(..self.limits.treated_bytes_max) {
+            Some(kept) if token.len() > kept.len() => forms::may_hold_number(token) && forms::may_become_number(kept),
+            Some(_) | None => forms::is_individual_number(token),
+        }
     }
 
     fn number_stops(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
