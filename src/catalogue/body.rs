@@ -69,6 +69,38 @@ pub fn categories_at(root: &Node, everything: Categories, place: &Pointer) -> Op
     Some(own.or(tree::categories(node, everything)))
 }
 
+/// Where resources lie in this value that are about somebody else than `person`, or of whom that cannot be told: as JSON
+/// Pointers with `*` for elements. The value's own root is none of them. Records of no one are about nobody else.
+///
+/// `None`: the record itself is about no one, or it is not known whom it is about; then every person is another.
+pub fn of_others(types: &Types, value: &Value, person: Option<&str>) -> Vec<String> {
+    let mut found = Vec::new();
+    inside(types, value, person, &mut String::new(), &mut found);
+    found
+}
+
+fn inside(types: &Types, value: &Value, person: Option<&str>, path: &mut String, found: &mut Vec<String>) {
+    let length = path.len();
+    let parts: Vec<(&str, &Value)> = match value {
+        Value::Object(members) => members.iter().map(|(name, value)| (name.as_str(), value)).collect(),
+        Value::Array(items) => items.iter().map(|item| ("*", item)).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    };
+    for (name, part) in parts {
+        path.push('/');
+        path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        let known = part.get("resourceType").and_then(Value::as_str).and_then(|name| types.get(name));
+        // One of an unknown type is unclassified, and refused as that.
+        let subject = known.and_then(|known| known.subject.as_ref());
+        let others = subject.is_some_and(|place| person.is_none() || place.find(part).as_deref() != person);
+        if others && found.len() < UNCLASSIFIED_MAX && !found.contains(path) {
+            found.push(path.clone());
+        }
+        inside(types, part, person, path, found);
+        path.truncate(length);
+    }
+}
+
 struct Walk<'t> {
     types: &'t Types,
     everything: Categories,

@@ -280,3 +280,45 @@ async fn what_is_created_is_somebodys_and_its_place_is_told() {
     let (status, asked, body) = tried(&stand, put(condition("c1", "p1"), None)).await;
     assert_eq!((status, asked, sent(&stand).1), (200, 2, None), "{body}");
 }
+
+/// Another person's record rides inside the one that was judged.
+#[tokio::test]
+async fn no_other_persons_record_is_written_inside_a_record() {
+    let stand = stand();
+    let observation = |person: &str| {
+        json!({"resourceType": "Observation", "id": "o1", "status": "final", "code": {"text": "x"},
+            "subject": {"reference": format!("Patient/{person}")}})
+    };
+    let nobodys = json!({"resourceType": "Observation", "id": "o1", "status": "final", "code": {"text": "x"}});
+    let chart = |id: &str| json!({"resourceType": "Patient", "id": id, "name": [{"text": "N"}]});
+    let within = |inner: Value| {
+        [
+            inner.clone(),
+            json!({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": inner}]}),
+            json!({"resourceType": "Parameters", "parameter": [{"name": "x", "part": [{"name": "y", "resource": inner}]}]}),
+        ]
+    };
+    let mut others: Vec<Value> = vec![nobodys, json!({"resourceType": "Patient", "name": [{"text": "N"}]})];
+    others.extend(within(observation("p2")));
+    others.extend(within(chart("p2")));
+    for other in others {
+        let mut body = condition("c1", "p1");
+        body["contained"] = json!([observation("p1"), other]);
+        let create = Write { method: "POST", target: "/Condition", ..put(body.clone(), None) };
+        let add = json!([{"op": "add", "path": "/contained/-", "value": other}]);
+        let replace = json!([{"op": "replace", "path": "/contained", "value": [other]}]);
+        for wanted in [put(body, Some(stored())), create, patch(add, stored()), patch(replace, stored())] {
+            let method = wanted.method;
+            let (status, asked, text) = tried(&stand, wanted).await;
+            assert_eq!((status, asked), (403, 0), "{method} {other}: {text}");
+            assert!(text.contains("/contained") || !other["parameter"].is_null(), "{method} {other}: {text}");
+        }
+    }
+    // His own, and no one's, are judged by what they carry.
+    for own in [observation("p1"), json!({"resourceType": "Organization", "id": "o1", "name": "clinic"})] {
+        let mut body = condition("c1", "p1");
+        body["contained"] = json!([own]);
+        let (status, asked, text) = tried(&stand, put(body, Some(stored()))).await;
+        assert!(!text.contains("contained-of-another") && asked > 0, "{status} {own}: {text}");
+    }
+}

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::writeback::Held;
 use super::{Exchange, Forward, Out, Ready, validators};
-use crate::catalogue::body::{carried, carried_at};
+use crate::catalogue::body::{carried, carried_at, of_others};
 use crate::catalogue::patch::patched;
 use crate::catalogue::{Pointer, Resolved, Route, SubjectAt};
 use crate::layer::entry::Settled;
@@ -34,9 +34,12 @@ impl Exchange {
     ) -> Result<Option<String>, Box<Out>> {
         let types = judgement.generation.catalogue.types();
         let found = patched(route.body(), types, route.everything(), patch);
+        // Whose the record is, is not known yet, and a patch writes the parts that it names: no one's only.
+        let others = of_others(types, patch, None);
         let subject = route.entry_subject().and_then(|place| place.pointer().steps().next().map(str::to_owned));
         let problem = match found {
             Err(why) => Problem::new(StatusCode::BAD_REQUEST, "body-malformed", why),
+            Ok(_) if !others.is_empty() => contained(others),
             Ok(found) if found.carried.unclassified_count > 0 => unclassified(found.carried.unclassified),
             Ok(found) if found.touched.iter().any(|name| is_fixed(name) || Some(&**name) == subject.as_deref()) => {
                 let detail = "a patch changes neither a record's id, nor its type, nor whom it is about";
@@ -246,6 +249,14 @@ fn is_fixed(name: &str) -> bool {
 fn unclassified(places: Vec<String>) -> Problem {
     let detail = "the body has members that the catalogue does not name; nothing was written";
     let mut problem = Problem::new(StatusCode::FORBIDDEN, "unclassified-fields", detail);
+    problem.names.push(("fields", places));
+    problem
+}
+
+/// Something inside the body is about somebody else than the record that is written, who was not judged.
+pub(super) fn contained(places: Vec<String>) -> Problem {
+    let detail = "what is contained in the body is not about the person of the record; nothing was written";
+    let mut problem = Problem::new(StatusCode::FORBIDDEN, "contained-of-another", detail);
     problem.names.push(("fields", places));
     problem
 }

@@ -1,6 +1,6 @@
 //! Steps 6 and 7: whose record is it, what does a write carry, and may this caller have it?
 
-use super::stored::{fhir_body, says_cut};
+use super::stored::{contained, fhir_body, says_cut};
 use super::{Exchange, Forward, Out, Ready, target};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 
-use crate::catalogue::body::carried;
+use crate::catalogue::body::{carried, of_others};
 use crate::catalogue::{Part, Resolved, Route, Shape, SubjectAt};
 use crate::decision::{Permit, Reason, Refusal, json};
 use crate::layer::body::BoxError;
@@ -350,8 +350,12 @@ impl Exchange {
             let cut = found.unclassified_count > 0 || (route.is_fhir() && says_cut(&value));
             self.leave_out_hidden(judgement, route, cut);
         }
+        let named = route.body_subject().and_then(|path| path.find(&value));
+        let others = of_others(types, &value, named.as_deref());
+        if route.is_fhir() && !others.is_empty() {
+            return Err(self.refuse(judgement, contained(others), None, &[]).await);
+        }
         let Some(path) = route.body_subject() else { return Ok(None) };
-        let named = path.find(&value);
         // Somebody is named whom the gate cannot read, and the backend perhaps can (`["b"]`, `2.0`, `{}`); or nobody, which
         // would take the record from the person that it is about (`null`).
         if named.is_none() && path.pointer().find(&value).into_iter().next().is_some() {
