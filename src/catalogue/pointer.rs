@@ -121,8 +121,14 @@ impl SubjectPath {
     }
 
     /// The subject in a document; a whole number counts as its digits. `None`: nobody is named, somebody who can be none,
-    /// or two that differ.
+    /// a party who does not say who he is, or two that differ.
     pub fn find(&self, document: &Value) -> Option<String> {
+        let parties = self.pointer.0.iter().rposition(|step| &**step == ANY).and_then(|at| self.pointer.0.get(..=at));
+        if let Some(parties) = parties
+            && Pointer(parties.to_vec()).find(document).len() != self.pointer.find(document).len()
+        {
+            return None;
+        }
         let mut found = self.pointer.find(document).into_iter().map(|value| self.read(value));
         let first = found.next()??;
         found.all(|other| other.as_deref() == Some(&first)).then_some(first)
@@ -190,6 +196,9 @@ mod tests {
         assert_eq!(two("Patient/1", "Patient/2"), None);
         assert_eq!(two("Patient/1", "Device/1"), None);
         assert_eq!(path.find(&json!({"subject": []})), None);
+        for unknown in [json!({"display": "B"}), json!({}), json!(null), json!({"reference": null})] {
+            assert_eq!(path.find(&json!({"subject": [{"reference": "Patient/1"}, unknown]})), None);
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(super) struct Notes {
     pub(super) refusal: Option<Refusal>,
     /// The permit of the last entry released.
     pub(super) permit: Option<Permit>,
+    /// The backend answered with another record than the one asked for.
+    pub(super) other_record: bool,
     /// The registry could not be read: nothing further may be judged.
     pub(super) blind: bool,
 }
@@ -94,6 +96,8 @@ pub(super) struct EntryJudge<D = Arc<Judgement>> {
     pub(super) asked: (Action, Categories),
     /// Of a list that is filled from several pages.
     pub(super) progress: Option<Arc<Mutex<Progress>>>,
+    /// The id of the record that the path names, where it names one besides its subject, or a FHIR record.
+    pub(super) record: Option<Arc<str>>,
     /// What was last released, and how: the entries of a list are mostly released alike.
     pub(super) last: Option<(Alike, Arc<Plan>)>,
     /// FHIR: whose matches were released of this body, where it may bring records besides.
@@ -134,6 +138,10 @@ impl<D: Decider> EntryJudge<D> {
         let releasing = self.decider.releasing();
         let Some(route) = releasing.route else { return DROPPED };
         let Some(kind) = self.kind(&releasing, route, entry.resource_type) else { return DROPPED };
+        if kind.own && self.is_another(route, entry.id) {
+            self.notes.lock().unwrap_or_else(PoisonError::into_inner).other_record = true;
+            return DROPPED;
+        }
         if !kind.fills {
             let along = self.comes_along(&kind, entry);
             return if along { (self.verdict(&releasing, &kind, entry, last), None) } else { DROPPED };
@@ -221,6 +229,8 @@ impl<D: Decider> EntryJudge<D> {
 
 /// What is known of an entry by its type.
 struct Kind {
+    /// It is of the kind that the route is for.
+    own: bool,
     /// A record of no one, in an answer about persons.
     of_no_one: bool,
     /// What it tells that there is a record of the type, besides what the route's own tells.
@@ -241,18 +251,26 @@ impl<D: Decider> EntryJudge<D> {
     /// `None`: nobody asked for records of this type here.
     fn kind(&self, releasing: &Releasing<'_>, route: &Route, resource_type: Option<&str>) -> Option<Kind> {
         if !route.is_fhir() {
-            return Some(Kind { of_no_one: false, told: Categories::NONE, categories: None, fills: true });
+            return Some(Kind { own: true, of_no_one: false, told: Categories::NONE, categories: None, fills: true });
         }
         let included = self.decider.included();
         let name = resource_type?;
         let known = releasing.generation.catalogue.types().get(name)?;
         let categories = (!included.is_empty()).then_some(known.categories);
         if resource_type == route.resource_type() {
-            return Some(Kind { of_no_one: false, told: Categories::NONE, categories, fills: true });
+            return Some(Kind { own: true, of_no_one: false, told: Categories::NONE, categories, fills: true });
         }
         let brought = self.side == Side::Answer && included.iter().any(|kind| **kind == *name);
         let (of_no_one, told) = (known.subject.is_none(), known.told_by_type);
-        brought.then_some(Kind { of_no_one, told, categories, fills: route.is_everything() })
+        brought.then_some(Kind { own: false, of_no_one, told, categories, fills: route.is_everything() })
+    }
+
+    /// Whether it is another record than the one that the path names: in FHIR by its id, elsewhere if it has another.
+    fn is_another(&self, route: &Route, id: Option<&str>) -> bool {
+        self.record.as_deref().is_some_and(|asked| match id {
+            Some(id) => id != asked,
+            None => route.is_fhir(),
+        })
     }
 
     fn progress<T>(&self, with: impl FnOnce(&mut Progress) -> T) -> Option<T> {

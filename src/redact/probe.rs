@@ -133,36 +133,54 @@ fn subject<'e>(subjects: &Subjects, entry: Here<'e>, members: &Members<'e>, find
                         collect(part, rest, place, &mut found, finder);
                     }
                 }
-                _ => collect(entry, place.pointer.steps(), place, &mut found, finder),
+                _ => drop(collect(entry, place.pointer.steps(), place, &mut found, finder)),
             }
         }
     }
     found
 }
 
-fn collect<'e>(value: Here<'e>, steps: &[Step], place: &SubjectAt, found: &mut Subject<'e>, finder: &mut Finder) {
+/// Whether somebody stands at the place. A party who does not say who he is (only a name, only an identifier) is somebody
+/// whom nobody knows.
+fn collect<'e>(
+    value: Here<'e>,
+    steps: &[Step],
+    place: &SubjectAt,
+    found: &mut Subject<'e>,
+    finder: &mut Finder,
+) -> bool {
     let Some((step, rest)) = steps.split_first() else {
         return add(value.bytes(), place, found);
     };
     match step {
         Step::Any => {
             let mut inner = Finder::new();
-            value.elements(finder, |part| collect(part, rest, place, found, &mut inner));
+            value.elements(finder, |part| {
+                if !collect(part, rest, place, found, &mut inner) {
+                    *found = Subject::Unclear;
+                }
+            });
+            value.bytes().first() == Some(&b'[')
         }
-        Step::Name(name) => {
-            if let Some(part) = value.member(name, finder) {
-                collect(part, rest, place, found, finder);
+        Step::Name(name) => match value.member(name, finder) {
+            Some(part) => collect(part, rest, place, found, finder),
+            None => {
+                if rest.is_empty() && place.reference_to.is_some() && value.bytes().first() == Some(&b'{') {
+                    *found = Subject::Unclear;
+                }
+                false
             }
-        }
+        },
     }
 }
 
 /// A longer value is no one's id, in bytes.
 const SUBJECT_BYTES_MAX: usize = 512;
 
-fn add<'e>(value: &'e [u8], place: &SubjectAt, found: &mut Subject<'e>) {
+/// Whether somebody stands here.
+fn add<'e>(value: &'e [u8], place: &SubjectAt, found: &mut Subject<'e>) -> bool {
     if value == b"null" {
-        return;
+        return false;
     }
     let text = match value.first() {
         Some(b'"') => text::unquote(value),
@@ -176,6 +194,7 @@ fn add<'e>(value: &'e [u8], place: &SubjectAt, found: &mut Subject<'e>) {
         (Subject::One(before), Some(id)) if before == id => Subject::One(before),
         _ => Subject::Unclear,
     };
+    true
 }
 
 /// The id in a value: as it is, or the last part of a relative reference to the type asked for.

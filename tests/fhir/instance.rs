@@ -152,3 +152,57 @@ async fn a_history_that_nobody_may_see_is_that_of_an_unknown_id() {
         "own staff are told"
     );
 }
+
+/// The backend mistakes one record of the person for another, or one person for another.
+#[tokio::test]
+async fn another_record_than_the_one_asked_for_is_not_released() {
+    let stand = stand();
+    let chart = |id: &str| json!({"resourceType": "Patient", "id": id, "name": [{"text": "N"}]}).to_string();
+    let mut nameless = condition("c1", "p1");
+    nameless.as_object_mut().unwrap().remove("id");
+    for (target, other) in [
+        ("/Condition/c1", condition("c2", "p1").to_string()),
+        ("/Condition/c1", nameless.to_string()),
+        ("/Condition/c1/_history/2", condition("c2", "p1").to_string()),
+        ("/Patient/p1", chart("p2")),
+        ("/Organization/o1", json!({"resourceType": "Organization", "id": "o2", "name": "N"}).to_string()),
+    ] {
+        let answer = ask(&stand, CARE, target, &other).await;
+        assert_eq!(answer.status, StatusCode::BAD_GATEWAY, "{target}: {}", answer.body);
+        assert!(answer.body.contains("other-record") && !answer.body.contains("\"N\""), "{}", answer.body);
+        let end = stand.last("end");
+        assert_eq!((&end["outcome"], &end["code"]), (&json!("failed"), &json!("other-record")), "{end}");
+    }
+    let versions = json!({"resourceType": "Bundle", "type": "history",
+        "entry": [{"resource": condition("c2", "p1")}, {"resource": condition("c1", "p1")}]});
+    let answer = ask(&stand, CARE, "/Condition/c1/_history", &versions.to_string()).await;
+    assert_eq!(kinds(&answer), of(&[("Condition", "c1")]), "{}", answer.body);
+}
+
+/// Somebody else takes part, and nothing says who.
+#[tokio::test]
+async fn a_party_who_does_not_say_who_he_is_is_another() {
+    let stand = stand();
+    let with = |other: Value| {
+        json!({"resourceType": "Appointment", "id": "a1", "status": "booked",
+            "participant": [{"actor": {"reference": "Patient/p1"}, "status": "accepted"}, other]})
+    };
+    let known = with(json!({"actor": {"reference": "Patient/p1"}, "status": "accepted"})).to_string();
+    assert_eq!(ask(&stand, CARE, "/Appointment/a1", &known).await.status, StatusCode::OK);
+    for other in [
+        json!({"actor": {"display": "B"}}),
+        json!({"actor": {"identifier": {"value": "B"}}}),
+        json!({"actor": {"reference": null, "display": "B"}}),
+        json!({"status": "accepted"}),
+        json!({"actor": {}}),
+        json!({"actor": null}),
+        json!("B"),
+        json!(null),
+    ] {
+        let appointment = with(other.clone());
+        let answer = ask(&stand, CARE, "/Appointment/a1", &appointment.to_string()).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{other}: {}", answer.body);
+        let answer = ask(&stand, CARE, "/Appointment?patient=p1", &bundle(&[appointment]).to_string()).await;
+        assert_eq!(kinds(&answer), of(&[]), "{other}: {}", answer.body);
+    }
+}

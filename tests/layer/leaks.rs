@@ -322,3 +322,20 @@ async fn a_link_of_a_hostile_record_leads_to_no_other_host() {
         }
     }
 }
+
+#[tokio::test]
+async fn another_record_of_the_same_person_is_not_released_for_the_one_asked_for() {
+    let facts = [
+        ("organization", "id=acme recipient=employer country=JP"),
+        ("relation", "subject=p-0005 relation=commissioned-exam organization=acme"),
+    ];
+    let stand = Stand::new(Org::Sakura, &facts);
+    let purpose = "employer-notification;recipient=\"employer\";organization=\"acme\"";
+    let target = "/patients/p-0005/commissioned-exams/ce-0005-1";
+    let one = stand.get(staff("health-check-clerk"), purpose, target).await;
+    assert_eq!(one.status, StatusCode::OK, "{}", one.body);
+    stand.next_body(r#"{"id":"ce-0005-2","patient_id":"p-0005","name":"n","result":"B"}"#, "application/json");
+    let other = stand.get(staff("health-check-clerk"), purpose, target).await;
+    assert_eq!(other.status, StatusCode::BAD_GATEWAY, "{}", other.body);
+    assert!(!other.body.contains("\"B\""), "{}", other.body);
+}

@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 
 use crate::audit::{self, Outcome, Pending, Sealed, Ticket};
-use crate::catalogue::{Route, Shape, SubjectAt};
+use crate::catalogue::{Part, Route, Shape, SubjectAt};
 use crate::decision::Obligations;
 use crate::layer::Timeout;
 use crate::layer::body::{BoxError, GateBody};
@@ -260,6 +260,10 @@ impl Exchange {
             }
             First::Blind(code) => Problem::unavailable(code, "the gate cannot know or record; nothing is released"),
             First::Dropped => match pump.notes() {
+                Notes { other_record: true, .. } => Problem::bad_gateway(
+                    "other-record",
+                    "the backend answered with another record than the one asked for; nothing of it is released",
+                ),
                 Notes { refusal: Some(refusal), .. } => self.decision_problem(&ready.judgement, &refusal, false),
                 _ => self.not_available(&ready.judgement),
             },
@@ -326,6 +330,7 @@ impl Exchange {
             notes: Arc::clone(&notes),
             asked,
             progress: progress.map(Arc::clone),
+            record: record_asked(ready, route),
             last: None,
             matched: HashSet::new(),
         };
@@ -440,6 +445,28 @@ impl Exchange {
         }
         field
     }
+}
+
+/// The record that the path names, by its own id: of FHIR the one that is read or written, or whose versions they are;
+/// elsewhere the last id of a path that ends with it, unless that is its subject's, which is compared by itself.
+fn record_asked(ready: &Ready, route: &Route) -> Option<Arc<str>> {
+    if route.is_everything() || route.dicom().is_some() {
+        return None;
+    }
+    // The target holds the originals by now.
+    let path = ready.target.split('?').next().unwrap_or_default();
+    let catalogue = &ready.judgement.generation.catalogue;
+    let resolved = catalogue.resolve("GET", path, None).ok()?;
+    let mut ids = resolved.ids.into_iter().filter(|named| named.part == Part::Path).map(|named| named.id);
+    let id = match (route.is_fhir(), resolved.subject) {
+        (true, SubjectAt::Target(named)) if named.part == Part::Path => Some(named.id),
+        (true, _) => ids.next(),
+        (false, _) if route.shape() == Shape::Object && route.template().ends_with('}') => {
+            ids.last().filter(|id| path.ends_with(&format!("/{id}")))
+        }
+        (false, _) => None,
+    };
+    id.map(Into::into)
 }
 
 /// What is told of a body that is released.

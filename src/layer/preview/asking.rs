@@ -166,6 +166,7 @@ impl Asking {
             notes: Arc::clone(notes),
             asked: self.asked(),
             progress: None,
+            record: None,
             last: None,
             matched: HashSet::new(),
         }
