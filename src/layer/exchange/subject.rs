@@ -32,7 +32,7 @@ impl Exchange {
         B::Error: Into<BoxError>,
     {
         let written = headers::media_type(&head.headers);
-        let fhir = judgement.route().is_some_and(Route::is_fhir);
+        let fhir = judgement.route().is_none_or(Route::is_fhir); // without a route it is a batch
         let patches = self.method == Method::PATCH && fhir;
         let fits = match written.as_deref() {
             Some(headers::PATCH) if patches => Ok(()),
