@@ -346,14 +346,14 @@ impl Exchange {
             let whole = self.method == Method::PUT || holds_array(&value);
             reference.replaces = action == Action::Update && whole && !route.is_fhir(); // there the record is looked at
         }
-        if self.merges(route) {
-            let cut = found.unclassified_count > 0 || (route.is_fhir() && says_cut(&value));
-            self.leave_out_hidden(judgement, route, cut);
-        }
         let named = route.body_subject().and_then(|path| path.find(&value));
         let others = of_others(types, &value, named.as_deref());
         if route.is_fhir() && !others.is_empty() {
             return Err(self.refuse(judgement, contained(others), None, &[]).await);
+        }
+        if self.merges(route) {
+            let cut = found.unclassified_count > 0 || (route.is_fhir() && says_cut(&value));
+            self.leave_out_hidden(judgement, route, cut);
         }
         let Some(path) = route.body_subject() else { return Ok(None) };
         // Somebody is named whom the gate cannot read, and the backend perhaps can (`["b"]`, `2.0`, `{}`); or nobody, which
