@@ -462,7 +462,7 @@ fn record_asked(ready: &Ready, route: &Route) -> Option<Arc<str>> {
         (true, SubjectAt::Target(named)) if named.part == Part::Path => Some(named.id),
         (true, _) => ids.next(),
         (false, _) if route.shape() == Shape::Object && route.template().ends_with('}') => {
-            ids.last().filter(|id| path.ends_with(&format!("/{id}")))
+            ids.next_back().filter(|id| path.ends_with(&format!("/{id}")))
         }
         (false, _) => None,
     };

@@ -155,7 +155,7 @@ impl Exchange {
         let replaces = route.is_fhir() || reference.is_some_and(|reference| reference.replaces);
         if updates && replaces && (names_hidden || !self.loses_nothing(ready, route, held, seen.as_ref(), view)) {
             let Some(seen) = seen.filter(|_| self.merges(route)) else { return Err(redacted_view().into()) };
-            if !wanted.is_some_and(|wanted| seen.tag.as_deref() == Some(wanted)) {
+            if wanted.is_none_or(|wanted| seen.tag.as_deref() != Some(wanted)) {
                 return Err(required().into());
             }
             ready.body = self.merge(ready, route, held, &seen)?;
@@ -299,7 +299,7 @@ impl Exchange {
     /// What is written for a `PUT` of the part that was shown.
     fn merge(&self, ready: &Ready, route: &Route, held: &Held, seen: &Seen) -> Result<Bytes, Box<Problem>> {
         let body = std::str::from_utf8(&ready.body).map_err(|_| not_judged())?;
-        let read = |text| Document::read(text).ok_or_else(not_judged);
+        let read = |text| Document::read(text).ok_or_else(|| Box::new(not_judged()));
         let (mut stored, mut shown, mut put) = (read(&held.text)?, read(&seen.text)?, read(body)?);
         if route.is_fhir() {
             merge::without_labels(&stored, &mut shown, &mut put);

@@ -302,7 +302,7 @@ mod tests {
         ) {
             let number = format!("{digits}{}", by_the_book(&digits));
             let from_zero = number.chars().map(|c| digit(c).unwrap());
-            let zero = digit(script.chars().next().unwrap()).expect("a decimal digit of some script");
+            let zero = digit(script.chars().next().unwrap()).unwrap();
             let zero = u32::from(script.chars().next().unwrap()) - u32::from(zero);
             let spelt: Vec<char> = from_zero.map(|digit| char::from_u32(zero + u32::from(digit)).unwrap()).collect();
             let mut text = format!("{}{}", marks[12], " ".repeat(blanks));
