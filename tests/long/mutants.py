@@ -21,7 +21,7 @@ COPY = ROOT / "target" / "mutants" / "tree"
 # Checks outside the judge: file, what stands there, what it becomes, what is then missing.
 BY_HAND = [
     ("src/layer/exchange/mod.rs", "if !judgement.token_grants(judgement.purpose) {", "if false {", "a token's purposes narrow"),
-    ("src/layer/exchange/subject.rs", "if found.unclassified_count > 0 {", "if false {", "unnamed members of a write are refused"),
+    ("src/layer/exchange/subject.rs", "if found.unclassified_count > 0 && !self.merges(route) {", "if false {", "unnamed members of a write are refused"),
     ("src/layer/exchange/subject.rs", "if ready.judgement.route.as_ref().is_some_and(|route| route.replaces) && !self.merges(resolved.route) {", "if false {", "a PUT needs the whole view"),
     ("src/layer/exchange/subject.rs", "in_body.is_some_and(|other| other != named)", "false", "the body is about whom the path names"),
     ("src/layer/headers.rs", "named.trim().eq_ignore_ascii_case(field.as_str())", "false", "Connection names no checked field"),
@@ -45,7 +45,7 @@ BY_HAND = [
     ("src/layer/exchange/conditional.rs", "(Some(told), Some(person)) if told != person => {", "(Some(told), Some(person)) if told != person && false => {", "a condition is about the person of its write"),
     ("src/layer/exchange/conditional.rs", "place.find(entry).as_ref() == Some(person)", "true", "what fits names the person"),
     ("src/layer/exchange/conditional.rs", "if found.len() > 1 {", "if false {", "a condition that fits several writes none"),
-    ("src/redact/filter.rs", "Some(go) if !self.changes_its_meaning(&go, entry) =>", "Some(go) =>", "a record goes with its modifier"),
+    ("src/redact/filter.rs", "Some(go) if !self.changes_its_meaning(&go, here) =>", "Some(go) =>", "a record goes with its modifier"),
     ("src/redact/walk/modifiers.rs", "walked.is_ok() && out == value", "walked.is_ok()", "an element goes with its modifier"),
     ("src/redact/walk/modifiers.rs", "if named && of_object() && cut() { Err(Fault::Modifier) } else { Ok(()) }", "Ok(())", "a modifier in what streams ends the answer"),
     ("src/catalogue/search/filter.rs", "let stays = along.subject || !self.is_person(target);", "let stays = true;", "a chain stays with its person"),
@@ -73,7 +73,7 @@ BY_HAND = [
     ("src/layer/entry.rs", "if kind.fills && self.progress(Progress::is_before).unwrap_or(false) =>", "if false =>", "entries before a page are passed over"),
     ("src/layer/paging/counted.rs", "if here == 0 || full {", "if here < u64::MAX || full {", "a page that was cut is filled"),
     ("src/layer/paging/counted.rs", "if self.former.replace(bytes) == Some(bytes) {", "if false {", "an archive that repeats itself is found out"),
-    ("src/layer/pump.rs", "Filter::Json(_) if self.waits() => First::Dropped,", "", "metadata of which nothing may leave are no list"),
+    ("src/layer/pump.rs", "(bare && nothing) || self.lacks_entries()", "bare && nothing", "metadata of which nothing may leave are no list"),
     ("src/policy/table.rs", "_ => Err(meant),", "[first, ..] => Ok(self.purpose_id(first)),", "a code of several purposes is none of them"),
     ("src/decision/judge.rs", "*id != RecipientId::INTERNAL && *id != RecipientId::PRINCIPAL", "true", "reserved ids are no one's entry"),
     ("src/decision/judge/proof.rs", "withheld.covers(request.asked)", "false", "an objection that covers all stops all"),
