@@ -102,6 +102,8 @@ pub(super) struct EntryJudge<D = Arc<Judgement>> {
     pub(super) last: Option<(Alike, Arc<Plan>)>,
     /// FHIR: whose matches were released of this body, where it may bring records besides.
     pub(super) matched: HashSet<Box<str>>,
+    /// Of them the one who is known by the last entry alone.
+    pub(super) fresh: Option<Box<str>>,
 }
 
 /// What the plan of an entry hangs on, within one answer: its release, to whom and for what.
@@ -116,9 +118,7 @@ impl<D: Decider> Judge for EntryJudge<D> {
         let mut last = self.last.take();
         let (verdict, matched) = self.of(entry, &mut last);
         self.last = last;
-        if let Some(person) = matched.filter(|_| self.matched.len() < MATCHED_MAX) {
-            self.matched.insert(person);
-        }
+        self.fresh = matched.filter(|person| self.matched.len() < MATCHED_MAX && self.matched.insert(person.clone()));
         verdict
     }
 
@@ -127,6 +127,9 @@ impl<D: Decider> Judge for EntryJudge<D> {
         let fills = releasing.route.and_then(|route| self.kind(&releasing, route, resource_type));
         if fills.is_some_and(|kind| kind.fills) {
             self.progress(Progress::takes_back);
+            if let Some(person) = self.fresh.take() {
+                self.matched.remove(&person);
+            }
         }
     }
 }

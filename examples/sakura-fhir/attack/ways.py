@@ -255,13 +255,18 @@ class Grammar:
         query = f"?{quote(name)}={quote(value)}"
         way = self.pick(["conditional create", "conditional update", "conditional delete", "conditional patch", "create", "update", "delete", "patch", "patch", "precondition", "batch"])
         if way == "conditional create":
-            return way, "POST", f"/{kind}", [*media, ("if-none-exist", query[1:])], body()
+            named = self.record(kind)
+            named.pop("id")
+            return way, "POST", f"/{kind}", [*media, ("if-none-exist", query[1:])], json.dumps(named).encode()
         if way == "conditional update":
             return way, "PUT", f"/{kind}{query}", media, body()
         if way == "conditional delete":
             return way, "DELETE", f"/{kind}{query}", [], None
         if way == "create":
-            return way, "POST", f"/{kind}", media, body()
+            # Without an id: FHIR has a server pass it over; this one takes it, and refuses one that is there.
+            named = self.record(kind)
+            named.pop("id")
+            return way, "POST", f"/{kind}", media, json.dumps(named).encode()
         if way == "update":
             return way, "PUT", path, media, body()
         if way == "delete":
@@ -271,7 +276,7 @@ class Grammar:
             method = self.pick(["GET", "GET", "PUT", "DELETE"])
             return way, method, path, [*media, field], body() if method == "PUT" else None
         if way == "batch":
-            entries = [{"request": {"method": "GET", "url": f"{kind}{query}"}}, {"request": {"method": "POST", "url": kind, "ifNoneExist": query[1:]}, "resource": self.record(kind)}]
+            entries = [{"request": {"method": "GET", "url": f"{kind}{query}"}}, {"request": {"method": "POST", "url": kind, "ifNoneExist": query[1:]}, "resource": {**self.record(kind), "id": "no-such-id"}}]
             return way, "POST", "/", media, json.dumps({"resourceType": "Bundle", "type": self.pick(["batch", "transaction"]), "entry": entries}).encode()
         pointer = "/" + self.pick(self.elements.get(kind, ["status"])) + self.pick(["", "/0", "/text", "/value", "/coding/0/code", "/reference"])
         steps = [{"op": "test", "path": pointer, "value": self.pick(self.pool["token"])}, {"op": "add", "path": "/language", "value": "ja"}]

@@ -333,6 +333,7 @@ impl Exchange {
             record: record_asked(ready, route),
             last: None,
             matched: HashSet::new(),
+            fresh: None,
         };
         let gate = Arc::clone(&self.gate);
         let make = move || Redactor::new(Arc::clone(&spec), judge.clone(), Arc::clone(&envelope), gate.key_seed());

@@ -169,6 +169,7 @@ impl Asking {
             record: None,
             last: None,
             matched: HashSet::new(),
+            fresh: None,
         }
     }
 }
