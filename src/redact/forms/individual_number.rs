@@ -54,7 +54,9 @@ pub(in crate::redact) fn may_become_number(raw: &[u8]) -> bool {
     if let Some(escape) = whole.get(near..).and_then(|end| end.find('\\')) {
         whole = whole.get(..near + escape).unwrap_or_default();
     }
-    let high = |at: usize| whole.get(at..).is_some_and(|end| end.starts_with("\\uD") || end.starts_with("\\ud"));
+    // The first half of a pair is D800 to DBFF.
+    let half = |end: &[u8]| matches!(end, [b'\\', b'u', b'd' | b'D', b'8' | b'9' | b'a' | b'b' | b'A' | b'B', ..]);
+    let high = |at: usize| whole.as_bytes().get(at..).is_some_and(half);
     if let Some(at) = whole.len().checked_sub(6).filter(|at| high(*at)) {
         whole = whole.get(..at).unwrap_or_default();
     }
