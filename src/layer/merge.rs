@@ -99,14 +99,21 @@ fn lacks(stored: &Document<'_>, view: &Document<'_>) -> bool {
 
 /// Whether the view of what was merged is what the caller put; what stands in the view alone is the gate's own. `Err`: the
 /// first place that is not.
-pub(super) fn agrees(view: &Document<'_>, put: &Document<'_>, merged: &Document<'_>) -> Result<(), Unmerged> {
-    agree(view, put, Some(merged), &mut Place::default())
+///
+/// `stored`: the record before. A member of it that was emptied may be shown as none at all.
+pub(super) fn agrees(
+    view: &Document<'_>,
+    put: &Document<'_>,
+    merged: &Document<'_>,
+    stored: &Document<'_>,
+) -> Result<(), Unmerged> {
+    agree(view, put, [Some(merged), Some(stored)], &mut Place::default())
 }
 
 fn agree(
     view: &Document<'_>,
     put: &Document<'_>,
-    merged: Option<&Document<'_>>,
+    [merged, stored]: [Option<&Document<'_>>; 2],
     place: &mut Place,
 ) -> Result<(), Unmerged> {
     let (Document::Object(shown), Document::Object(given)) = (view, put) else {
@@ -114,7 +121,8 @@ fn agree(
     };
     for (name, put) in given {
         place.at(name, |place| match view.get(name) {
-            Some(view) => agree(view, put, merged.and_then(|merged| merged.get(name)), place),
+            Some(view) => agree(view, put, [merged, stored].map(|document| document?.get(name)), place),
+            None if put.is_empty() && stored.is_some_and(|stored| stored.get(name).is_some()) => Ok(()),
             None => Err(Unmerged::Hidden(place.told())),
         })?;
     }
@@ -327,12 +335,16 @@ mod tests {
 
     #[test]
     fn a_result_that_shows_otherwise_than_it_was_put_is_found() {
-        let tried = |view: &str, put: &str, merged: &str| agrees(&read(view), &read(put), &read(merged));
+        let tried = |view: &str, put: &str, merged: &str| {
+            agrees(&read(view), &read(put), &read(merged), &read(r#"{"e":{"h":1}}"#))
+        };
         let at = |place: &str| Err(Unmerged::Hidden(place.to_owned()));
         assert_eq!(tried(r#"{"a":1}"#, r#"{"a":1.0}"#, r#"{"a":1,"h":2}"#), Ok(()));
         assert_eq!(tried(r#"{"a":1,"_h":{}}"#, r#"{"a":1}"#, r#"{"a":1,"h":2}"#), Ok(()), "the gate's own");
         assert_eq!(tried(r#"{"a":1}"#, r#"{"a":1,"h":2}"#, r#"{"a":1,"h":2}"#), at("/h"), "it would be hidden");
         assert_eq!(tried(r#"{"a":1,"v":7}"#, r#"{"a":1}"#, r#"{"a":1,"v":7}"#), at("/v"), "it would be shown");
+        assert_eq!(tried("{}", r#"{"e":{}}"#, r#"{"e":{"h":1}}"#), Ok(()), "emptied of what was shown");
+        assert_eq!(tried("{}", r#"{"f":{}}"#, r#"{"f":{}}"#), at("/f"), "there was none");
         assert_eq!(tried(r#"{"a":{"b":2}}"#, r#"{"a":{"b":3}}"#, r#"{"a":{"b":3}}"#), at("/a/b"));
     }
 

@@ -362,7 +362,7 @@ fn visits() -> impl Strategy<Value = Value> {
         Some(insured) => json!({"phone": phone, "insured": insured}),
         None => json!({"phone": phone}),
     });
-    proptest::collection::vec(visit, 0..3).prop_map(Value::from)
+    proptest::collection::vec(visit, 1..3).prop_map(Value::from)
 }
 
 fn inner() -> impl Strategy<Value = Value> {

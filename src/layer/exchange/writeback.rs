@@ -319,7 +319,7 @@ impl Exchange {
             merge::without_labels(&merged, &mut shown, &mut Document::Leaf("null"));
             merge::without_versions(&mut shown);
         }
-        merge::agrees(&shown, &put, &merged).map_err(unmerged)?;
+        merge::agrees(&shown, &put, &merged, &stored).map_err(unmerged)?;
         Ok(text.into())
     }
 }
