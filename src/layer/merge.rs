@@ -122,7 +122,7 @@ fn agree(
     for (name, put) in given {
         place.at(name, |place| match view.get(name) {
             Some(view) => agree(view, put, [merged, stored].map(|document| document?.get(name)), place),
-            None if put.is_empty() && stored.is_some_and(|stored| stored.get(name).is_some()) => Ok(()),
+            None if emptied(put, stored.and_then(|stored| stored.get(name))) => Ok(()),
             None => Err(Unmerged::Hidden(place.told())),
         })?;
     }
@@ -130,6 +130,16 @@ fn agree(
         .iter()
         .find(|(name, _)| put.get(name).is_none() && merged.is_none_or(|merged| merged.get(name).is_some()));
     more.map_or(Ok(()), |(name, _)| Err(place.at(name, |place| Unmerged::Hidden(place.told()))))
+}
+
+/// Whether nothing is put but what is left of something stored once it was emptied: objects in objects, and none new.
+fn emptied(put: &Document<'_>, stored: Option<&Document<'_>>) -> bool {
+    let inner = |name: &str| stored.and_then(|stored| stored.get(name));
+    let all = match put {
+        Document::Object(given) => given.iter().all(|(name, put)| emptied(put, inner(name))),
+        Document::Array(_) | Document::Leaf(_) => put.is_empty(),
+    };
+    all && stored.is_some()
 }
 
 /// Whether the view shows all that is stored, as it is. `links`: whether the second is how the gate writes the first, a URL.

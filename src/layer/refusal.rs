@@ -112,6 +112,10 @@ impl Problem {
         issues.extend(
             self.reasons.iter().filter(|(code, ..)| *code != self.kind).map(|(code, _, detail)| issue(detail, code)),
         );
+        for (name, values) in self.names.iter().filter(|(name, _)| *name == "fields") {
+            let told = format!("{name}: {}", values.join(", "));
+            issues.push(json!({"severity": "information", "code": "informational", "diagnostics": told}));
+        }
         if let Some(contact) = &self.contact {
             let told = json!({"severity": "information", "code": "informational", "diagnostics": contact});
             issues.push(told);

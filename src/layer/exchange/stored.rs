@@ -35,7 +35,7 @@ impl Exchange {
         let types = judgement.generation.catalogue.types();
         let found = patched(route.body(), types, route.everything(), patch);
         // Whose the record is, is not known yet, and a patch writes the parts that it names: no one's only.
-        let others = of_others(types, patch, None);
+        let others = put_in(types, patch);
         let subject = route.entry_subject().and_then(|place| place.pointer().steps().next().map(str::to_owned));
         let problem = match found {
             Err(why) => Problem::new(StatusCode::BAD_REQUEST, "body-malformed", why),
@@ -244,6 +244,24 @@ fn record_id<'r>(resolved: &'r Resolved<'_>) -> &'r str {
 /// Members that make a record what it is.
 fn is_fixed(name: &str) -> bool {
     matches!(name, "id" | "resourceType" | "meta")
+}
+
+/// The members of the record into which a patch puts records of persons.
+fn put_in(types: &crate::catalogue::Types, patch: &Value) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for operation in patch.as_array().into_iter().flatten() {
+        if of_others(types, operation, None).is_empty() {
+            continue;
+        }
+        let place = operation.get("path").and_then(Value::as_str).and_then(Pointer::parse);
+        let member = place.as_ref().and_then(|place| place.steps().next());
+        let plain = member.filter(|name| name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric()));
+        let shown = plain.map_or_else(|| "/*".to_owned(), |name| format!("/{name}"));
+        if !found.contains(&shown) {
+            found.push(shown);
+        }
+    }
+    found
 }
 
 fn unclassified(places: Vec<String>) -> Problem {

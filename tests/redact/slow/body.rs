@@ -25,7 +25,12 @@ pub(crate) fn subject_of(subjects: &Subjects, entry: &Json) -> Option<Subject> {
         let pointer = place.pointer.to_string();
         let steps: Vec<String> =
             pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
-        collect(entry, &steps, place, &mut said);
+        match (steps.split_first(), entry) {
+            (Some((step, rest)), Json::Map(_)) if step != "*" => {
+                entry.get(step).map(|member| collect(member, rest, place, &mut said));
+            }
+            _ => drop(collect(entry, &steps, place, &mut said)),
+        }
     }
     Some(match said.split_first() {
         None => Subject::NotFound,
@@ -36,22 +41,32 @@ pub(crate) fn subject_of(subjects: &Subjects, entry: &Json) -> Option<Subject> {
     })
 }
 
-fn collect(value: &Json, steps: &[String], place: &SubjectAt, said: &mut Vec<Option<String>>) {
+/// Whether somebody stands there. A party of whom nothing says who he is is somebody else.
+fn collect(value: &Json, steps: &[String], place: &SubjectAt, said: &mut Vec<Option<String>>) -> bool {
     match (steps.split_first(), value) {
-        (None, Json::Word(word)) if word == "null" => {}
+        (None, Json::Word(word)) if word == "null" => return false,
         (None, Json::Word(word)) if word.bytes().all(|b| b.is_ascii_digit()) => said.push(id(word, place)),
         (None, Json::Text(text)) => said.push(id(text, place)),
         (None, _) => said.push(None),
         (Some((step, rest)), Json::List(items)) if step == "*" => {
-            items.iter().for_each(|item| collect(item, rest, place, said));
-        }
-        (Some((step, rest)), Json::Map(_)) if step != "*" => {
-            if let Some(member) = value.get(step) {
-                collect(member, rest, place, said);
+            for item in items {
+                if !collect(item, rest, place, said) {
+                    said.push(None);
+                }
             }
         }
-        (Some(_), _) => {}
+        (Some((step, rest)), Json::Map(_)) if step != "*" => {
+            let Some(member) = value.get(step) else {
+                if rest.is_empty() && place.reference_to.is_some() {
+                    said.push(None);
+                }
+                return false;
+            };
+            return collect(member, rest, place, said);
+        }
+        (Some(_), _) => return false,
     }
+    true
 }
 
 fn id(text: &str, place: &SubjectAt) -> Option<String> {
