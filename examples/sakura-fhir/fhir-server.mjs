@@ -60,19 +60,23 @@ async function serve(port, charts) {
     const path = request.url.split('?')[0];
     if (request.method === 'GET' && path === '/metadata') return [core.allOk, capabilities()];
     const form = (request.headers['content-type'] ?? '').includes('x-www-form-urlencoded');
-    const body = !text ? undefined : form ? Object.fromEntries(new URLSearchParams(text)) : JSON.parse(text);
+    let body = !text ? undefined : form ? Object.fromEntries(new URLSearchParams(text)) : JSON.parse(text);
     const { method, headers } = request;
     const url = new URL(request.url, base);
+    // Of a form's parameters the router knows those in the body alone.
+    if (path.endsWith('/_search')) body = { _count: '20', ...Object.fromEntries(url.searchParams), ...body };
     if (method === 'GET' && /^\/[A-Z]\w*$/.test(path) && !url.searchParams.has('_count')) url.searchParams.set('_count', 20);
     const asked = { method, url: (url.pathname + url.search).slice(1), pathname: '', params: {}, query: {}, body, headers };
     return router.handleRequest({ ...asked, config: { transactions: true } }, repository);
   }
 
   /** Full URLs, and the page links that the in-memory repository does not make. */
-  function dressed(bundle, request) {
+  function dressed(bundle, request, text) {
     for (const entry of bundle.entry ?? []) if (entry.resource?.id) entry.fullUrl ??= urlOf(entry.resource);
-    if (bundle.type === 'searchset' && request.method === 'GET') {
-      const url = new URL(request.url, base);
+    if (bundle.type === 'searchset') {
+      const url = new URL(request.url.replace('/_search', ''), base);
+      // What a form asked goes on as a link.
+      if (request.method === 'POST') for (const [name, value] of new URLSearchParams(text)) url.searchParams.append(name, value);
       const [count, offset] = ['_count', '_offset'].map((name, i) => Number(url.searchParams.get(name) ?? [20, 0][i]));
       bundle.link = [{ relation: 'self', url: url.href }];
       if (count > 0 && offset + count < (bundle.total ?? 0)) {
@@ -92,15 +96,15 @@ async function serve(port, charts) {
     const chunks = [];
     request.on('data', (chunk) => chunks.push(chunk));
     request.on('end', async () => {
-      let outcome, resource;
+      const text = Buffer.concat(chunks).toString('utf8');
+    let outcome, resource;
       try {
         if (request.method !== 'GET') writes += 1;
-        const text = Buffer.concat(chunks).toString('utf8');
         [outcome, resource] = await write.run({ number: writes, ids: [] }, () => answer(request, text));
       } catch (error) {
         outcome = core.normalizeOperationOutcome(error);
       }
-      if (resource?.resourceType === 'Bundle') resource = dressed(resource, request);
+      if (resource?.resourceType === 'Bundle') resource = dressed(resource, request, text);
       const headers = { 'content-type': 'application/fhir+json; charset=utf-8' };
       if (resource?.meta?.versionId) headers.etag = `W/"${resource.meta.versionId}"`;
       const status = core.getStatus(outcome);

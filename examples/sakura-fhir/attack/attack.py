@@ -54,7 +54,7 @@ class Attack(threading.Thread):
         # refused to them, and so that there is one.
         only = named(first) ^ named(second)
         everything = first + second
-        self.grammar = ways.Grammar(arguments.catalogue.read_text(), everything, only, who != "physician", f"{arguments.seed} {who}")
+        self.grammar = ways.Grammar(arguments.catalogue.read_text(), everything, only, who not in ("physician", "accountant"), f"{arguments.seed} {who}")
         self.asked, self.statuses, self.by_way = 0, collections.Counter(), collections.Counter()
         self.differences, self.fault, self.shown = [], None, 0
         self.since = 0

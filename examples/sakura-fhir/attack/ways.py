@@ -182,6 +182,9 @@ class Grammar:
         if self.percent(55):
             shape, pair = self.shape(kind)
             way, pairs = self.pick([shape, way]), [*pairs, pair]
+            # Of whom else the order of what comes along tells: docs/wire.md, pages.
+            if "include" in shape:
+                pairs.append(("patient" if kind != "Patient" else "_id", self.id("Patient")))
         if self.percent(25):
             pairs.append(self.pick([("patient", self.id("Patient")), ("_id", self.id(kind)), ("_id", f"{self.id(kind)},{self.id(kind)}"), ("subject", self.reference())]))
         return way, kind, pairs
@@ -221,8 +224,9 @@ class Grammar:
     def cursor(self):
         """Forged, cut, at another list, or as it was given. Each world has its own for the same place, so `{}` stands for it."""
         self.forged = self.pick(self.cursors)
-        at, letter = self.random.randrange(len(self.forged[0])), self.pick("ABCxyz")
-        forge = self.pick([lambda text: text[:at] + letter + text[at + 1 :], lambda text: text[:at], lambda text: text + "A", lambda text: text])
+        at = self.random.randrange(len(self.forged[0]))
+        other = lambda letter: "A" if letter != "A" else "B"
+        forge = self.pick([lambda text: text[:at] + other(text[at]) + text[at + 1 :], lambda text: text[:at], lambda text: text + "A", lambda text: text])
         self.forged = [forge(text) for text in self.forged]
         return "cursor", "GET", f"/{self.kind()}?_cursor={{}}", [], None
 
