@@ -3,6 +3,8 @@
 //! Whatever ends it early, the ending is recorded: at the last frame, at a fault, or when it is dropped. What was cut before
 //! a fault was judged, and leaves once it is on record; nothing after it does.
 
+mod held;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +14,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 
+use self::held::{Held, Next, Stop};
 use super::body::BoxError;
 use super::entry::{EntryJudge, Notes};
 use super::judgement::Judgement;
@@ -473,65 +476,6 @@ impl Drop for Pump {
     fn drop(&mut self) {
         let outcome = if std::thread::panicking() { Outcome::Failed } else { Outcome::Aborted };
         self.end(outcome, Some("connection-ended"));
-    }
-}
-
-/// Judged bytes, and what has to be durable before the first of them leaves: records, and what pseudonyms stand for.
-struct Held {
-    bytes: Bytes,
-    pending: VecDeque<Pending<u64>>,
-    tokens: Option<Settling>,
-}
-
-impl Held {
-    /// `Err`: the code of what was not kept.
-    fn poll_durable(&mut self, context: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
-        while let Some(first) = self.pending.front_mut() {
-            match ready!(Pin::new(first).poll(context)) {
-                Ok(_) => drop(self.pending.pop_front()),
-                Err(_) => return Poll::Ready(Err("record-failed")),
-            }
-        }
-        if let Some(tokens) = &mut self.tokens {
-            if ready!(tokens.as_mut().poll(context)).is_err() {
-                return Poll::Ready(Err("pseudonyms-not-kept"));
-            }
-            self.tokens = None;
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// What a [`Pump`] can do next.
-enum Next {
-    /// The oldest held piece is on record, or never will be.
-    Durable(Result<(), &'static str>),
-    /// There is something to cut.
-    Piece,
-    /// The backend's body broke off.
-    Broken,
-    /// The backend's body ended.
-    End,
-    /// All of a page has left, and another is needed.
-    Turn,
-    /// Nothing more is cut, and all that was is on record.
-    AllLeft,
-}
-
-/// Why a body stops.
-enum Stop {
-    /// It cannot be judged further.
-    Fault(&'static str),
-    /// The gate cannot know or record.
-    Blind(&'static str),
-}
-
-impl From<Stop> for First {
-    fn from(stop: Stop) -> First {
-        match stop {
-            Stop::Fault(code) => First::Fault(code),
-            Stop::Blind(code) => First::Blind(code),
-        }
     }
 }
 

@@ -12,7 +12,7 @@
 //! * What was kept before a [`Settled`] that resolved to `Ok` survives a loss of power.
 //! * A batch that failed is failed to all who wait, also for later ones: none of them is told that his tokens are there.
 //!   A full disk passes: the batch stays in the queue, and is tried again when the next one waits for it. Any other fault
-//!   of the file is final until the table is opened again, and so are more than [`QUEUE_MAX`] tokens that wait for room.
+//!   of the file is final until the table is opened again, and so are more than `QUEUE_MAX` tokens that wait for room.
 //! * Memory is bounded whatever the table's size: of the tokens last used, [`RECENT_MAX`] are remembered, twice over.
 //! * The file is 0600, as are the two that SQLite lays beside it.
 

@@ -4,6 +4,7 @@
 
 mod batch;
 mod conditional;
+mod filtering;
 mod lookup;
 mod raw;
 mod refuse;
