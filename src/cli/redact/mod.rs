@@ -44,10 +44,11 @@ use crate::redact::{KeySeed, Limits, MasterKey};
         recorded, so this is for documents that you may see yourself.",
     after_long_help = "Examples:\n  \
         What does a researcher get of the donors?\n    \
-        sekisho redact --policy policy/jmdp --as researcher.json --route donors donors.json\n\n  \
+        sekisho redact --policy policy/jmdp --as researcher.json --route donors \\\n      \
+        donors.json\n\n  \
         Which forms, for a program?\n    \
-        sekisho redact --policy policy/jmdp --as researcher.json --route donors --json \\\n      \
-        donors.json 2>&1 >/dev/null | jq .categories\n\n  \
+        sekisho redact --policy policy/jmdp --as researcher.json --route donors \\\n      \
+        --json donors.json 2>&1 >/dev/null | jq .categories\n\n  \
         A FHIR resource, a Bundle, or bulk data:\n    \
         sekisho redact --policy policy/sakura --as care.json --fhir Patient.ndjson\n\n  \
         A search, exactly as that route answers it:\n    \
@@ -55,9 +56,10 @@ use crate::redact::{KeySeed, Limits, MasterKey};
         --route fhir.Condition.search bundle.json\n\n  \
         What a search (QIDO-RS) or metadata (WADO-RS) answer, in DICOM JSON:\n    \
         sekisho redact --policy policy/sakura --as care.json --dicom studies.json\n\n\
-        Exit codes: 0 released; 2 the command, the request, the documents or the keys are\n\
-        wrong; 3 the request is refused; 4 the document cannot be judged: it is malformed,\n\
-        cut off or too deep, and what was judged before that may have been printed."
+        Exit codes: 0 released; 2 the command, the request, the documents or the keys\n\
+        are wrong; 3 the request is refused; 4 the document cannot be judged: it is\n\
+        malformed, cut off or too deep, and what was judged before that may have been\n\
+        printed."
 )]
 #[command(override_usage = "sekisho redact --policy <DIR> --as <REQUEST> --route <ID> [FILE]
        sekisho redact --policy <DIR> --as <REQUEST> --fhir[=<KIND>] [FILE]
