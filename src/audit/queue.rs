@@ -218,7 +218,7 @@ impl<T> Pending<T> {
         pending
     }
 
-    /// Waits on this thread, for callers without a runtime. Blocks: never call it from a task.
+    /// Waits on this thread, for callers without a runtime. Blocks its thread: no task that others wait for may call it.
     ///
     /// # Errors
     /// As awaiting it.
@@ -230,7 +230,8 @@ impl<T> Pending<T> {
             }
         }
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let mut this = pin!(self);
+        // A task that has used up its share of turns is told to wait for its next one, which never comes while this blocks.
+        let mut this = pin!(tokio::task::unconstrained(self));
         loop {
             match this.as_mut().poll(&mut Context::from_waker(&waker)) {
                 Poll::Ready(answer) => return answer,
@@ -246,6 +247,42 @@ impl<T> Future for Pending<T> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // A sender that is gone without a word: the writing thread panicked with the record in hand.
         Pin::new(&mut self.0).poll(context).map(|answer| answer.unwrap_or_else(|_| Err(failed("the writer stopped"))))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "test")]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// More turns than the runtime grants a task at a time.
+    const TURNS: usize = 1000;
+
+    #[test]
+    fn who_blocks_is_woken_though_his_task_has_no_turn_left() {
+        let (done, finished) = mpsc::channel();
+        std::thread::spawn(move || {
+            tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+                std::future::poll_fn(|context| {
+                    for _ in 0..TURNS {
+                        let (sender, mut receiver) = oneshot::channel();
+                        sender.send(()).unwrap();
+                        if Pin::new(&mut receiver).poll(context).is_pending() {
+                            break;
+                        }
+                    }
+                    let (sender, pending) = Pending::new();
+                    sender.send(Ok(7u64)).unwrap();
+                    done.send(pending.wait().unwrap()).unwrap();
+                    Poll::Ready(())
+                })
+                .await;
+            });
+        });
+        assert_eq!(finished.recv_timeout(Duration::from_secs(20)), Ok(7));
     }
 }
 
