@@ -250,6 +250,13 @@ impl<T> Future for Pending<T> {
     }
 }
 
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+const SCRATCH_BYTES_KEPT: usize = 1 << 16;
+const QUEUE_BYTES_MAX: usize = 64 << 20;
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "test")]
 mod tests {
@@ -285,10 +292,3 @@ mod tests {
         assert_eq!(finished.recv_timeout(Duration::from_secs(20)), Ok(7));
     }
 }
-
-thread_local! {
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-const SCRATCH_BYTES_KEPT: usize = 1 << 16;
-const QUEUE_BYTES_MAX: usize = 64 << 20;
