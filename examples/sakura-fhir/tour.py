@@ -230,13 +230,50 @@ def writing():
     refused(CARE, f"/Patient/{EXAMINED}", 403, "a chart of which part was seen is not put back", *put, cut)
 
 
+def posted(text):
+    return ["-X", "POST", "-H", "content-type: application/fhir+json", "-d", text]
+
+
+def on_condition():
+    print("a write on a condition: the gate searches, and the server is sent none")
+    number = {"system": "urn:example:problems", "value": "tour-1"}
+    of = lambda who: {"resourceType": "Condition", "subject": {"reference": f"Patient/{who}"}, "code": {"text": "a cold"}, "identifier": [number]}
+    condition = "if-none-exist: identifier=urn:example:problems|tour-1"
+    first = ask(CARE, "/Condition", *posted(json.dumps(of(EXAMINED))), "-H", condition)
+    check(first[0] == 201, f"none fits: it is created ({first[0]})")
+    again = ask(CARE, "/Condition", *posted(json.dumps(of(EXAMINED))), "-H", condition)
+    check(again[0] == 200 and again[2]["id"] == first[2]["id"], "one fits: nothing is written, and it is read")
+    other = ask(CARE, "/Condition", *posted(json.dumps(of(CONSENTED))), "-H", condition)
+    check(other[0] == 201 and other[2]["id"] != first[2]["id"], "another person's number is nobody's here")
+    claim = json.dumps({"resourceType": "Claim", "patient": {"reference": f"Patient/{EXAMINED}"}})
+    refused(MONEY, "/Claim", 403, "the accountant asks by a condition", *posted(claim), "-H", "if-none-exist: encounter:Encounter.status=finished")
+    changed = of(EXAMINED) | {"code": {"text": "a bad cold"}}
+    put = ask(CARE, "/Condition?identifier=urn:example:problems|tour-1", "-X", "PUT", "-H", "content-type: application/fhir+json", "-d", json.dumps(changed))
+    check(put[0] == 200 and put[2]["id"] == first[2]["id"] and put[2]["code"]["text"] == "a bad cold", f"a PUT of the one that fits ({put[0]})")
+
+
+def several():
+    print("several requests in one: each as if it had come alone")
+    get = lambda url: {"request": {"method": "GET", "url": url}}
+    entries = [get(f"Patient/{EXAMINED}"), get(f"Patient/{STOPPED}"), get(f"Condition?patient={EXAMINED}"), get("Patient?shoe-size=9"), get("$export")]
+    batch = json.dumps({"resourceType": "Bundle", "type": "batch", "entry": entries})
+    status, _, body = ask(CARE, "/", *posted(batch))
+    got = [entry["response"]["status"][:3] for entry in body["entry"]] if status == 200 else []
+    check(got == ["200", "403", "200", "400", "404"], f"a physician's batch: {status} {got}")
+    check(status == 200 and body["entry"][0]["resource"]["id"] == EXAMINED and STOPPED not in text_of(body), "with what each would get alone")
+    status, _, body = ask(MONEY, "/", *posted(batch))
+    check(status == 200 and body["entry"][2]["response"]["status"][:3] == "403", "an accountant's has no diagnoses")
+
+
 def requests():
     print("what this gate does not take up")
     read = f"/Patient/{EXAMINED}"
     for method in ["POST", "TRACE", "OPTIONS"]:
         refused(CARE, read, 405, method, "-X", method)
     refused(CARE, read, 403, "DELETE", "-X", "DELETE")
-    refused(CARE, "/Patient?name=x", 405, "a conditional PUT", "-X", "PUT")
+    refused(CARE, "/Patient", 405, "a PUT to all charts", "-X", "PUT")
+    transaction = json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [{"request": {"method": "GET", "url": "Patient"}}]})
+    refused(CARE, "/", 501, "a transaction", *posted(transaction))
     for path in [f"{read}/$validate", "/_history", "/$export", "/Parameters/x", "/Bundle", "/$match/x", "/"]:
         refused(CARE, path, 404, path)
     for query in [
@@ -256,7 +293,7 @@ def requests():
 
 
 if __name__ == "__main__":
-    for part in (physician, lists, accountant, student, employers, hospital, searching, requests, writing):
+    for part in (physician, lists, accountant, student, employers, hospital, searching, requests, writing, on_condition, several):
         part()
     (RUN / "stats.json").write_text(json.dumps(stats()))  # for the story
     print(f"{len(failed)} checks failed" if failed else "every check holds")
