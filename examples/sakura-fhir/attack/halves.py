@@ -12,7 +12,7 @@ HBA1C = "4548-4"
 
 
 def laboratory(whom, kinds):
-    """Ways to ask for a value of the laboratory: HAPI's issue 6065, and its like."""
+    """Ways to ask for a value of the laboratory: by what refers to whom, and the like."""
     one = f"&patient={whom}" if whom else ""
     asked = {
         "Patient": [
