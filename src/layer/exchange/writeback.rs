@@ -119,7 +119,9 @@ impl Exchange {
             let nothing = wanted.is_some() || names_hidden;
             return if nothing { Err(self.not_available(&ready.judgement).into()) } else { Ok(()) };
         };
-        let owner = resolved.route.entry_subject().map(|place| place.find(&held.record));
+        // Where an answer does not say whom it is about, a body does, and what is stored is such a body.
+        let place = resolved.route.entry_subject().or_else(|| resolved.route.body_subject());
+        let owner = place.map(|place| place.find(&held.record));
         let his = match (&ready.settled, owner) {
             (Settled::Person(person), Some(owner)) => owner.as_ref() == Some(person),
             (_, None) => true,
@@ -198,7 +200,11 @@ impl Exchange {
     /// asked for. Answers whether there is any.
     /// `cut`: it says itself that it is part of a record, or has members that nobody named.
     pub(super) fn leave_out_hidden(&self, judgement: &mut Judgement, route: &Route, cut: bool) {
-        let Some(view) = judgement.view.clone() else { return };
+        let Some(view) = judgement.view.clone() else {
+            // What is on file was not read: nothing is known to be shown.
+            judgement.route.iter_mut().for_each(|reference| reference.names_hidden = true);
+            return;
+        };
         let all = route.everything();
         let read = judgement.decide_as(Whose::Anybodys, "", &view, self.now, (Action::Read, all));
         let clear = read.map_or(Categories::NONE, |permit| permit.release().having(Form::Clear, all));
