@@ -155,10 +155,13 @@ impl<J: Judge> Redactor<J> {
         let done = step(&mut self.scanner, &mut self.core);
         self.core.left = self.core.position();
         std::mem::swap(out, &mut self.core.out);
-        let done = done.and_then(|()| self.hold_head(before, out));
-        if done.is_err() && self.core.is_unproven() {
+        let done = if done.is_err() && self.core.is_unproven() {
             out.truncate(before);
-        }
+            done
+        } else {
+            // Also of a body that a fault ends after it has said so: what was held comes before the rest.
+            done.and(self.hold_head(before, out))
+        };
         self.fault = done.err();
         self.peak_bytes = self.peak_bytes.max(self.buffer_bytes());
         done

@@ -53,6 +53,25 @@ fn output_does_not_depend_on_chunking() {
     }
 }
 
+/// What a faulty body leaves before its fault is a beginning of the judged one; cut or not, it is the same one.
+#[test]
+fn what_leaves_before_a_fault_does_not_depend_on_chunking() {
+    let setup = super::resources::bundle();
+    let body = r#"{"total":1,"resourceType":"Bundle","link":[{"relation":"self"}],"entry":[]}"#;
+    for fault_at in 0..body.len() {
+        let mut faulty = body.as_bytes().to_vec();
+        faulty[fault_at] = 5;
+        let (whole, end) = setup.run(&[&faulty]);
+        assert!(end.is_err());
+        for i in 0..=body.len() {
+            for j in i..=body.len() {
+                let (out, end) = setup.run(&[&faulty[..i], &faulty[i..j], &faulty[j..]]);
+                assert!(end.is_err() && out == whole, "fault at {fault_at}, cuts {i}, {j}");
+            }
+        }
+    }
+}
+
 /// What is held of an entry is noted while it is read: of one with many parts, or that lies in many pieces, less or otherwise.
 #[test]
 fn an_entry_of_any_number_of_parts_is_judged_and_cut_alike() {

@@ -23,7 +23,7 @@ fn single(limits: Limits, settled: bool) -> Setup {
     Setup::with(Shape::FhirResource, root, Some(types()), settled, limits, release())
 }
 
-fn bundle() -> Setup {
+pub(super) fn bundle() -> Setup {
     Setup::new(Shape::FhirBundle, bundle_root(), Some(types()), false)
 }
 
