@@ -22,7 +22,7 @@ mod sort;
 mod target;
 mod tree;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::policy::reader::{Reader, Table};
@@ -68,6 +68,8 @@ pub struct Catalogue {
     /// Path → the routes that share it, each with methods of its own.
     paths: matchit::Router<usize>,
     groups: Vec<(String, Vec<usize>)>,
+    /// Every segment that stands in some path as itself.
+    steps: HashSet<Box<str>>,
     types: Types,
     /// FHIR: what an id is.
     ids: Categories,
@@ -115,6 +117,14 @@ impl Catalogue {
     /// The FHIR resource types; empty without such a surface.
     pub fn types(&self) -> &Types {
         &self.types
+    }
+
+    /// The path up to its last segment, which is an id like any other there: if a request for the record of one such id
+    /// resolves, so does one for any that this answers for, without a query, to the same route. `None`: the path has to be read.
+    pub fn head_of_id<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let (head, id) = path.rsplit_once('/')?;
+        let plain = (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        (plain && head.len() < 512 && !self.steps.contains(id)).then_some(head)
     }
 
     /// FHIR: where its paths begin, if this path is the place that takes Bundles of requests.
@@ -168,6 +178,7 @@ impl Catalogue {
                 self.groups.push((shared, vec![number]));
             }
         }
+        self.steps.extend(route.template.split('/').filter(|step| !step.starts_with('{')).map(Box::from));
         self.routes.push(route);
         Ok(())
     }

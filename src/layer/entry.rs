@@ -1,5 +1,6 @@
 //! Each entry of an answer, judged for its own subject while it is held.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -50,13 +51,14 @@ pub(super) trait Decider {
     fn included(&self) -> &[Box<str>];
 
     /// May this record leave, now? `told`: what it tells that there is one of its type, besides what the route's own tells.
-    /// `None`: what is on file cannot be read.
+    /// `again`: what is on file was looked at for another entry, and nothing was awaited since. `None`: it cannot be read.
     fn about(
         &self,
         whose: Whose<'_>,
         record: &str,
         asked: (Action, Categories),
         told: Categories,
+        again: bool,
     ) -> Option<Result<Permit, Refusal>>;
 }
 
@@ -76,9 +78,10 @@ impl Decider for Arc<Judgement> {
         record: &str,
         asked: (Action, Categories),
         told: Categories,
+        again: bool,
     ) -> Option<Result<Permit, Refusal>> {
-        let now = self.gate.now_ms();
-        let view = self.gate.registry.facts(now).ok()?;
+        let (now, registry) = (self.gate.now_ms(), &self.gate.registry);
+        let view = if again { registry.facts_again(now) } else { registry.facts(now) }.ok()?;
         let query = self.route.as_ref().map_or(Categories::NONE, |reference| reference.query);
         Some(self.decide_searching(whose, record, &view, now, asked, query.or(told)))
     }
@@ -104,6 +107,8 @@ pub(super) struct EntryJudge<D = Arc<Judgement>> {
     pub(super) matched: HashSet<Box<str>>,
     /// Of them the one who is known by the last entry alone.
     pub(super) fresh: Option<Box<str>>,
+    /// What is on file was looked at since this piece of the body was begun.
+    pub(super) looked: Cell<bool>,
 }
 
 /// What the plan of an entry hangs on, within one answer: its release, to whom and for what.
@@ -114,6 +119,10 @@ pub(super) type Alike = (Release, Option<(RecipientId, PurposeId)>);
 const MATCHED_MAX: usize = 10_000;
 
 impl<D: Decider> Judge for EntryJudge<D> {
+    fn piece_begins(&mut self) {
+        self.looked.set(false);
+    }
+
     fn judge(&mut self, entry: &Entry<'_>) -> Verdict {
         let mut last = self.last.take();
         let (verdict, matched) = self.of(entry, &mut last);
@@ -205,7 +214,8 @@ impl<D: Decider> EntryJudge<D> {
             }
         };
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.decider.about(whose, entry.id.unwrap_or(""), self.asked, kind.told) {
+        let again = self.looked.replace(true);
+        match self.decider.about(whose, entry.id.unwrap_or(""), self.asked, kind.told, again) {
             // Of several types that were asked for, others may be shown, and nothing of this one.
             Some(Ok(permit)) if !kind.shows_any(&permit) => Verdict::Drop,
             Some(Ok(_)) if kind.fills && self.progress(Progress::is_before).unwrap_or(false) => Verdict::Drop,

@@ -2,7 +2,7 @@
 //!
 //! One place for a request through the gate and for a look at a document beforehand: what is seen there is what leaves here.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use super::gate::Generation;
 use super::layout::{Means, PlanKey, Side};
@@ -108,7 +108,7 @@ impl Releasing<'_> {
         let catalogue = Arc::clone(&self.generation.catalogue);
         let in_list = self.route.is_some_and(|route| route.shape() == Shape::List);
         let (origin, prefix) = (self.origin.to_owned(), self.prefix.to_owned());
-        Links { origin, prefix, catalogue, pass, clear, in_list, renamed: None }
+        Links { origin, prefix, catalogue, pass, clear, in_list, renamed: None, records: RwLock::default() }
     }
 }
 
@@ -146,18 +146,33 @@ pub(super) struct Links {
     in_list: bool,
     /// Ids are not shown, and these stand in their places.
     renamed: Option<Arc<Pseudonyms>>,
+    /// The beginnings of paths that lead to a record by any id after them: the entries of a list mostly have the same.
+    records: RwLock<Vec<Box<str>>>,
 }
+
+/// Of so many beginnings of paths it is known.
+const RECORDS_MAX: usize = 64;
 
 impl Links {
     /// Whether it is a request of this API that this caller might make himself: a query may hold any value.
     fn could_be_asked(&self, target: &str) -> bool {
         let Some(clear) = self.clear else { return true };
         let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-        let resolved = self.catalogue.resolve("GET", path, query);
-        resolved.is_ok_and(|resolved| {
-            let record = resolved.route.shape() != Shape::List && query.is_none();
-            clear.covers(resolved.query_categories) && (record || !self.in_list)
-        })
+        let head = self.catalogue.head_of_id(path).filter(|_| query.is_none());
+        if head.is_some_and(|head| self.records.read().is_ok_and(|known| known.iter().any(|one| **one == *head))) {
+            return true;
+        }
+        let Ok(resolved) = self.catalogue.resolve("GET", path, query) else { return false };
+        let record = resolved.route.shape() != Shape::List && query.is_none();
+        let could = clear.covers(resolved.query_categories) && (record || !self.in_list);
+        // A DICOM id is told from others by its form.
+        if let (true, Some(head), None) = (could, head, resolved.route.dicom())
+            && let Ok(mut known) = self.records.write()
+            && known.len() < RECORDS_MAX
+        {
+            known.push(head.into());
+        }
+        could
     }
 
     /// The same request by pseudonyms; `None`: it is none of a DICOMweb route without a query, or an id has none, or it leads

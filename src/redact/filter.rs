@@ -121,6 +121,10 @@ impl<J: Judge> Core<J> {
         }
     }
 
+    pub(super) fn piece_begins(&mut self) {
+        self.judge.piece_begins();
+    }
+
     pub(super) const fn set_portable(&mut self) {
         self.trusted.set_portable();
         self.stream.set_portable();

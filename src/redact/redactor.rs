@@ -37,6 +37,9 @@ pub trait Judge {
     /// Asked once for each entry that names one subject, or that need not name one.
     fn judge(&mut self, entry: &Entry<'_>) -> Verdict;
 
+    /// More of the body is read: what was known before may have changed meanwhile.
+    fn piece_begins(&mut self) {}
+
     /// The entry that was released last goes after all: of it nothing can leave without saying something else.
     /// `resource_type`: its type, of FHIR.
     fn taken_back(&mut self, _resource_type: Option<&str>) {}
@@ -149,6 +152,7 @@ impl<J: Judge> Redactor<J> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
+        self.core.piece_begins();
         let before = out.len();
         std::mem::swap(out, &mut self.core.out);
         self.core.base = self.core.left.wrapping_sub(before as u64);

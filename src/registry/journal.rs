@@ -113,7 +113,7 @@ pub(super) enum Rows<'a> {
 pub(super) struct Place {
     pub(super) file: PathBuf,
     log: PathBuf,
-    memory: PathBuf,
+    pub(super) memory: PathBuf,
 }
 
 impl Place {

@@ -1,5 +1,6 @@
 //! When does a change hold? From the next call on, in every process.
 
+use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 use super::{Folder, NOW, add, at, end, open};
@@ -21,7 +22,7 @@ fn a_change_by_another_connection_holds_from_the_next_call() {
     for round in 0..20 {
         add(&desk, "objection subject=d-100");
         add(&desk, "organization id=acme recipient=contractor");
-        let view = gate.facts(NOW).unwrap();
+        let view = if round % 4 == 3 { gate.facts(NOW) } else { gate.facts_again(NOW) }.unwrap();
         assert_eq!(view.person("d-100").objections.len(), round + 1);
         assert_eq!(view.register().of("acme").count(), round + 1);
     }
@@ -44,7 +45,26 @@ fn a_change_by_another_process_holds_from_the_next_call() {
     let mut writer = Command::new(std::env::current_exe().unwrap());
     let output = writer.args([name, "--exact"]).env(VARIABLE, folder.file()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(registry.facts_again(NOW).unwrap().person("d-100").restrictions, ["stop-use"]);
     assert_eq!(registry.facts(NOW).unwrap().person("d-100").restrictions, ["stop-use"]);
+}
+
+/// Whoever closes a file gives up all locks that the process has on it: another process would take the journal for unused.
+#[test]
+fn a_registry_that_is_dropped_takes_no_lock_of_another_along() {
+    let folder = Folder::new();
+    let registry = folder.open();
+    registry.facts(NOW).unwrap();
+    let mut memory = folder.file().into_os_string();
+    memory.push("-shm");
+    let inode = format!(":{} ", std::fs::metadata(memory).unwrap().ino());
+    let locks = || std::fs::read_to_string("/proc/locks").unwrap().lines().filter(|l| l.contains(&inode)).count();
+    assert!(locks() > 0, "SQLite holds none");
+    let before = locks();
+    drop(folder.open());
+    assert_eq!(locks(), before);
+    add(&registry, "block subject=d-1");
+    assert!(registry.facts_again(NOW).unwrap().person("d-1").blocked);
 }
 
 #[test]

@@ -134,7 +134,7 @@ proptest! {
         for (index, op) in ops.iter().enumerate() {
             model.apply(if index % 2 == 0 { &first } else { &second }, op);
             for (subject, name) in SUBJECTS.iter().enumerate() {
-                model.assert_same(subject, first.facts(NOW).unwrap().person(name));
+                model.assert_same(subject, first.facts_again(NOW).unwrap().person(name));
             }
         }
         let afresh = open(&folder.file(), false).unwrap();

@@ -1,6 +1,7 @@
 //! How is the backend's body read, and who judges what is in it?
 
 use super::{Exchange, Ready, lookup};
+use std::cell::Cell;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -81,6 +82,7 @@ impl Exchange {
             last: None,
             matched: HashSet::new(),
             fresh: None,
+            looked: Cell::new(false),
         };
         let gate = Arc::clone(&self.gate);
         let make = move || Redactor::new(Arc::clone(&spec), judge.clone(), Arc::clone(&envelope), gate.key_seed());

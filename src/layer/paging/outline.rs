@@ -1,9 +1,9 @@
 //! Where in a JSON text does which value lie? A walk over its first levels, piece by piece.
 //!
 //! It checks nothing: the text was written by the redactor, or is read by it at the same time, which refuses what is no
-//! strict JSON. What lies deeper than it is asked to look is only passed over, which is most of a list: there it counts brackets.
+//! strict JSON. What lies deeper than it is asked to look is only passed over, which is most of a list: there brackets are counted.
 
-use memchr::memchr2;
+use crate::redact::Marks;
 
 /// The longest text that is told, in bytes as it stands there.
 const TEXT_BYTES_MAX: usize = 8192;
@@ -30,6 +30,8 @@ pub(super) enum Seen {
 
 /// The walk.
 pub(super) struct Outline {
+    /// Where in the piece something is to be seen.
+    marks: Marks,
     /// How many levels are told.
     levels: usize,
     /// How many objects and arrays are open below those.
@@ -40,7 +42,6 @@ pub(super) struct Outline {
     /// The next string is a name.
     name_next: bool,
     in_string: bool,
-    escaped: bool,
     text: Vec<u8>,
     overlong: bool,
 }
@@ -49,13 +50,13 @@ impl Outline {
     /// A walk that tells of the root and of so many levels in it.
     pub(super) fn new(levels: usize) -> Outline {
         Outline {
+            marks: Marks::new(false, false),
             levels,
             deeper: 0,
             objects: Vec::new(),
             path: Vec::new(),
             name_next: false,
             in_string: false,
-            escaped: false,
             text: Vec::new(),
             overlong: false,
         }
@@ -63,57 +64,38 @@ impl Outline {
 
     /// Walks on; `see` is told each value's path, what it is, and at which byte of this piece its first or last byte lies.
     pub(super) fn feed(&mut self, bytes: &[u8], mut see: impl FnMut(&[Step], Seen, usize)) {
-        let mut at = 0;
-        while let Some(byte) = bytes.get(at) {
-            if self.in_string {
-                at = self.string(bytes, at, &mut see);
-                continue;
-            }
+        self.marks.begin_after(bytes.len());
+        let mut from = 0; // of the string under way, as far as this piece has it
+        loop {
             if self.deeper > 0 {
-                at = self.passed_over(bytes, at, &mut see);
+                let Some(after) = self.marks.close(bytes, &mut self.deeper) else { return };
+                self.name_next = false;
+                see(&self.path, Seen::Close, after - 1);
                 continue;
             }
-            match byte {
-                b'"' => {
+            let Some(at) = self.marks.next(bytes) else { break };
+            if self.in_string {
+                self.keep(bytes.get(from..at).unwrap_or_default());
+                self.in_string = false;
+                self.string_ends(at, &mut see);
+                continue;
+            }
+            match bytes.get(at) {
+                Some(b'"') => {
                     self.in_string = true;
                     self.overlong = false;
                     self.text.clear();
+                    from = at + 1;
                 }
-                b'{' | b'[' => self.open(*byte == b'{', at, &mut see),
-                b'}' | b']' => self.close(at, &mut see),
-                b',' => self.name_next = self.objects.last() == Some(&true),
-                _ => {}
-            }
-            at += 1;
-        }
-    }
-
-    /// Below what is told: goes on to where that ends, to a string that this piece does not end, or to the piece's end; answers where.
-    fn passed_over(&mut self, bytes: &[u8], from: usize, see: &mut impl FnMut(&[Step], Seen, usize)) -> usize {
-        let mut at = from;
-        while let Some(byte) = bytes.get(at) {
-            at += 1;
-            match byte {
-                b'"' => match end_of_string(bytes, at) {
-                    Some(end) => at = end,
-                    None => {
-                        self.in_string = true;
-                        return at;
-                    }
-                },
-                b'{' | b'[' => self.deeper += 1,
-                b'}' | b']' => {
-                    self.deeper -= 1;
-                    if self.deeper == 0 {
-                        self.name_next = false;
-                        see(&self.path, Seen::Close, at - 1);
-                        return at;
-                    }
-                }
+                Some(open @ (b'{' | b'[')) => self.open(*open == b'{', at, &mut see),
+                Some(b'}' | b']') => self.close(at, &mut see),
+                Some(b',') => self.name_next = self.objects.last() == Some(&true),
                 _ => {}
             }
         }
-        at
+        if self.in_string {
+            self.keep(bytes.get(from..).unwrap_or_default());
+        }
     }
 
     fn open(&mut self, object: bool, at: usize, see: &mut impl FnMut(&[Step], Seen, usize)) {
@@ -134,33 +116,7 @@ impl Outline {
         see(&self.path, Seen::Close, at);
     }
 
-    /// Goes on inside a string; answers where.
-    fn string(&mut self, bytes: &[u8], at: usize, see: &mut impl FnMut(&[Step], Seen, usize)) -> usize {
-        let rest = bytes.get(at..).unwrap_or_default();
-        if self.escaped {
-            self.escaped = false;
-            self.keep(rest.get(..1).unwrap_or_default());
-            return at + 1;
-        }
-        let Some(end) = memchr2(b'"', b'\\', rest) else {
-            self.keep(rest);
-            return bytes.len();
-        };
-        self.keep(rest.get(..end).unwrap_or_default());
-        if rest.get(end) == Some(&b'\\') {
-            self.keep(b"\\");
-            self.escaped = true;
-        } else {
-            self.in_string = false;
-            self.string_ends(at + end, see);
-        }
-        at + end + 1
-    }
-
     fn keep(&mut self, bytes: &[u8]) {
-        if self.deeper > 0 {
-            return;
-        }
         if self.text.len() + bytes.len() > TEXT_BYTES_MAX {
             self.overlong = true;
         } else {
@@ -169,9 +125,6 @@ impl Outline {
     }
 
     fn string_ends(&mut self, at: usize, see: &mut impl FnMut(&[Step], Seen, usize)) {
-        if self.deeper > 0 {
-            return;
-        }
         let text = if self.overlong { None } else { unescaped(&self.text) };
         if std::mem::take(&mut self.name_next) {
             if let Some(Step::Member(name)) = self.path.last_mut() {
@@ -180,18 +133,6 @@ impl Outline {
         } else {
             see(&self.path, Seen::Text(text), at);
         }
-    }
-}
-
-/// Behind the end of a string of which this is the rest; `None`: it goes on.
-fn end_of_string(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    loop {
-        at += memchr2(b'"', b'\\', bytes.get(at..)?)? + 1;
-        if bytes.get(at - 1) == Some(&b'"') {
-            return Some(at);
-        }
-        at += 1; // what is escaped
     }
 }
 

@@ -1,5 +1,6 @@
 //! The request as the gate would put it to one route, and who judges what the document holds.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -170,6 +171,7 @@ impl Asking {
             last: None,
             matched: HashSet::new(),
             fresh: None,
+            looked: Cell::new(false),
         }
     }
 }
@@ -199,6 +201,7 @@ impl Decider for Asking {
         record: &str,
         asked: (Action, Categories),
         told: Categories,
+        _: bool,
     ) -> Option<Result<Permit, Refusal>> {
         Some(self.decide(whose, record, asked, told))
     }

@@ -16,7 +16,7 @@ pub(super) enum Start {
 }
 
 /// Steps through one slice after the other.
-pub(in crate::redact) struct Marks {
+pub(crate) struct Marks {
     carry: Carry,
     blocks: Box<[Masks; BATCH]>,
     /// How much of the slice is to be looked at, in bytes.
@@ -90,7 +90,7 @@ pub(super) enum Stop {
 
 impl Marks {
     /// `strict`: strings are looked into; `lines`: line ends outside strings are marks.
-    pub(in crate::redact) fn new(strict: bool, lines: bool) -> Marks {
+    pub(crate) fn new(strict: bool, lines: bool) -> Marks {
         Marks {
             carry: Carry { lines: if lines { !0 } else { 0 }, ..Carry::default() },
             blocks: Box::new([Masks::default(); BATCH]),
@@ -139,6 +139,11 @@ impl Marks {
         self.begin(end, Start::Outside);
     }
 
+    /// Ready for a slice that goes on where the last one ended, all of it.
+    pub(crate) const fn begin_after(&mut self, end: usize) {
+        self.begin(end, Start::GoesOn);
+    }
+
     /// Past all that is to be looked at, which ends before the answer.
     pub(super) const fn finish(&mut self) -> usize {
         self.bits = 0;
@@ -154,7 +159,7 @@ impl Marks {
 
     /// The next mark; `None`: the slice has no more.
     #[inline(always)]
-    pub(in crate::redact) fn next(&mut self, src: &[u8]) -> Option<usize> {
+    pub(crate) fn next(&mut self, src: &[u8]) -> Option<usize> {
         while self.bits == 0 {
             self.advance(src)?;
         }
@@ -284,7 +289,7 @@ impl Marks {
 
     /// Steps over what is open: past the bracket at which `open` open containers are closed, and answers with the place
     /// after it. `None`: the slice ends before; `open` says how many are open then.
-    pub(in crate::redact) fn close(&mut self, src: &[u8], open: &mut usize) -> Option<usize> {
+    pub(crate) fn close(&mut self, src: &[u8], open: &mut usize) -> Option<usize> {
         loop {
             // A bracket is a mark: those that are to come are among the marks that are left.
             let masks = self.masks();

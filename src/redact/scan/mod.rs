@@ -31,7 +31,7 @@ use super::fault::Fault;
 use super::keys::{KeySeed, OpenKeys};
 use super::spec::Limits;
 use super::text;
-pub(super) use marks::Marks;
+pub(crate) use marks::Marks;
 use marks::{Start, Stop};
 pub(super) use tape::{Known, Node, Tape};
 
