@@ -62,6 +62,8 @@ pub struct Redactor<J: Judge> {
     core: Core<J>,
     /// Crumbs that wait.
     gathered: Vec<u8>,
+    /// How many closing brackets they have, in strings or not.
+    gathered_closes: usize,
     /// What would leave of something that has not said yet that it is a Bundle.
     head: Vec<u8>,
     crumb_bytes_max: usize,
@@ -77,6 +79,7 @@ impl<J: Judge> Redactor<J> {
             scanner: Scanner::new(limits, spec.lines(), seed),
             core: Core::new(spec, judge, envelope),
             gathered: Vec::new(),
+            gathered_closes: 0,
             head: Vec::new(),
             crumb_bytes_max: CRUMB_BYTES_MAX,
             fault: None,
@@ -114,18 +117,21 @@ impl<J: Judge> Redactor<J> {
         });
         self.gathered = gathered;
         self.gathered.clear();
+        self.gathered_closes = 0;
         done
     }
 
-    /// Crumbs wait for each other, so that a body in single bytes costs little more than another: as long as none has
-    /// what could end an entry or a line, nothing could leave for them anyway. True: `chunk` waits.
+    /// Crumbs wait for each other, so that a body in single bytes costs little more than another: as long as they have too
+    /// few brackets to end an entry, and no line's end, nothing could leave for them anyway. True: `chunk` waits.
     fn gather(&mut self, chunk: &[u8]) -> bool {
         let crumb = chunk.len() <= self.crumb_bytes_max;
         if self.fault.is_some() || (!crumb && self.gathered.is_empty()) {
             return false;
         }
         self.gathered.extend_from_slice(chunk);
-        let may_end = chunk.iter().any(|byte| matches!(byte, b'}' | b']' | b'\n'));
+        self.gathered_closes += chunk.iter().filter(|byte| matches!(byte, b'}' | b']')).count();
+        let may_end = self.gathered_closes >= self.scanner.closes_until_told()
+            || (self.scanner.reads_lines() && chunk.contains(&b'\n'));
         crumb && !may_end && self.gathered.len() < GATHERED_BYTES_MAX
     }
 

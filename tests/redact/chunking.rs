@@ -72,6 +72,29 @@ fn what_leaves_before_a_fault_does_not_depend_on_chunking() {
     }
 }
 
+/// Somebody waits for the other end of a slow body: an entry that has ended leaves, though more crumbs could be waited for.
+#[test]
+fn an_entry_in_single_bytes_leaves_with_its_last_one() {
+    let lines = Setup::new(Shape::Lines { subjects: at("/id") }, people_tree(""), None, false);
+    let nested = r#"{"id":"a","raw":{"x":[{"y":"}]}"},[[]],{}]},"sex":"}"}"#;
+    let list = format!(r#"{{"items":[{nested},{{"id":"b"}} , {{"raw":[[[[{nested}]]]],"id":"c"}},{nested}],"kind":1}}"#);
+    let line = format!("{nested}\n{{\"id\":\"b\"}}\n\n{nested}\n");
+    for (setup, body) in [(people(), list), (lines, line)] {
+        let (mut at_once, mut waits) = (setup.redactor().at_once(), setup.redactor());
+        let (mut out, mut gathered, mut released) = (Vec::new(), Vec::new(), 0);
+        for byte in body.as_bytes() {
+            at_once.push(&[*byte], &mut out).unwrap();
+            waits.push(&[*byte], &mut gathered).unwrap();
+            if at_once.tally().released > released {
+                released = at_once.tally().released;
+                assert_eq!(waits.tally().released, released);
+                assert_eq!(gathered, out, "after entry {released}");
+            }
+        }
+        assert!(released >= 3);
+    }
+}
+
 /// What is held of an entry is noted while it is read: of one with many parts, or that lies in many pieces, less or otherwise.
 #[test]
 fn an_entry_of_any_number_of_parts_is_judged_and_cut_alike() {

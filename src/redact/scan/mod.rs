@@ -167,6 +167,15 @@ impl<const STRICT: bool> Scanner<STRICT> {
             + self.name.capacity()
     }
 
+    pub(super) const fn reads_lines(&self) -> bool {
+        self.lines
+    }
+
+    /// How many brackets have to close at least until the sink hears something that changes what may leave.
+    pub(super) fn closes_until_told(&self) -> usize {
+        self.whole.map_or(1, |bottom| self.kinds.len().saturating_sub(bottom).max(1))
+    }
+
     /// Reads on; every byte of `input` is taken.
     pub(super) fn feed<S: Sink>(&mut self, input: &[u8], sink: &mut S) -> Result<(), Fault> {
         let mut rest = input;
