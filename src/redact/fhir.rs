@@ -4,6 +4,8 @@
 //! than what stands in it: a mask or a pseudonym in the place of a value. They stand after `REDACTED`, in this order. None
 //! is added that the resource bears already, where it leaves with it.
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
 use serde_json::Value;
 
@@ -160,7 +162,9 @@ pub(super) const MODIFIERS: &str = "modifierExtension";
 
 /// Whether a member of this name may be in these bytes, however it is spelt.
 pub(super) fn may_modify(bytes: &[u8]) -> bool {
-    memmem::find(bytes, MODIFIERS.as_bytes()).is_some() || memmem::find(bytes, b"\\u").is_some()
+    static FINDERS: LazyLock<[memmem::Finder<'static>; 2]> =
+        LazyLock::new(|| [MODIFIERS.as_bytes(), b"\\u"].map(memmem::Finder::new));
+    FINDERS.iter().any(|finder| finder.find(bytes).is_some())
 }
 
 /// What stands in place of a required element that is withheld.

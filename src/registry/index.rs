@@ -57,6 +57,10 @@ impl Opening {
 }
 
 impl Index {
+    pub(super) const fn inode(&self) -> u64 {
+        self.name.1
+    }
+
     /// What stands there now; `None`: less than that.
     pub(super) fn header(&self) -> Option<Header> {
         let mut header = [0; HEADER_BYTES];

@@ -156,6 +156,11 @@ impl Print {
     pub(super) fn are_same_files(&self, other: &Print) -> bool {
         self.files == other.files
     }
+
+    /// Whether the shared memory is this file.
+    pub(super) fn has_memory(&self, inode: u64) -> bool {
+        self.files.3 == Some(inode)
+    }
 }
 
 /// Makes an empty registry where there is no file; leaves one that is there.

@@ -141,10 +141,10 @@ enum Next {
 impl Next {
     /// Looks as deep as that link lies.
     fn outline(&self) -> Outline {
-        Outline::new(match self {
-            Next::Bundle => 3,
-            Next::Member | Next::Unsaid => 1,
-        })
+        match self {
+            Next::Bundle => Outline::new(3).into_only("link"),
+            Next::Member | Next::Unsaid => Outline::new(1),
+        }
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Outline {
     marks: Marks,
     /// How many levels are told.
     levels: usize,
+    /// Of the root's members only this one is looked into.
+    only: Option<&'static str>,
     /// How many objects and arrays are open below those.
     deeper: usize,
     /// Of each object or array around that is told: whether it is an object.
@@ -52,6 +54,7 @@ impl Outline {
         Outline {
             marks: Marks::new(false, false),
             levels,
+            only: None,
             deeper: 0,
             objects: Vec::new(),
             path: Vec::new(),
@@ -60,6 +63,11 @@ impl Outline {
             text: Vec::new(),
             overlong: false,
         }
+    }
+
+    /// The same, and of the members of the root only this one is looked into.
+    pub(super) fn into_only(self, name: &'static str) -> Outline {
+        Outline { only: Some(name), ..self }
     }
 
     /// Walks on; `see` is told each value's path, what it is, and at which byte of this piece its first or last byte lies.
@@ -100,7 +108,9 @@ impl Outline {
 
     fn open(&mut self, object: bool, at: usize, see: &mut impl FnMut(&[Step], Seen, usize)) {
         see(&self.path, Seen::Open, at);
-        if self.objects.len() == self.levels {
+        let beside = self.objects.len() == 1
+            && self.only.is_some_and(|name| !matches!(self.path.last(), Some(Step::Member(here)) if here == name));
+        if self.objects.len() == self.levels || beside {
             self.deeper = 1;
             return;
         }
@@ -198,6 +208,21 @@ mod tests {
     fn a_text_too_long_is_told_as_such() {
         let long = format!("{{\"next\":\"{}\"}}", "x".repeat(TEXT_BYTES_MAX + 1));
         assert_eq!(walked(4, &[long.as_bytes()])[1].1, Seen::Text(None));
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_not_looked_into() {
+        for cut in 0..=TEXT.len() {
+            let (mut outline, mut seen) = (Outline::new(3).into_only("link"), Vec::new());
+            for piece in [&TEXT[..cut], &TEXT[cut..]] {
+                outline.feed(piece, |path, what, _| seen.push((path.to_vec(), what)));
+            }
+            let wanted = |path: &[Step]| path.len() <= 1 || path[0] == Step::Member("link".into());
+            assert!(seen.iter().all(|(path, _)| wanted(path)), "{seen:?}");
+            let texts = seen.iter().filter(|(path, what)| path.len() == 3 && matches!(what, Seen::Text(Some(_))));
+            assert_eq!(texts.count(), 2, "cut at {cut}");
+            assert_eq!(seen.last().unwrap().0, [], "cut at {cut}");
+        }
     }
 
     proptest! {
