@@ -205,3 +205,33 @@ fn shared() -> &'static Catalogue {
 
 const PATH: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Where the gate remembers that one id leads to a record, another must not lead elsewhere.
+#[test]
+fn two_ids_after_one_path_lead_to_one_route() {
+    let fhir = Catalogue::read([Catalogue::fhir_r4_source()], &super::vocabulary()).unwrap();
+    for catalogue in [super::small(), fhir] {
+        let steps = || catalogue.routes().iter().flat_map(|route| route.template().split('/'));
+        let (mut alike, mut literal) = (0, 0);
+        for route in catalogue.routes() {
+            let (above, last) = route.template().rsplit_once('/').unwrap();
+            let fill = |text: &str| {
+                let filled = text.split('/').map(|step| if step.starts_with('{') { "7-a" } else { step });
+                filled.collect::<Vec<_>>().join("/")
+            };
+            let above = fill(above);
+            for id in steps().filter(|step| !step.starts_with('{')).chain([last]).map(fill) {
+                let (path, other) = (format!("{above}/{id}"), format!("{above}/Zz-9"));
+                let Some(head) = catalogue.head_of_id(&path) else {
+                    literal += 1;
+                    continue;
+                };
+                assert_eq!(catalogue.head_of_id(&other), Some(head), "{path}");
+                let route = |path: &str| catalogue.resolve("GET", path, None).map(|found| found.route.template().to_owned());
+                assert_eq!(route(&path), route(&other), "{path}");
+                alike += usize::from(route(&path).is_ok());
+            }
+        }
+        assert!(alike > 0 && literal > 0, "{alike}, {literal}");
+    }
+}
