@@ -91,7 +91,7 @@ pub use keys::KeySeed;
 pub use multipart::{Multipart, media_type};
 pub use plan::{Likeness, LinkRewriter, Plan, Terms, Trees};
 pub use pseudonym::{MasterKey, Pseudonymiser, Pseudonyms, Receiver, Settling, TokenTable, Unkept};
-pub(crate) use scan::Marks;
 pub use redactor::{Entry, Judge, Redactor, Verdict};
+pub(crate) use scan::Marks;
 pub use spec::{Limits, Pointer, ResourceType, Shape, Spec, SpecFault, SubjectAt, Subjects, Types};
 pub use tally::{Disclosure, FormCounts, Occurred, Tally, UNCLASSIFIED_PLACES_MAX, Window};

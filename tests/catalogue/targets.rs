@@ -227,7 +227,8 @@ fn two_ids_after_one_path_lead_to_one_route() {
                     continue;
                 };
                 assert_eq!(catalogue.head_of_id(&other), Some(head), "{path}");
-                let route = |path: &str| catalogue.resolve("GET", path, None).map(|found| found.route.template().to_owned());
+                let route =
+                    |path: &str| catalogue.resolve("GET", path, None).map(|found| found.route.template().to_owned());
                 assert_eq!(route(&path), route(&other), "{path}");
                 alike += usize::from(route(&path).is_ok());
             }

@@ -172,6 +172,7 @@ async fn what_is_no_batch_is_refused_whole() {
     let many: Vec<Value> = (0..101).map(|_| get("Condition/c1")).collect();
     for (body, status, kind) in [
         (of("transaction", json!([get("Condition/c1")])), 501, "transaction"),
+        (of("transaction", json!([])), 400, "body-malformed"),
         (of("searchset", json!([get("Condition/c1")])), 400, "body-malformed"),
         (of("history", json!([get("Condition/c1")])), 400, "body-malformed"),
         (of("batch", json!([])), 400, "body-malformed"),

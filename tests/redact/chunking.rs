@@ -77,7 +77,8 @@ fn what_leaves_before_a_fault_does_not_depend_on_chunking() {
 fn an_entry_in_single_bytes_leaves_with_its_last_one() {
     let lines = Setup::new(Shape::Lines { subjects: at("/id") }, people_tree(""), None, false);
     let nested = r#"{"id":"a","raw":{"x":[{"y":"}]}"},[[]],{}]},"sex":"}"}"#;
-    let list = format!(r#"{{"items":[{nested},{{"id":"b"}} , {{"raw":[[[[{nested}]]]],"id":"c"}},{nested}],"kind":1}}"#);
+    let list =
+        format!(r#"{{"items":[{nested},{{"id":"b"}} , {{"raw":[[[[{nested}]]]],"id":"c"}},{nested}],"kind":1}}"#);
     let line = format!("{nested}\n{{\"id\":\"b\"}}\n\n{nested}\n");
     for (setup, body) in [(people(), list), (lines, line)] {
         let (mut at_once, mut waits) = (setup.redactor().at_once(), setup.redactor());

@@ -8,7 +8,7 @@
 //! 3. Entry by entry: method, url, conditions and body as the entry has them.
 //! 4. The answers, in the entries' order. One that is cut on its way is answered by the fault, and nothing of it.
 //!
-//! A transaction promises all or nothing, which requests forwarded one by one cannot keep: it is refused by that name.
+//! A transaction promises all or nothing, which requests forwarded one by one cannot keep: see [`transaction`](super::transaction).
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +21,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
+use super::transaction::is_transaction;
 use super::{Exchange, Forward, Out, raw};
 use crate::decision::json as strict;
 use crate::layer::body::{BoxError, GateBody};
@@ -31,7 +32,7 @@ use crate::layer::refusal::{Problem, insert};
 /// How many requests one batch may hold.
 const ENTRIES_MAX: usize = 100;
 /// How much the answers of one batch may hold together, in bytes: they are held until the last has come.
-const ANSWERS_BYTES_MAX: usize = 16 << 20;
+pub(super) const ANSWERS_BYTES_MAX: usize = 16 << 20;
 /// The extension of an entry's answer in which its decision stands, as it stands in the field of a single answer.
 const DECISION: &str = "urn:sekisho:purpose-of-use-decision";
 
@@ -48,9 +49,11 @@ const OF_ONE_REQUEST: [HeaderName; 8] = [
 ];
 
 /// One entry's request.
-struct Asked {
-    head: Parts,
-    body: Bytes,
+pub(super) struct Asked {
+    pub(super) head: Parts,
+    pub(super) body: Bytes,
+    /// What other entries call its record by, where that is no address.
+    pub(super) full_url: Option<String>,
 }
 
 impl Exchange {
@@ -78,24 +81,27 @@ impl Exchange {
             return Err(self.refuse(judgement, problem, None, &[]).await);
         }
         let bytes = self.read_body(judgement, head, body).await?;
-        let entries = match entries(&bytes, head) {
-            Ok(entries) => entries,
+        let (transaction, entries) = match entries(&bytes, head) {
+            Ok(read) => read,
             Err(problem) => return Err(self.refuse(judgement, *problem, None, &[]).await),
         };
         let catalogue = &judgement.generation.catalogue;
         let base = catalogue.bundle_base(head.uri.path()).unwrap_or_default();
         let spent: Forward = Box::new(|_| Box::pin(async { Err("asked after its end".into()) }));
         let shared = Arc::new(Mutex::new(std::mem::replace(forward, spent)));
+        if transaction {
+            return Ok(self.within(head).transaction(judgement, head, entries, base, &shared).await);
+        }
         let mut room = ANSWERS_BYTES_MAX;
         let mut answers = Vec::with_capacity(entries.len());
         for entry in entries {
             let answer = match asked(entry, head, base) {
-                Ok(asked) => self.alone(asked, &shared).await,
+                Ok(asked) => self.alone(asked, at_once(&shared)).await,
                 Err(problem) => *self.within(head).refuse(judgement, *problem, None, &[]).await,
             };
             answers.push(self.told_in_bundle(answer, &mut room).await);
         }
-        Ok(bundle(&answers))
+        Ok(bundle("batch-response", &answers))
     }
 
     /// An exchange for one entry.
@@ -104,18 +110,13 @@ impl Exchange {
     }
 
     /// The answer to one entry, as if it had come alone.
-    fn alone(&self, asked: Asked, shared: &Arc<Mutex<Forward>>) -> Pin<Box<dyn Future<Output = Out> + Send>> {
+    pub(super) fn alone(&self, asked: Asked, forward: Forward) -> Pin<Box<dyn Future<Output = Out> + Send>> {
         let exchange = self.within(&asked.head);
-        let shared = Arc::clone(shared);
-        let forward: Forward = Box::new(move |request| {
-            let mut forward = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            (*forward)(request)
-        });
         Box::pin(exchange.answer(asked.head, Full::new(asked.body), forward))
     }
 
     /// An entry's answer as the Bundle has it.
-    async fn told_in_bundle(&self, answer: Out, room: &mut usize) -> String {
+    pub(super) async fn told_in_bundle(&self, answer: Out, room: &mut usize) -> String {
         let (parts, body) = answer.into_parts();
         let (parts, body) = match collected(body, room).await {
             Ok(body) => (parts, body),
@@ -157,6 +158,15 @@ impl Exchange {
     }
 }
 
+/// Asks the backend as it comes.
+fn at_once(shared: &Arc<Mutex<Forward>>) -> Forward {
+    let shared = Arc::clone(shared);
+    Box::new(move |request| {
+        let mut forward = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        (*forward)(request)
+    })
+}
+
 fn insert_text(object: &mut Value, name: &str, value: Value) {
     if let Some(members) = object.as_object_mut() {
         members.insert(name.to_owned(), value);
@@ -169,7 +179,7 @@ fn decision_id(fields: &HeaderMap) -> Option<String> {
 }
 
 /// All of an answer, or why it is not told.
-async fn collected(mut body: GateBody, room: &mut usize) -> Result<Bytes, Box<Problem>> {
+pub(super) async fn collected(mut body: GateBody, room: &mut usize) -> Result<Bytes, Box<Problem>> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
@@ -187,33 +197,26 @@ async fn collected(mut body: GateBody, room: &mut usize) -> Result<Bytes, Box<Pr
     Ok(bytes.into())
 }
 
-fn bundle(answers: &[String]) -> Out {
-    let text = format!("{{\"resourceType\":\"Bundle\",\"type\":\"batch-response\",\"entry\":[{}]}}", answers.join(","));
+pub(super) fn bundle(kind: &str, answers: &[String]) -> Out {
+    let text = format!("{{\"resourceType\":\"Bundle\",\"type\":\"{kind}\",\"entry\":[{}]}}", answers.join(","));
     let mut response = Response::new(GateBody::whole(Bytes::from(text)));
     headers::own(response.headers_mut());
     insert(response.headers_mut(), header::CONTENT_TYPE, "application/fhir+json");
     response
 }
 
-fn malformed(detail: &str) -> Box<Problem> {
+pub(super) fn malformed(detail: &str) -> Box<Problem> {
     Box::new(Problem::new(StatusCode::BAD_REQUEST, "body-malformed", detail))
 }
 
-/// The entries of a batch, each as it is written.
-fn entries<'b>(body: &'b [u8], head: &Parts) -> Result<Vec<&'b str>, Box<Problem>> {
+/// Whether they are all or none, and the entries, each as it is written.
+fn entries<'b>(body: &'b [u8], head: &Parts) -> Result<(bool, Vec<&'b str>), Box<Problem>> {
     let text = std::str::from_utf8(body).map_err(|_| malformed("the body is not UTF-8"))?;
     let value = strict::parse(text).map_err(|why| malformed(&format!("the body is no strict JSON: {why}")))?;
     if value.get("resourceType").and_then(Value::as_str) != Some("Bundle") {
         return Err(malformed("the base takes a Bundle"));
     }
-    match value.get("type").and_then(Value::as_str) {
-        Some("batch") => {}
-        Some("transaction") => {
-            let detail = "requests go on one by one here, and a `transaction` is all or nothing; send a `batch`";
-            return Err(Box::new(Problem::new(StatusCode::NOT_IMPLEMENTED, "transaction", detail)));
-        }
-        _ => return Err(malformed("the base takes a Bundle of type `batch`")),
-    }
+    let transaction = is_transaction(value.get("type").and_then(Value::as_str))?;
     if head.uri.query().is_some() {
         return Err(Box::new(Problem::new(
             StatusCode::BAD_REQUEST,
@@ -228,18 +231,19 @@ fn entries<'b>(body: &'b [u8], head: &Parts) -> Result<Vec<&'b str>, Box<Problem
         let detail = format!("a batch has at most {ENTRIES_MAX} entries");
         return Err(Box::new(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)));
     }
-    Ok(entries)
+    Ok((transaction, entries))
 }
 
 /// The request that an entry is.
-fn asked(entry: &str, outer: &Parts, base: &str) -> Result<Asked, Box<Problem>> {
+pub(super) fn asked(entry: &str, outer: &Parts, base: &str) -> Result<Asked, Box<Problem>> {
     let members = raw::members(entry).ok_or_else(|| malformed("an entry is an object"))?;
-    let (mut resource, mut request) = (None, None);
+    let (mut resource, mut request, mut full_url) = (None, None, None);
     for (name, value) in &members {
         match name.as_str() {
             "resource" => resource = Some(*value),
             "request" => request = serde_json::from_str::<Value>(value).ok(),
-            "fullUrl" | "id" => {}
+            "fullUrl" => full_url = serde_json::from_str::<String>(value).ok(),
+            "id" => {}
             _ => return Err(malformed("an entry has `request`, `resource`, `fullUrl` and no more")),
         }
     }
@@ -282,18 +286,23 @@ fn asked(entry: &str, outer: &Parts, base: &str) -> Result<Asked, Box<Problem>> 
     if let Some(media) = media {
         head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     }
-    Ok(Asked { head, body })
+    let full_url = full_url.filter(|url| url.starts_with("urn:"));
+    Ok(Asked { head, body, full_url })
 }
 
 /// The field that a member of an entry's request stands for.
 fn condition(member: &str) -> Option<HeaderName> {
-    match member {
-        "ifMatch" => Some(header::IF_MATCH),
-        "ifNoneMatch" => Some(header::IF_NONE_MATCH),
-        "ifModifiedSince" => Some(header::IF_MODIFIED_SINCE),
-        "ifNoneExist" => Some(HeaderName::from_static("if-none-exist")),
-        _ => None,
-    }
+    condition_members().into_iter().find_map(|(name, field)| (name == member).then_some(field))
+}
+
+/// The members of an entry's request that stand for fields.
+pub(super) fn condition_members() -> [(&'static str, HeaderName); 4] {
+    [
+        ("ifMatch", header::IF_MATCH),
+        ("ifNoneMatch", header::IF_NONE_MATCH),
+        ("ifModifiedSince", header::IF_MODIFIED_SINCE),
+        ("ifNoneExist", HeaderName::from_static("if-none-exist")),
+    ]
 }
 
 /// The target of an entry: the same text beneath the base, and nothing that a parser would read otherwise.

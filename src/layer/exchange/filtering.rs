@@ -1,8 +1,8 @@
 //! How is the backend's body read, and who judges what is in it?
 
 use super::{Exchange, Ready, lookup};
-use std::cell::Cell;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 

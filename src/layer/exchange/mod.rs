@@ -11,6 +11,7 @@ mod refuse;
 mod release;
 mod stored;
 mod subject;
+mod transaction;
 mod validators;
 mod writeback;
 

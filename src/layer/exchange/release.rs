@@ -377,6 +377,10 @@ pub(super) fn upstream_problem(status: StatusCode) -> Option<Problem> {
         200..=299 => None,
         404 | 410 => Some(Problem::not_available()),
         400 | 409 | 412 | 422 => Some(Problem::new(status, "backend-refused", "the backend refused the request")),
+        424 => {
+            let detail = "another request of the same transaction was refused, and none of them is done";
+            Some(Problem::new(status, "not-done", detail))
+        }
         429 | 503 => Some(Problem::unavailable("backend-busy", "the backend is busy")),
         504 => Some(Problem::new(StatusCode::GATEWAY_TIMEOUT, "backend-timeout", "the backend did not answer in time")),
         _ => Some(Problem::bad_gateway("backend-error", "the backend failed")),

@@ -476,7 +476,12 @@ impl Pager {
 
 /// A body of the gate's own in the place of a backend's.
 pub(super) fn text(text: &'static str) -> Upstream {
-    Box::pin(Full::new(Bytes::from_static(text.as_bytes())).map_err(|never| match never {}))
+    bytes(Bytes::from_static(text.as_bytes()))
+}
+
+/// The same of bytes that lie here already.
+pub(super) fn bytes(bytes: Bytes) -> Upstream {
+    Box::pin(Full::new(bytes).map_err(|never| match never {}))
 }
 
 fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {

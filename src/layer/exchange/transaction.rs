@@ -1,0 +1,362 @@
+//! FHIR: several writes, all or none (`POST` of a Bundle of type `transaction`). Each is judged as if it had come alone, and
+//! the backend gets them as one transaction: it alone can keep what that promises.
+//!
+//! In this order:
+//! 1. Every entry is read; one that is malformed, or no write, and nothing of the whole is done.
+//! 2. Entry by entry goes the way of [`Exchange::answer`], up to where its write would go to the backend: by then it is
+//!    permitted, what it is about is known, and its beginning is on record. There it waits. What it asks the backend before
+//!    (the record that it changes, whom its condition fits) is asked at once.
+//! 3. One that ends before, refused: those that wait are told 424, and the answer is that refusal.
+//! 4. Else what waits goes on as one Bundle: the writes as the judgement left them, never the caller's text.
+//! 5. The backend's answer is told apart: each entry goes on with its own as if it had come alone.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::batch::{ANSWERS_BYTES_MAX, Asked, asked, bundle, collected, condition_members, malformed};
+use super::{Answered, Exchange, Forward, ForwardBody, Out, raw};
+use crate::decision::json as strict;
+use crate::layer::Timeout;
+use crate::layer::body::{BoxError, GateBody};
+use crate::layer::headers;
+use crate::layer::judgement::Judgement;
+use crate::layer::paging;
+use crate::layer::pump::Upstream;
+use crate::layer::refusal::Problem;
+
+/// A write that waits for the others.
+struct Write {
+    request: Request<ForwardBody>,
+    answer: oneshot::Sender<Answered>,
+}
+
+/// An entry's own exchange, under way.
+type Running = Pin<Box<dyn Future<Output = Out> + Send>>;
+
+/// How far an entry has come.
+enum Entry {
+    /// Its write, as the Bundle for the backend has it.
+    Waits { write: Write, told: String, running: Running },
+    /// Nothing is left for the backend to do.
+    Done(Out),
+}
+
+impl Exchange {
+    /// The answer to the whole.
+    pub(super) async fn transaction(
+        &self,
+        judgement: &Judgement,
+        head: &Parts,
+        entries: Vec<&str>,
+        base: &str,
+        shared: &Arc<Mutex<Forward>>,
+    ) -> Out {
+        let mut read = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let entry =
+                asked(entry, head, base).and_then(|asked| match writes(&asked.head.method, asked.head.uri.path()) {
+                    true => Ok(asked),
+                    false => Err(Box::new(Problem::new(
+                        StatusCode::NOT_IMPLEMENTED,
+                        "transaction",
+                        "a transaction holds writes here; send what only reads in a `batch`",
+                    ))),
+                });
+            match entry {
+                Ok(asked) => read.push(asked),
+                Err(problem) => return at_entry(*self.refuse(judgement, *problem, None, &[]).await, read.len()).await,
+            }
+        }
+        let mut under_way = Vec::with_capacity(read.len());
+        for asked in read {
+            let entry = self.until_it_waits(asked, base, shared).await;
+            match entry {
+                Entry::Done(out) if failed(&out) => {
+                    let number = under_way.len();
+                    let refused = || Ok(answer(StatusCode::FAILED_DEPENDENCY, HeaderMap::new(), Bytes::new()));
+                    for entry in under_way {
+                        drop(ended(entry, refused()).await);
+                    }
+                    return at_entry(out, number).await;
+                }
+                entry => under_way.push(entry),
+            }
+        }
+        self.committed(head, base, under_way, shared).await
+    }
+
+    /// An entry's own exchange, until its write waits or it has ended.
+    async fn until_it_waits(&self, asked: Asked, base: &str, shared: &Arc<Mutex<Forward>>) -> Entry {
+        let full_url = asked.full_url.clone();
+        let (sender, waiting) = oneshot::channel();
+        let mut running = self.alone(asked, held_back(shared, sender));
+        let write = tokio::select! {
+            biased;
+            out = &mut running => return Entry::Done(out),
+            Ok(write) = waiting => write,
+        };
+        let told = told(&write.request, full_url.as_deref(), base).await;
+        Entry::Waits { write, told, running }
+    }
+
+    /// Every entry may be done: they are, at once, and each is answered.
+    async fn committed(&self, head: &Parts, base: &str, entries: Vec<Entry>, shared: &Arc<Mutex<Forward>>) -> Out {
+        let mut parts = Vec::new();
+        let mut fields = None;
+        for entry in &entries {
+            if let Entry::Waits { write, told, .. } = entry {
+                fields.get_or_insert_with(|| write.request.headers().clone());
+                parts.push(told.clone());
+            }
+        }
+        let answers = match fields {
+            None => Ok(Vec::new()),
+            Some(fields) => ask(head, base, fields, &parts, shared).await,
+        };
+        let whole_refused = answers.is_err();
+        let mut answers = match answers {
+            Ok(answers) => answers.into_iter(),
+            Err(refused) => (0..parts.len()).map(|_| refused.again()).collect::<Vec<_>>().into_iter(),
+        };
+        let (mut room, mut said) = (ANSWERS_BYTES_MAX, Vec::with_capacity(entries.len()));
+        let mut first_refused = None;
+        for (number, entry) in entries.into_iter().enumerate() {
+            let waited = matches!(entry, Entry::Waits { .. });
+            let out = match waited {
+                true => ended(entry, answers.next().unwrap_or_else(|| Err(UNFIT.into()))).await,
+                false => ended(entry, Err(UNFIT.into())).await,
+            };
+            if whole_refused && waited && first_refused.is_none() {
+                first_refused = Some(at_entry(out, number).await);
+            } else {
+                said.push(self.told_in_bundle(out, &mut room).await);
+            }
+        }
+        first_refused.unwrap_or_else(|| bundle("transaction-response", &said))
+    }
+}
+
+const UNFIT: &str = "the backend's answer to a transaction does not fit it";
+
+/// Whether a request is to change something.
+fn writes(method: &Method, path: &str) -> bool {
+    match *method {
+        Method::PUT | Method::PATCH | Method::DELETE => true,
+        Method::POST => !path.ends_with("/_search"),
+        _ => false,
+    }
+}
+
+fn failed(out: &Out) -> bool {
+    out.status().is_client_error() || out.status().is_server_error()
+}
+
+/// What asks the backend for an entry: its write waits, all else is asked at once.
+fn held_back(shared: &Arc<Mutex<Forward>>, waiting: oneshot::Sender<Write>) -> Forward {
+    let shared = Arc::clone(shared);
+    let mut waiting = Some(waiting);
+    Box::new(move |request| {
+        if !writes(request.method(), request.uri().path()) {
+            let mut forward = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            return (*forward)(request);
+        }
+        let waiting = waiting.take();
+        Box::pin(async move {
+            let (answer, answered) = oneshot::channel();
+            let waits = waiting.is_some_and(|waiting| waiting.send(Write { request, answer }).is_ok());
+            if !waits {
+                return Err("an entry of a transaction writes once".into());
+            }
+            answered.await.unwrap_or_else(|_| Err("the transaction was given up".into()))
+        })
+    })
+}
+
+/// Goes on with an entry to its end.
+async fn ended(entry: Entry, answered: Answered) -> Out {
+    match entry {
+        Entry::Done(out) => out,
+        Entry::Waits { write, running, .. } => {
+            drop(write.answer.send(answered));
+            running.await
+        }
+    }
+}
+
+/// A write as an entry of the Bundle that goes to the backend.
+async fn told(request: &Request<ForwardBody>, full_url: Option<&str>, base: &str) -> String {
+    let path = request.uri().path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    let url = path.strip_prefix(base).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
+    let mut members = json!({"method": request.method().as_str(), "url": url});
+    if let Some(members) = members.as_object_mut() {
+        for (member, field) in condition_members() {
+            if let Some(value) = request.headers().get(&field).and_then(|value| value.to_str().ok()) {
+                members.insert(member.to_owned(), value.into());
+            }
+        }
+    }
+    let body = request.body().clone().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let resource = match (body.is_empty(), *request.method() == Method::PATCH) {
+        (true, _) => String::new(),
+        (false, true) => {
+            let patch =
+                json!({"resourceType": "Binary", "contentType": headers::PATCH, "data": STANDARD.encode(&body)});
+            format!("\"resource\":{patch},")
+        }
+        (false, false) => format!("\"resource\":{},", String::from_utf8_lossy(&body)),
+    };
+    let full_url = full_url.map_or_else(String::new, |url| format!("\"fullUrl\":{},", Value::from(url)));
+    format!("{{{full_url}{resource}\"request\":{members}}}")
+}
+
+/// Why no entry of a transaction has an answer of its own.
+enum Refused {
+    /// The backend's status for the whole.
+    By(StatusCode),
+    /// It was not reached, did not answer in time, or answered what cannot be told apart.
+    Unanswered(BoxError),
+}
+
+impl Refused {
+    /// The same for another entry.
+    fn again(&self) -> Answered {
+        match self {
+            Refused::By(status) => Ok(answer(*status, HeaderMap::new(), Bytes::new())),
+            Refused::Unanswered(error) => match error.downcast_ref::<Timeout>() {
+                Some(_) => Ok(answer(StatusCode::GATEWAY_TIMEOUT, HeaderMap::new(), Bytes::new())),
+                None => Err(error.to_string().into()),
+            },
+        }
+    }
+}
+
+/// Asks the backend for all of it; answers one by one.
+async fn ask(
+    head: &Parts,
+    base: &str,
+    mut fields: HeaderMap,
+    entries: &[String],
+    shared: &Arc<Mutex<Forward>>,
+) -> Result<Vec<Answered>, Refused> {
+    for (_, field) in condition_members() {
+        fields.remove(field);
+    }
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/fhir+json"));
+    fields.insert(header::ACCEPT, HeaderValue::from_static("application/fhir+json"));
+    let text = format!("{{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[{}]}}", entries.join(","));
+    let mut request = Request::new(Full::new(Bytes::from(text)));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = head.uri.clone();
+    *request.headers_mut() = fields;
+    let asked = {
+        let mut forward = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        (*forward)(request)
+    };
+    let (parts, body) = asked.await.map_err(Refused::Unanswered)?.into_parts();
+    if !parts.status.is_success() {
+        return Err(Refused::By(parts.status));
+    }
+    let body = whole(body).await.map_err(Refused::Unanswered)?;
+    let coded = parts.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
+    let media = headers::media_type(&parts.headers).is_some_and(|media| headers::is_json(&media));
+    let text = std::str::from_utf8(&body).ok().filter(|_| media && !coded);
+    let answers = text.and_then(|text| told_apart(text, base, entries.len()));
+    answers.ok_or_else(|| Refused::Unanswered(UNFIT.into()))
+}
+
+async fn whole(mut body: Upstream) -> Result<Bytes, BoxError> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let data = frame?.into_data().unwrap_or_default();
+        if bytes.len() + data.len() > ANSWERS_BYTES_MAX {
+            return Err("the backend's answer to a transaction is too large".into());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.into())
+}
+
+/// The answers that a `transaction-response` holds; `None`: it is none, or not of so many entries.
+fn told_apart(text: &str, base: &str, count: usize) -> Option<Vec<Answered>> {
+    let value = strict::parse(text).ok()?;
+    let is = |name: &str, text: &str| value.get(name).and_then(Value::as_str) == Some(text);
+    if !is("resourceType", "Bundle") || !is("type", "transaction-response") {
+        return None;
+    }
+    let members = raw::members(text)?;
+    let (_, entries) = members.into_iter().find(|(name, _)| name == "entry")?;
+    let entries = raw::elements(entries).filter(|entries| entries.len() == count)?;
+    entries.into_iter().map(|entry| Some(Ok(one(entry, base)?))).collect()
+}
+
+/// One entry's answer, as a backend answers one request.
+fn one(entry: &str, base: &str) -> Option<Response<Upstream>> {
+    let (mut resource, mut response) = (None, None);
+    for (name, value) in raw::members(entry)? {
+        match name.as_str() {
+            "resource" => resource = Some(value),
+            "response" => response = serde_json::from_str::<Value>(value).ok(),
+            _ => {}
+        }
+    }
+    let response = response?;
+    let text = |name: &str| response.get(name).and_then(Value::as_str);
+    let status = text("status")?.split(' ').next()?.parse::<u16>().ok()?;
+    let mut fields = HeaderMap::new();
+    if let Some(tag) = text("etag").and_then(|tag| HeaderValue::from_str(tag).ok()) {
+        fields.insert(header::ETAG, tag);
+    }
+    // It may be given from the base on.
+    let location = text("location").map(|url| match url.starts_with('/') || url.contains("://") {
+        true => url.to_owned(),
+        false => format!("{base}/{url}"),
+    });
+    if let Some(location) = location.and_then(|url| HeaderValue::from_str(&url).ok()) {
+        fields.insert(header::LOCATION, location);
+    }
+    if resource.is_some() {
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/fhir+json"));
+    }
+    let body = resource.map_or_else(Bytes::new, |resource| Bytes::from(resource.to_owned()));
+    Some(answer(StatusCode::from_u16(status).ok()?, fields, body))
+}
+
+fn answer(status: StatusCode, fields: HeaderMap, body: Bytes) -> Response<Upstream> {
+    let mut response = Response::new(paging::bytes(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = fields;
+    response
+}
+
+/// A refusal as the answer to the whole: it says at which entry.
+async fn at_entry(out: Out, number: usize) -> Out {
+    let (mut parts, body) = out.into_parts();
+    let mut room = ANSWERS_BYTES_MAX;
+    let body = collected(body, &mut room).await.unwrap_or_default();
+    let Ok(mut outcome) = serde_json::from_slice::<Value>(&body) else {
+        return Response::from_parts(parts, GateBody::whole(body));
+    };
+    if let Some(issue) = outcome.pointer_mut("/issue/0").and_then(Value::as_object_mut) {
+        issue.insert("expression".to_owned(), json!([format!("Bundle.entry[{number}]")]));
+    }
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, GateBody::whole(Bytes::from(outcome.to_string())))
+}
+
+/// What is wrong with the Bundle itself.
+pub(super) fn is_transaction(kind: Option<&str>) -> Result<bool, Box<Problem>> {
+    match kind {
+        Some("batch") => Ok(false),
+        Some("transaction") => Ok(true),
+        _ => Err(malformed("the base takes a Bundle of type `batch` or `transaction`")),
+    }
+}
