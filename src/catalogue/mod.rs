@@ -32,7 +32,7 @@ pub use fhir_r4::search::{SearchKind, SearchParameter, SearchParameters};
 pub use pointer::{Pointer, SUBJECT_BYTES_MAX, SubjectPath, is_subject_id};
 pub use resolve::{NamedId, PARAMETER_NAME_BYTES_MAX, Part, Resolved, SubjectAt, Unresolved};
 pub use route::{Cells, Certified, Existence, Route, Shape};
-pub use search::{Charge, ParameterFault};
+pub use search::{Charge, Comparison, How, ParameterFault};
 pub use target::{BadTarget, PARAMETERS_MAX, PATH_BYTES_MAX, QUERY_BYTES_MAX};
 pub use tree::{categories as categories_of, lookup};
 

@@ -13,8 +13,11 @@ use super::Catalogue;
 use super::dicomweb::is_uid;
 use super::pointer::PERSON;
 use super::route::{Param, Route};
-use super::search::{self, Asked, Charge, ParameterFault};
+use super::search::{self, Asked, Charge, Comparison, How, ParameterFault};
 use super::target::{self, BadTarget, Parameter, Segment};
+
+/// DICOM: names are compared by their sound, or whatever the archive makes of it.
+const FUZZY: &str = "fuzzymatching";
 
 /// A request that the catalogue knows. No `Debug`: the subject is in it.
 pub struct Resolved<'c> {
@@ -39,6 +42,8 @@ pub struct Resolved<'c> {
     pub charges: Vec<Charge>,
     /// FHIR: types whose records the answer may hold beside the route's own; their categories are asked for too.
     pub included: Vec<Box<str>>,
+    /// What of its filters and orders compares texts, value by value.
+    pub comparisons: Vec<Comparison>,
 }
 
 /// Where the subject of a request is found.
@@ -179,6 +184,7 @@ impl Catalogue {
             pages: asked_of.pages,
             charges: asked_of.charges,
             included: asked_of.included,
+            comparisons: asked_of.comparisons,
         })
     }
 }
@@ -229,6 +235,11 @@ impl Query {
             seen.push(name);
             Query::take(&mut asked, route, param, (*part, parameter))?;
         }
+        // What is near enough is the archive's to say.
+        if parameters.iter().any(|(_, parameter)| parameter.name == FUZZY && parameter.value == "true") {
+            let wholes = asked.comparisons.iter_mut().filter(|comparison| comparison.how == How::Whole);
+            wholes.for_each(|comparison| comparison.how = How::Part);
+        }
         Ok(asked)
     }
 
@@ -238,12 +249,21 @@ impl Query {
         param: &Param,
         (part, parameter): (Part, &Parameter<'_>),
     ) -> Result<(), Unresolved> {
-        let mut charge = |categories| {
-            let parameter = shown(&parameter.name);
-            asked.charges.push(Charge { parameter, categories });
+        let mut charge = |categories, how: Option<How>| {
+            let name = shown(&parameter.name);
+            if let Some(how) = how {
+                let shown = route.categories.covers(categories);
+                let (parameter, value) = (name.clone(), parameter.value.to_string());
+                asked.comparisons.push(Comparison { parameter, value, categories, how, shown });
+            }
+            asked.charges.push(Charge { parameter: name, categories });
         };
         match param {
-            Param::Filter(categories) => charge(*categories),
+            // Of DICOM a value is matched whole, but for its wild cards (PS3.4 C.2.2.2.4).
+            Param::Filter(categories) if route.dicom.is_some() && !parameter.value.contains(['*', '?']) => {
+                charge(*categories, Some(How::Whole));
+            }
+            Param::Filter(categories) => charge(*categories, Some(How::Part)),
             Param::Free => {}
             Param::Page => {
                 target::page(&parameter.value)?;
@@ -252,7 +272,7 @@ impl Query {
             Param::Sort(fields) => {
                 for field in parameter.value.split(',') {
                     let name = field.strip_prefix(['-', '+', ' ']).unwrap_or(field);
-                    charge(*fields.get(name).ok_or(BadTarget::SortField)?);
+                    charge(*fields.get(name).ok_or(BadTarget::SortField)?, Some(How::Order));
                 }
             }
             Param::Only(values) => {
@@ -271,7 +291,7 @@ impl Query {
                 for path in parameter.value.split(',') {
                     for name in path.split('.') {
                         let known = fields.get(name);
-                        charge(*known.ok_or_else(|| unknown(&format!("{}={path}", parameter.name)))?);
+                        charge(*known.ok_or_else(|| unknown(&format!("{}={path}", parameter.name)))?, None);
                     }
                 }
             }

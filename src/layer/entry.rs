@@ -50,6 +50,11 @@ pub(super) trait Decider {
     /// FHIR: types whose records may be in the answer beside the route's own.
     fn included(&self) -> &[Box<str>];
 
+    /// What is searched so that an Individual Number among it could be spelt.
+    fn spelled(&self) -> Categories {
+        Categories::NONE
+    }
+
     /// May this record leave, now? `told`: what it tells that there is one of its type, besides what the route's own tells.
     /// `again`: what is on file was looked at for another entry, and nothing was awaited since. `None`: it cannot be read.
     fn about(
@@ -69,6 +74,10 @@ impl Decider for Arc<Judgement> {
 
     fn included(&self) -> &[Box<str>] {
         self.route.as_ref().map_or(&[][..], |reference| &*reference.included)
+    }
+
+    fn spelled(&self) -> Categories {
+        self.route.as_ref().map_or(Categories::NONE, |reference| reference.spelled)
     }
 
     /// Facts and clock are read again at each entry.
@@ -131,6 +140,10 @@ impl<D: Decider> Judge for EntryJudge<D> {
         verdict
     }
 
+    fn spelled(&self) -> Categories {
+        self.decider.spelled()
+    }
+
     fn taken_back(&mut self, resource_type: Option<&str>) {
         let releasing = self.decider.releasing();
         let fills = releasing.route.and_then(|route| self.kind(&releasing, route, resource_type));
@@ -163,9 +176,12 @@ impl<D: Decider> EntryJudge<D> {
             return DROPPED;
         }
         let verdict = self.verdict(&releasing, &kind, entry, last);
-        let released = !matches!(verdict, Verdict::Drop);
+        let released = matches!(verdict, Verdict::Release(_) | Verdict::ReleaseOf(..));
         self.progress(|progress| progress.judged(turn, released));
         match (turn, &verdict) {
+            (Turn::Sought, Verdict::Release(plan) | Verdict::ReleaseOf(plan, _)) => {
+                (Verdict::Sought(Arc::clone(plan)), None)
+            }
             (Turn::Judged, Verdict::ReleaseOf(_, person)) if !self.decider.included().is_empty() => {
                 let person = person.clone();
                 (verdict, Some(person))
@@ -218,11 +234,13 @@ impl<D: Decider> EntryJudge<D> {
         match self.decider.about(whose, entry.id.unwrap_or(""), self.asked, kind.told, again) {
             // Of several types that were asked for, others may be shown, and nothing of this one.
             Some(Ok(permit)) if !kind.shows_any(&permit) => Verdict::Drop,
-            Some(Ok(_)) if kind.fills && self.progress(Progress::is_before).unwrap_or(false) => Verdict::Drop,
             Some(Ok(permit)) => {
-                notes.permit = Some(permit);
                 let make = || releasing.plan(&self.spec, self.side, *permit.release(), Some(&permit));
                 let plan = plan(last, *permit.release(), Some(&permit), make);
+                if kind.fills && self.progress(Progress::is_before).unwrap_or(false) {
+                    return Verdict::Sought(plan);
+                }
+                notes.permit = Some(permit);
                 match whose {
                     Whose::Of(person) => Verdict::ReleaseOf(plan, person.into()),
                     Whose::Anybodys | Whose::NoOnes => Verdict::Release(plan),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::declaration::Declaration;
 use super::gate::{Gate, Generation};
 use super::releasing::{Releasing, class};
+use super::spelling::spelled;
 use crate::catalogue::patch::Patched;
 use crate::catalogue::{Charge, Resolved, Route};
 use crate::decision::{Caller, Named, Permit, Refusal, Request, decide};
@@ -42,6 +43,8 @@ pub(super) struct RouteRef {
     /// FHIR: types whose records may be in the answer beside the route's own, and all categories that they can carry.
     pub(super) included: Arc<[Box<str>]>,
     pub(super) brought: Categories,
+    /// What it compares so that an Individual Number among it could be spelt.
+    pub(super) spelled: Categories,
     /// A write that replaces what is there, seen or not.
     pub(super) replaces: bool,
     /// A write that is merged: whether its body names what the caller may not see in clear, which is not written.
@@ -69,6 +72,7 @@ impl RouteRef {
             charges,
             included,
             brought: Categories::NONE,
+            spelled: Categories::NONE,
             replaces: false,
             names_hidden: false,
             patch: None,
@@ -83,6 +87,7 @@ impl RouteRef {
         RouteRef {
             charges: resolved.charges.clone().into(),
             included: resolved.included.clone().into(),
+            spelled: spelled(&resolved.comparisons),
             brought: brought.fold(Categories::NONE, |set, known| set.or(known.categories)),
             ..RouteRef::new(generation, route, resolved.action, resolved.asked, query)
         }

@@ -30,6 +30,7 @@ mod record;
 mod refusal;
 mod releasing;
 mod service;
+mod spelling;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::fault::Fault;
 use super::fhir;
+use super::forms;
 use super::keys::KeySeed;
 use super::plan::Plan;
 use super::probe::{self, Probe, Subject};
@@ -62,6 +63,8 @@ struct Go {
     /// Whom dates are moved for.
     about: Option<Box<str>>,
     disclosure: Disclosure,
+    /// It is another page's to release.
+    sought: bool,
 }
 
 pub(super) struct Core<J> {
@@ -186,7 +189,7 @@ impl<J: Judge> Core<J> {
         let known = tape.and_then(|tape| tape.of(entry.len()));
         let here = Here::entry(entry, known);
         match self.ask(here, true) {
-            Some(go) if !self.changes_its_meaning(&go, here) => self.release(src, from, go, entry, known),
+            Some(go) if self.may_leave(&go, here, known) => self.release(src, from, go, entry, known),
             Some(_) | None => {
                 self.envelope.remove(src, from, &mut self.out);
                 Ok(())
@@ -220,13 +223,15 @@ impl<J: Judge> Core<J> {
         let entry =
             Entry { subject: subject.as_deref(), resource_type: resource_type.as_deref(), id: id.as_deref(), whole };
         let verdict = match self.judge.judge(&entry) {
-            Verdict::Release(plan) => Some((plan, None)),
-            Verdict::ReleaseOf(plan, person) => Some((plan, Some(person))),
+            Verdict::Release(plan) => Some((plan, None, false)),
+            Verdict::ReleaseOf(plan, person) => Some((plan, Some(person), false)),
+            Verdict::Sought(plan) => Some((plan, None, true)),
             Verdict::Drop => None,
         };
         match verdict {
-            Some((plan, about)) => Some(Go {
+            Some((plan, about, sought)) => Some(Go {
                 about,
+                sought,
                 disclosure: Disclosure {
                     subject: subject.map(|subject| (*subject).into()),
                     resource_type: resource_type.map(|name| (*name).into()),
@@ -241,6 +246,35 @@ impl<J: Judge> Core<J> {
                 None
             }
         }
+    }
+
+    /// Whether the entry that may go does: neither what is stopped in it nor what modifies it speaks against that, and it is this
+    /// page's.
+    fn may_leave(&mut self, go: &Go, entry: Here<'_>, known: Option<Known<'_>>) -> bool {
+        if self.could_be_spelt(go, entry, known) {
+            self.judge.taken_back(go.disclosure.resource_type.as_deref());
+        } else if self.changes_its_meaning(go, entry) {
+            return false;
+        } else if !go.sought {
+            return true;
+        }
+        self.tally.dropped += 1;
+        self.tally.dropped_refused += 1;
+        false
+    }
+
+    /// Whether an Individual Number is stopped in it that the question could spell: it is walked for that once before.
+    fn could_be_spelt(&mut self, go: &Go, entry: Here<'_>, known: Option<Known<'_>>) -> bool {
+        let spelled = self.judge.spelled();
+        if spelled.is_empty() || entry.no_string(&mut self.finder, forms::may_hold_number) {
+            return false;
+        }
+        self.ready(go);
+        let (mut out, mut tally) = (Vec::new(), Tally::new());
+        let ctx = Ctx { out: &mut out, tally: &mut tally, read: None };
+        // What cannot be walked here cannot be where it is to leave either, and ends the body there.
+        let walked = walk(&mut self.entry, &mut self.trusted, entry.bytes(), known, ctx);
+        walked.is_ok() && !self.entry.stopped().and(spelled).is_empty()
     }
 
     /// Whether the entry, or the resource in it, has a modifier extension at its root that cannot leave: then nothing of it does.
@@ -306,11 +340,8 @@ impl<J: Judge> Core<J> {
         self.envelope.flush(src, &mut self.out);
         let start = self.position();
         self.begin_entry(src, from);
-        let mut ctx = Ctx { out: &mut self.out, tally: &mut self.tally, read: None };
-        let walked = match known {
-            Some(Known { nodes, all: true }) => self.entry.walk_read(entry, nodes, &mut ctx),
-            _ => self.trusted.whole(entry, &mut Through { walker: &mut self.entry, ctx }),
-        };
+        let ctx = Ctx { out: &mut self.out, tally: &mut self.tally, read: None };
+        let walked = walk(&mut self.entry, &mut self.trusted, entry, known, ctx);
         if walked.is_ok() {
             go.disclosure.occurred = self.tally.take_occurred();
             go.disclosure.exact = true;
@@ -322,12 +353,17 @@ impl<J: Judge> Core<J> {
 
     /// An entry is past its bound: it streams if that can be answered for, else it is dropped.
     fn too_large(&mut self, src: &[u8], from: usize, held: Vec<u8>, piece: &[u8]) -> Result<(), Fault> {
-        let go = if self.spec.settled {
+        // One that streams has begun to leave before all of it was seen.
+        let go = if self.spec.settled && self.judge.spelled().is_empty() {
             // The probe sees exactly as many bytes as may be held, however the body was cut.
             let room = self.spec.limits.entry_bytes_max.saturating_sub(held.len());
             let mut beginning = held.clone();
             beginning.extend_from_slice(piece.get(..room).unwrap_or(piece));
-            self.ask(Here::unread(&beginning), false)
+            let go = self.ask(Here::unread(&beginning), false);
+            let sought = u64::from(go.as_ref().is_some_and(|go| go.sought));
+            (self.tally.dropped, self.tally.dropped_refused) =
+                (self.tally.dropped + sought, self.tally.dropped_refused + sought);
+            go.filter(|go| !go.sought)
         } else {
             self.tally.dropped += 1;
             self.tally.dropped_large += 1;
@@ -446,5 +482,19 @@ impl<J: Judge> Core<J> {
             self.close_window(self.left);
         }
         std::mem::take(&mut self.windows)
+    }
+}
+
+/// Walks a whole entry, by what the strict reading noted of it where that is all.
+fn walk<'a>(
+    walker: &mut Walker,
+    trusted: &mut Scanner<false>,
+    entry: &'a [u8],
+    known: Option<Known<'a>>,
+    mut ctx: Ctx<'a>,
+) -> Result<(), Fault> {
+    match known {
+        Some(Known { nodes, all: true }) => walker.walk_read(entry, nodes, &mut ctx),
+        _ => trusted.whole(entry, &mut Through { walker, ctx }),
     }
 }

@@ -56,7 +56,8 @@
 //! whose name nobody foresaw and that has more in it than letters, for such a name may be data (a map keyed by ids).
 //!
 //! A string that would leave in clear and is an Individual Number is withheld instead, and counted as that, wherever the
-//! catalogue does not say that none can stand there ([`Terms::individual_number`]).
+//! catalogue does not say that none can stand there ([`Terms::individual_number`]). Of a search that could spell it the entry goes whole
+//! ([`Judge::spelled`]).
 //!
 //! Bodies of several parts that cannot be read inside leave without what stands above each: see [`Multipart`].
 //!
@@ -87,6 +88,7 @@ mod track;
 mod walk;
 
 pub use fault::Fault;
+pub use forms::{holds_digit, means_individual_number};
 pub use keys::KeySeed;
 pub use multipart::{Multipart, media_type};
 pub use plan::{Likeness, LinkRewriter, Plan, Terms, Trees};

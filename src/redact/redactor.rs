@@ -9,6 +9,7 @@ use super::plan::Plan;
 use super::scan::Scanner;
 use super::spec::Spec;
 use super::tally::{Tally, Window};
+use crate::policy::Categories;
 
 /// What an entry says of itself, for its judge.
 pub struct Entry<'a> {
@@ -30,6 +31,8 @@ pub enum Verdict {
     ReleaseOf(Arc<Plan>, Box<str>),
     /// It goes, and nothing shows that it was there.
     Drop,
+    /// It goes here, for another page to release by this plan: where that could release nothing of it after all, the judge is told so.
+    Sought(Arc<Plan>),
 }
 
 /// Decides about each entry while it is held.
@@ -40,9 +43,15 @@ pub trait Judge {
     /// More of the body is read: what was known before may have changed meanwhile.
     fn piece_begins(&mut self) {}
 
-    /// The entry that was released last goes after all: of it nothing can leave without saying something else.
+    /// The entry that was released or sought last goes after all: of it nothing can leave without saying something else.
     /// `resource_type`: its type, of FHIR.
     fn taken_back(&mut self, _resource_type: Option<&str>) {}
+
+    /// What the question compared so that an Individual Number could be spelt by it, answer by answer. An entry in which one was
+    /// stopped among these goes whole: that it was found would tell its digits.
+    fn spelled(&self) -> Categories {
+        Categories::NONE
+    }
 }
 
 impl<F: FnMut(&Entry<'_>) -> Verdict> Judge for F {

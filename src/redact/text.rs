@@ -4,6 +4,12 @@ use std::borrow::Cow;
 
 use super::fault::Fault;
 
+/// Whether it names who keeps an identifier's system: by a URI.
+pub(super) fn is_uri(system: &str) -> bool {
+    let scheme = system.split_once(':').map_or("", |(scheme, _)| scheme);
+    matches!(scheme, "http" | "https" | "urn" | "oid") && system.len() > scheme.len() + 1
+}
+
 /// What stands at the head of some bytes of a string: an escape or a character of several bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {

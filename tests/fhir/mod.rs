@@ -5,6 +5,7 @@ mod conditional;
 mod instance;
 mod pages;
 mod search;
+mod spelled;
 mod transaction;
 mod writeback;
 mod writes;

@@ -13,6 +13,7 @@ mod pages;
 pub(crate) mod preview;
 mod recorded;
 mod script;
+mod spelled;
 pub(crate) mod stateful;
 pub(crate) mod support;
 mod validators;

@@ -62,8 +62,9 @@ impl Parameters<'_> {
             }
             return None;
         };
-        let mut categories = Categories::NONE;
+        let (mut categories, mut ids) = (Categories::NONE, told.kind == SearchKind::Token);
         for path in &told.paths {
+            ids &= self.followed(&path.text).is_some_and(|(line, ..)| line.reference || is_identifier(line));
             let Some(found) = self.compared(&path.text, told.kind) else {
                 table.reader().fault(path.span.clone(), format!("`{}` is no element of the type", path.text), None);
                 return None;
@@ -81,7 +82,7 @@ impl Parameters<'_> {
         targets.sort_unstable();
         let components = told.components.iter().map(|name| name.text.as_str().into()).collect();
         let subject = matches!(told.paths.as_slice(), [path] if self.is_subject(path, &told.targets));
-        Some(SearchParameter { kind: told.kind, categories, targets, components, subject })
+        Some(SearchParameter { kind: told.kind, categories, targets, components, subject, ids })
     }
 
     /// Whether the path is where the type names its subject, and a patient's id is what is looked for there: an id that
@@ -121,6 +122,12 @@ impl Parameters<'_> {
     /// What a comparison at this path tells. `None`: there is no such path; `Some(None)`: it is never released.
     #[allow(clippy::option_option, reason = "two different answers: a fault of the table, and a parameter to refuse")]
     fn compared(&self, path: &str, kind: SearchKind) -> Option<Option<Categories>> {
+        let (line, own, case) = self.followed(path)?;
+        Some(self.at(line, own, case, kind))
+    }
+
+    /// The line that a path leads to, what is there, and the case that it names.
+    fn followed<'p>(&self, path: &'p str) -> Option<(&Line, Meaning, Option<&'p str>)> {
         let (path, case) = path.split_once(':').map_or((path, None), |(path, case)| (path, Some(case)));
         let (mut owner, mut within, mut own) = (self.owner, String::new(), self.own);
         let mut found: Option<&Line> = None;
@@ -147,7 +154,7 @@ impl Parameters<'_> {
             own = meaning(line, own);
             found = Some(line);
         }
-        Some(self.at(found?, own, case, kind))
+        Some((found?, own, case))
     }
 
     fn at(&self, line: &Line, own: Meaning, case: Option<&str>, kind: SearchKind) -> Option<Categories> {
@@ -210,6 +217,10 @@ impl Parameters<'_> {
             Meaning::Count | Meaning::Link | Meaning::Never => None,
         }
     }
+}
+
+fn is_identifier(line: &Line) -> bool {
+    matches!(&line.kind, Kind::Datatype(name) if **name == *"Identifier")
 }
 
 /// `kind path path > Target & component`.

@@ -85,6 +85,8 @@ pub struct SearchParameter {
     /// It compares the place where the type names its subject: an exact id of a Patient names the subject, and is no
     /// query category then. On `Patient` that is `_id`.
     pub subject: bool,
+    /// A comparison of whole values compares ids alone: `_id`, `identifier`. In these nothing is looked for that is to be stopped.
+    pub ids: bool,
 }
 
 /// The search parameters of one type by name.

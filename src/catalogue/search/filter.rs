@@ -25,7 +25,9 @@ impl<'c> Guard<'c> {
         }
         for kind in kinds {
             let leaf = self.parameter(text, kind, name.code)?;
-            found = found.or(self.compared(text, kind, leaf, name.modifier, &parameter.value)?);
+            let compared = self.compared(text, kind, leaf, name.modifier, &parameter.value)?;
+            self.compares(&name, (text, &parameter.value), kind, leaf, compared);
+            found = found.or(compared);
         }
         self.charge(text, found);
         Ok(())

@@ -14,6 +14,7 @@ impl<'c> Guard<'c> {
     pub(super) fn include(&mut self, name: &str, value: &str) -> Judged<()> {
         let bad = || fault(name, ParameterFault::Value);
         let (reverse, iterate) = (name.starts_with("_rev"), name.ends_with(":iterate"));
+        self.cuts = true;
         let mut steps = value.split(':');
         let (source, code, target) = (steps.next().unwrap_or(""), steps.next(), steps.next());
         if steps.next().is_some() || target.is_some_and(|target| type_name(target).is_none()) {

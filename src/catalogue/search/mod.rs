@@ -13,12 +13,15 @@
 //! observation to a patient who performed it), and from records of no one (practitioners) into those of persons.
 //! Source: FHIR R4, search, 3.1.1.
 
+mod comparison;
 mod filter;
 mod include;
 mod name;
 mod results;
 
 use std::ops::Range;
+
+pub use comparison::{Comparison, How};
 
 use crate::policy::Categories;
 
@@ -86,6 +89,8 @@ pub(super) struct Asked {
     pub(super) ids: Vec<NamedId>,
     /// Types whose records it brings besides, sorted.
     pub(super) included: Vec<Box<str>>,
+    /// What of it compares or orders texts.
+    pub(super) comparisons: Vec<Comparison>,
 }
 
 /// Reads all parameters of a request for records of `kind`, of the query and of the form together. What is no search takes
@@ -97,15 +102,24 @@ pub(super) fn read(
     parameters: &[(Part, Parameter<'_>)],
 ) -> Result<Asked, Unresolved> {
     let known = catalogue.types.get(kind).ok_or(Unresolved::NotFound)?;
-    let mut guard =
-        Guard { catalogue, route, kind, known, asked: Asked::default(), once: Vec::new(), paged: Vec::new() };
+    let mut guard = Guard {
+        catalogue,
+        route,
+        kind,
+        known,
+        asked: Asked::default(),
+        once: Vec::new(),
+        paged: Vec::new(),
+        cuts: false,
+    };
     for (part, parameter) in parameters {
         guard.take(*part, parameter)?;
     }
     if route.is_everything() && !guard.once.contains(&"_type") {
         guard.bring_all();
     }
-    let mut asked = guard.asked;
+    let (mut asked, cuts) = (guard.asked, guard.cuts);
+    comparison::hide(&mut asked, cuts);
     asked.included.sort_unstable();
     asked.included.dedup();
     Ok(asked)
@@ -122,6 +136,8 @@ struct Guard<'c> {
     once: Vec<&'static str>,
     /// The same, of those that say which page.
     paged: Vec<&'c str>,
+    /// The answer is to leave out elements, perhaps those that are compared; or to bring what says which match it goes with to nobody.
+    cuts: bool,
 }
 
 type Judged<T> = Result<T, Unresolved>;

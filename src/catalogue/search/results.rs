@@ -16,7 +16,9 @@ impl Guard<'_> {
             let Some(by) = self.known.parameters.get(code) else {
                 return Err(fault("_sort", ParameterFault::Value));
             };
-            found = found.or(if by.subject { self.reference(by) } else { by.categories });
+            let charged = if by.subject { self.reference(by) } else { by.categories };
+            self.orders("_sort", by, charged);
+            found = found.or(charged);
         }
         self.charge("_sort", found);
         Ok(())
@@ -25,6 +27,7 @@ impl Guard<'_> {
     /// `_elements=status,code`: elements of the type that the catalogue names, among them the one that names the subject.
     pub(super) fn elements(&mut self, value: &str) -> Judged<()> {
         self.once("_elements")?;
+        self.cuts = true;
         let names: Vec<&str> = value.split(',').collect();
         if !names.iter().all(|name| self.known.node.members.contains_key(*name)) {
             return Err(fault("_elements", ParameterFault::Value));
@@ -42,6 +45,7 @@ impl Guard<'_> {
         if value == "text" && self.known.subject.as_ref().is_some_and(super::super::SubjectPath::is_reference) {
             return Err(fault("_summary", ParameterFault::LeavesOutSubject));
         }
+        self.cuts |= !matches!(value, "false" | "data");
         self.only("_summary", value, &["true", "false", "data", "text"])
     }
 

@@ -29,6 +29,7 @@ use crate::layer::entry::Settled;
 use crate::layer::headers;
 use crate::layer::judgement::{RouteRef, Whose};
 use crate::layer::refusal::Problem;
+use crate::layer::spelling::refuse_any;
 use crate::policy::{Categories, Form};
 
 /// The field of a conditional create.
@@ -279,6 +280,10 @@ fn search_for<'c>(
     let resolve =
         |query: &str| catalogue.resolve("GET", path, Some(query)).map_err(|why| Box::new(unresolved_problem(&why)));
     let resolved = resolve(asked)?;
+    // What is found is not answered, and a record is written by it: nothing could be dropped.
+    if let Some(problem) = refuse_any(&resolved) {
+        return Err(Box::new(problem));
+    }
     let person = named.and_then(|named| named.person.as_deref());
     let told = match &resolved.subject {
         SubjectAt::NoOne => return Ok((format!("{path}?{asked}"), resolved)),

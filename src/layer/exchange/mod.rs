@@ -36,9 +36,10 @@ use crate::layer::judgement::{Judgement, RouteRef, training_until};
 use crate::layer::paging::{self, Cursor, Own};
 use crate::layer::pump::Upstream;
 use crate::layer::refusal::Problem;
+use crate::layer::spelling::refuse_unshown;
 use crate::layer::{PeerAddress, PeerCertificate};
 use crate::layer::{headers, help, media};
-use crate::policy::Action;
+use crate::policy::{Action, Categories};
 
 /// The body of a forwarded request: a read has none, a write was read whole.
 pub type ForwardBody = Full<Bytes>;
@@ -219,6 +220,9 @@ impl Exchange {
                 Err(why) => return Err(self.refuse(&judgement, unresolved_problem(&why), None, &[]).await),
             };
             judgement.route = Some(RouteRef::of(&generation, &resolved));
+            if let Some(problem) = refuse_unshown(&resolved) {
+                return Err(self.refuse(&judgement, problem, None, &[]).await);
+            }
             self.now = self.gate.now_ms();
             let own = own(head, Some(text_of(&form)));
             let ready = self.judge_subject(judgement, head, &resolved, form, forward).await?;
@@ -363,6 +367,13 @@ impl Exchange {
 }
 
 impl Ready {
+    /// Whether entries may be dropped of which the caller is not to know that they are there: each is judged for its own person,
+    /// or goes for what is stopped in it.
+    fn hides(&self) -> bool {
+        let spelled = self.judgement.route.as_ref().map_or(Categories::NONE, |reference| reference.spelled);
+        matches!(self.settled, Settled::Each) || !spelled.is_empty()
+    }
+
     /// The same, of a list that is filled from several pages; `cursor`: where it is taken up.
     fn paged(mut self, route: &Route, own: Own, cursor: Option<Cursor>) -> Ready {
         let reads = self.judgement.route.as_ref().is_some_and(|reference| reference.action.releases());
@@ -370,7 +381,7 @@ impl Ready {
             return self;
         }
         self.own = Some(own);
-        if route.is_fhir() && matches!(self.settled, Settled::Each) {
+        if route.is_fhir() && self.hides() {
             if let Some((path, query)) = self.target.split_once('?') {
                 self.target = format!("{path}?{}", paging::widened(query));
             }
@@ -417,6 +428,9 @@ fn unfit(head: &Parts, resolved: &Resolved<'_>) -> Option<Problem> {
     if route.dicom().is_some_and(|dicom| dicom.refused) {
         let detail = "nobody has said whether names stand in these pixels (`burnt-in-text` of the catalogue)";
         return Some(Problem::new(StatusCode::FORBIDDEN, "burnt-in-text", detail));
+    }
+    if let Some(problem) = refuse_unshown(resolved) {
+        return Some(problem);
     }
     let own = media::answered(route).filter(|_| resolved.action != Action::Delete)?;
     if let Some(problem) = unaccepted(head, own) {

@@ -165,6 +165,7 @@ impl Exchange {
             None if action == Action::Delete => return bodiless(None, ticket),
             None => {}
         }
+        let hides = ready.hides();
         let progress = ready.own.is_some().then(Arc::<Mutex<Progress>>::default);
         let filter = match self.filter(&ready, action, &parts, progress.as_ref()) {
             Ok(filter) => filter,
@@ -182,7 +183,7 @@ impl Exchange {
                     None => (ready.target.clone(), String::from_utf8_lossy(&ready.body).into_owned()),
                 },
                 cursor: ready.cursor.take(),
-                hides: matches!(ready.settled, Settled::Each),
+                hides,
                 progress,
                 redactor,
             }),

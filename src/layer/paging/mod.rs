@@ -70,6 +70,19 @@ pub(super) struct Progress {
     hides: bool,
     /// How many entries are neither of this page nor dropped.
     passed_over: u64,
+    /// What became of the last entry that may leave.
+    last: Last,
+}
+
+/// What became of an entry that may leave.
+#[derive(Clone, Copy, Default)]
+enum Last {
+    #[default]
+    Released,
+    /// It was left for the next page.
+    Left,
+    /// It stands before those that are asked for.
+    Before,
 }
 
 /// What becomes of an entry on this page.
@@ -103,8 +116,10 @@ impl Progress {
     /// What was judged may be released, or not.
     pub(super) fn judged(&mut self, turn: Turn, released: bool) {
         match (turn, released) {
-            (Turn::Judged, true) => self.released += 1,
-            (Turn::Sought, true) => (self.left, self.passed_over) = (true, self.passed_over + 1),
+            (Turn::Judged, true) => (self.released, self.last) = (self.released + 1, Last::Released),
+            (Turn::Sought, true) => {
+                (self.left, self.passed_over, self.last) = (true, self.passed_over + 1, Last::Left);
+            }
             (Turn::Sought, false) => self.consumed += 1,
             (Turn::Judged, false) | (Turn::PassedOver, _) => {}
         }
@@ -114,13 +129,22 @@ impl Progress {
     pub(super) fn is_before(&mut self) -> bool {
         let before = self.before > 0;
         self.before -= u64::from(before);
-        self.passed_over += u64::from(before);
+        if before {
+            (self.passed_over, self.last) = (self.passed_over + 1, Last::Before);
+        }
         before
     }
 
-    /// What was released last goes after all.
+    /// What was to leave last, here or elsewhere, goes after all: as if it had been refused.
     pub(super) const fn takes_back(&mut self) {
-        self.released = self.released.saturating_sub(1);
+        match self.last {
+            Last::Released => self.released = self.released.saturating_sub(1),
+            Last::Left => (self.left, self.consumed) = (false, self.consumed + 1),
+            Last::Before => self.before += 1,
+        }
+        if matches!(self.last, Last::Left | Last::Before) {
+            self.passed_over = self.passed_over.saturating_sub(1);
+        }
     }
 
     fn is_full(&self) -> bool {

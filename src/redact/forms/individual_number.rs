@@ -70,6 +70,22 @@ pub(in crate::redact) fn may_become_number(raw: &[u8]) -> bool {
     })
 }
 
+/// Whether a text, as somebody wrote it in a search, is an Individual Number: it could be told by a comparison of whole values.
+/// A `system|` before it that is a URI names whose number it is: then it is none.
+pub fn means_individual_number(text: &str) -> bool {
+    match text.rsplit_once('|') {
+        Some((system, _)) if !system.contains('|') && text::is_uri(system) => false,
+        Some((_, code)) => is_number(code),
+        None => is_number(text),
+    }
+}
+
+/// Whether a text, as somebody wrote it in a search, has a digit of any script, or what some server may take for one: what has none
+/// spells none. Numerals of kanji are none of these: no Individual Number is known by them.
+pub fn holds_digit(text: &str) -> bool {
+    text.nfkc().any(char::is_numeric) || digits(text).any(|mark| matches!(mark, Mark::Digit(_)))
+}
+
 /// Whether a value is one: twelve digits and nothing else that shows.
 fn is_number(value: &str) -> bool {
     let mut number = [0u8; 12];

@@ -3,9 +3,10 @@
 use super::super::forms::{self, Ground, System};
 use super::super::probe::{self, Subject};
 use super::super::slice::Here;
+use super::super::text;
 use super::{Ctx, Slot, Walker, Whole};
 use crate::catalogue::fields::Meaning;
-use crate::policy::Form;
+use crate::policy::{Categories, Form};
 
 /// The systems of one object's identifiers: the name of the member that says it, and what it says.
 pub(super) type Systems = Vec<(Box<str>, String)>;
@@ -80,7 +81,7 @@ impl Walker {
     pub(super) fn is_watched(&self) -> bool {
         let (Slot::Place(id), Some(tree)) = (self.slot_now(), self.tree()) else { return false };
         let place = tree.place(id);
-        let of_a_system = || matches!(self.system_here(), System::Said(system) if is_uri(system));
+        let of_a_system = || matches!(self.system_here(), System::Said(system) if text::is_uri(system));
         place.watched && !(place.system.is_some() && of_a_system())
     }
 
@@ -136,8 +137,12 @@ impl Walker {
     }
 
     fn number_stops(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
-        let (_, _, required) = self.act(self.slot_now());
+        let (_, meaning, required) = self.act(self.slot_now());
         let number = self.plan.terms.individual_number.map(Meaning::Category);
+        self.stopped = self.stopped.or(match meaning {
+            Some(Meaning::Category(category)) => category.only(),
+            _ => Categories::ALL, // free text counts as everything
+        });
         self.note(number, Form::Withheld, ctx.tally);
         self.withhold(src, self.treat_at, required, None, ctx.out);
         self.resume(at);
@@ -180,10 +185,4 @@ impl Walker {
         let said = systems.iter().find(|(known, _)| **known == *name);
         said.map_or(System::None, |(_, system)| System::Said(system))
     }
-}
-
-/// A system that somebody keeps is named by a URI.
-fn is_uri(system: &str) -> bool {
-    let scheme = system.split_once(':').map_or("", |(scheme, _)| scheme);
-    matches!(scheme, "http" | "https" | "urn" | "oid") && system.len() > scheme.len() + 1
 }

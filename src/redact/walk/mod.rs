@@ -37,7 +37,7 @@ use super::slice::{Finder, Here};
 use super::spec::Limits;
 use super::tally::Tally;
 use crate::catalogue::fields::Meaning;
-use crate::policy::Form;
+use crate::policy::{Categories, Form};
 
 /// Where a walker writes.
 pub(super) struct Ctx<'a> {
@@ -153,6 +153,8 @@ pub(super) struct Walker {
     modifiers: bool,
     /// The containers of a read entry that are walked: the numbers of their nodes.
     inside: Vec<(usize, Kind)>,
+    /// What the entry's values were that were stopped as Individual Numbers.
+    stopped: Categories,
 }
 
 /// How much of a name is kept for a report of unclassified places, in bytes.
@@ -191,6 +193,7 @@ impl Walker {
             labels: labels::Marks::default(),
             modifiers: false,
             inside: Vec::new(),
+            stopped: Categories::NONE,
         }
     }
 
@@ -213,9 +216,15 @@ impl Walker {
         self.resources = true;
         self.whole = Whole::No;
         self.role = fhir::Role::None;
+        self.stopped = Categories::NONE;
         self.path.clear();
         self.entry_path.clear();
         self.entry_path.extend_from_slice(path);
+    }
+
+    /// What those values of the entry were, so far, that were stopped as Individual Numbers; free text is everything.
+    pub(super) const fn stopped(&self) -> Categories {
+        self.stopped
     }
 
     /// How much memory it holds, in bytes.

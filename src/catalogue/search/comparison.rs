@@ -1,0 +1,102 @@
+//! What texts does a search compare, how, and would the answer show them?
+//!
+//! A value of a field that is clear may be stopped all the same, for what it is: an Individual Number. Whoever searches the
+//! field by its beginning could still spell it, digit by digit, from which records come back. So each comparison of texts is
+//! told with its value; who judges the answer knows digits, and what was stopped there.
+//!
+//! Dates, numbers and references are no texts; nor are ids (`_id`, `identifier`), in which nothing is stopped. Whether something is
+//! there at all (`:missing`) tells none of its digits.
+
+use crate::policy::Categories;
+
+use super::name::Name;
+use super::{Asked, Guard};
+use crate::catalogue::{SearchKind, SearchParameter};
+
+/// How a text is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// With the whole value, `code` or `system|code`, one of several by commas.
+    Whole,
+    /// With a part of it, or so that a part may do.
+    Part,
+    /// The answer is in its order.
+    Order,
+}
+
+/// One comparison of texts. No `Debug`: its value may be anybody's.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// The parameter's name, as the caller wrote it.
+    pub parameter: String,
+    /// What is compared; of an order nothing.
+    pub value: String,
+    /// What it is compared with.
+    pub categories: Categories,
+    /// How.
+    pub how: How,
+    /// Whether each record of the answer shows what was compared: not where that lies in another record, behind a chain, where
+    /// the answer leaves out elements, or where it brings records besides, which do not say by which match.
+    pub shown: bool,
+}
+
+impl Guard<'_> {
+    /// A filter on what `kind` has at this parameter.
+    pub(super) fn compares(
+        &mut self,
+        name: &Name<'_>,
+        (text, value): (&str, &str),
+        kind: &str,
+        leaf: &SearchParameter,
+        categories: Categories,
+    ) {
+        if name.modifier == Some("missing") {
+            return;
+        }
+        let how = match (leaf.kind, name.modifier) {
+            (SearchKind::Token, Some("text")) | (SearchKind::String | SearchKind::Special, _) => Some(How::Part),
+            (SearchKind::Uri, Some("above" | "below")) => Some(How::Part),
+            (SearchKind::Token, _) if leaf.ids => None,
+            (SearchKind::Token | SearchKind::Uri | SearchKind::Quantity, _) => Some(How::Whole),
+            (SearchKind::Composite, _) => self.of_components(kind, leaf),
+            (SearchKind::Reference | SearchKind::Date | SearchKind::Number, _) => None,
+        };
+        if let Some(how) = how {
+            let (parameter, value, shown) = (super::shown(text), value.to_owned(), name.hops.is_empty());
+            self.asked.comparisons.push(Comparison { parameter, value, categories, how, shown });
+        }
+    }
+
+    fn of_components(&self, kind: &str, leaf: &SearchParameter) -> Option<How> {
+        let parameters = self.own(kind).map(|known| &known.parameters);
+        let kinds = leaf.components.iter().filter_map(|name| Some(parameters?.get(name)?.kind));
+        let texts = [SearchKind::String, SearchKind::Special, SearchKind::Composite];
+        kinds.fold(None, |how, kind| match kind {
+            _ if texts.contains(&kind) => Some(How::Part),
+            SearchKind::Token | SearchKind::Uri | SearchKind::Quantity => how.or(Some(How::Whole)),
+            _ => how,
+        })
+    }
+
+    /// The answer is in the order of this parameter.
+    pub(super) fn orders(&mut self, name: &str, by: &SearchParameter, categories: Categories) {
+        let texts = matches!(
+            by.kind,
+            SearchKind::String | SearchKind::Token | SearchKind::Uri | SearchKind::Special | SearchKind::Composite
+        );
+        if texts && !by.ids {
+            self.asked.comparisons.push(Comparison {
+                parameter: name.to_owned(),
+                value: String::new(),
+                categories,
+                how: How::Order,
+                shown: true,
+            });
+        }
+    }
+}
+
+/// Once all is read: what the answer leaves out of its records is not shown.
+pub(super) fn hide(asked: &mut Asked, cuts: bool) {
+    asked.comparisons.iter_mut().for_each(|comparison| comparison.shown &= !cuts);
+}
