@@ -202,7 +202,8 @@ impl Route {
         self.fhir
     }
     /// FHIR, DICOM: what it tells of a person that there is a record of this type (that there is a `Condition` tells of an
-    /// illness, that there is a study of an examination). Like what a search filters on, it has to be clear.
+    /// illness, that there is a study of an examination). Like what a search filters on, it has to be clear, to who reads, changes or
+    /// deletes.
     pub fn told_by_type(&self) -> Categories {
         self.told_by_type
     }

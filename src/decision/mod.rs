@@ -95,7 +95,8 @@ pub struct Request<'a> {
     pub asked: Categories,
     /// Whether a name was asked for that is no category: it is withheld.
     pub asked_unknown: bool,
-    /// The categories that a search filters or sorts on.
+    /// The categories that a search filters or sorts on; of a change or a deletion, those that it tells by its answer whether
+    /// there is a record.
     pub query: Categories,
     /// Whether a search names what is no category.
     pub query_unknown: bool,

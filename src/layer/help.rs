@@ -64,7 +64,7 @@ pub(super) fn page(judgement: &Judgement, now: i64) -> Option<String> {
         for route in generation.catalogue.routes() {
             for (method, action) in route.methods() {
                 let asked = if action.releases() { route.categories() } else { route.body_categories() };
-                let reference = RouteRef::new(generation, route, action, asked, Categories::NONE);
+                let reference = RouteRef::new(generation, route, action, asked, route.told_by_type());
                 if let Some(bases) = opening(judgement, id, &reference, &view, now) {
                     routes.push(json!({"method": method, "route": route.template(), "bases": bases}));
                 }

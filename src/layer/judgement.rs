@@ -158,7 +158,8 @@ impl Judgement {
         self.decide_searching(whose, record, view, at, asked, query)
     }
 
-    /// The same, where these categories are filtered and sorted on.
+    /// The same, where these categories are filtered and sorted on, or told by whether there is a record: by a read, and by the status
+    /// of a change or deletion. A new record is told of by nothing.
     pub(super) fn decide_searching(
         &self,
         whose: Whose<'_>,
@@ -168,7 +169,7 @@ impl Judgement {
         asked: (Action, Categories),
         query: Categories,
     ) -> Result<Permit, Refusal> {
-        let query = if asked.0.releases() { query } else { Categories::NONE };
+        let query = if asked.0 == Action::Create { Categories::NONE } else { query };
         let person: Option<Cow<'_, Person>> = match whose {
             Whose::Anybodys => None,
             Whose::Of(subject) => Some(view.person_for(subject, &self.caller.issuer, &self.caller.id)),

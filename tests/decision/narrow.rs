@@ -240,3 +240,38 @@ fn a_fact_that_names_nothing_is_neither_malformed_nor_a_ground() {
     let informed = r#""informed":[{"purpose":null,"at":null}]"#;
     assert_eq!(ask("principal", disclosure, informed), (false, vec!["relation-missing".to_owned()]));
 }
+
+/// By its status a change or a deletion tells whether there is a record: of what may not be seen it is refused, as a search is.
+#[test]
+fn what_a_write_tells_has_to_be_shown_by_its_purpose() {
+    let loaded = Loaded::of("sakura");
+    let facts = good(&loaded);
+    let accountant = Question {
+        caller: "staff-1",
+        roles: &["accountant"],
+        class: Some("patient"),
+        purpose: Some("administration.accounting"),
+        categories: &["identity.number"],
+        ..question(&facts)
+    };
+    for (query, told) in [(&["finance.billing"][..], true), (&["health.condition"][..], false)] {
+        for action in [Action::Read, Action::Update] {
+            let answer = answer(&loaded, &Question { action, query, ..accountant });
+            assert_eq!(answer.decision, told, "{} {query:?}: {answer:?}", action.name());
+            assert!(told || answer.reasons == [Reason::SearchNotPermitted].into(), "{answer:?}");
+        }
+    }
+    // Of his own record a person may know, and so may whoever does what he asks.
+    let staff = Question { roles: &["privacy-officer"], categories: &[], action: Action::Delete, ..accountant };
+    let person = Question { caller: "person-1", organization: Some("principal"), roles: &[], ..staff };
+    for request in ["deletion", "erasure"] {
+        let purpose = format!("principal-request.{request}");
+        for asked in [staff, Question { recipient: Some("principal"), ..staff }, person] {
+            let asked = Question { purpose: Some(purpose.as_str()), subject: Some("person-1"), ..asked };
+            for (query, told) in [(&["health.condition"][..], true), (&["identity.my-number"][..], false)] {
+                let answer = answer(&loaded, &Question { query, ..asked });
+                assert_eq!(answer.decision, told, "{request} {query:?}: {answer:?}");
+            }
+        }
+    }
+}

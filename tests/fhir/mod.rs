@@ -6,6 +6,7 @@ mod instance;
 mod pages;
 mod search;
 mod spelled;
+mod told;
 mod transaction;
 mod writeback;
 mod writes;

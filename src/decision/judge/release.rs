@@ -109,6 +109,9 @@ impl<'a> Case<'a> {
         let mut reasons = Reasons::NONE;
         let clear = release.having(Form::Clear, Categories::ALL);
         let (asked, unknown) = (request.asked, request.asked_unknown);
+        let searchable = !request.query_unknown && clear.covers(request.query);
+        // What the answer to a write tells, by its status, is found out as by a search.
+        reasons.add_if(!searchable, Reason::SearchNotPermitted);
         let lacking = match request.action {
             Action::Delete => return reasons,
             Action::Create | Action::Update => asked.without(clear),
@@ -123,8 +126,6 @@ impl<'a> Case<'a> {
         let empty = asked.is_empty() && !unknown;
         let not_permitted = judged && (!lacking.without(prohibited).is_empty() || unknown || empty);
         reasons.add_if(not_permitted, Reason::CategoryNotPermitted);
-        let searchable = !request.query_unknown && clear.covers(request.query);
-        reasons.add_if(request.action.releases() && !searchable, Reason::SearchNotPermitted);
         reasons.add_if(!prohibited.is_empty(), Reason::Prohibited);
         reasons
     }

@@ -156,7 +156,7 @@ impl Reading<'_> {
             let own = match request {
                 "disclosure" => self.all_but(&[CREDENTIAL]),
                 "provision-records" => Forms::from([("record.provision".to_owned(), Form::Clear)]),
-                "correction" | "addition" => self.all_but(&[CREDENTIAL, MY_NUMBER]),
+                "correction" | "addition" | "deletion" | "erasure" => self.all_but(&[CREDENTIAL, MY_NUMBER]),
                 _ => Forms::new(),
             };
             let rest = self.all_but(&[CREDENTIAL, MY_NUMBER]);

@@ -73,6 +73,8 @@ impl Asking {
     fn request(&self, (action, asked): (Action, Categories), told: Categories) -> Request<'_> {
         let written = self.shared.written();
         let route = self.route();
+        let tells = route.filter(|_| action != Action::Create);
+        let by_type = tells.map_or(Categories::NONE, Route::told_by_type);
         Request {
             action,
             record: "",
@@ -80,7 +82,7 @@ impl Asking {
             dataset: route.and_then(Route::certified).map(|certified| certified.dataset),
             asked,
             asked_unknown: false,
-            query: written.query.or(route.map_or(Categories::NONE, Route::told_by_type)).or(told),
+            query: written.query.or(by_type).or(told),
             ..written
         }
     }

@@ -75,14 +75,16 @@ impl Judged<'_> {
 
     pub(super) fn released(&self, basis: &str, withheld: &Names) -> Result<Forms, Reasons> {
         let q = self.q;
-        if q.action == Action::Delete {
-            return Ok(Forms::new());
-        }
         let given = self.given(basis, withheld);
         let capped = self.capped(basis, &given);
         let apart = self.apart(&capped);
         let open: Forms = capped.iter().filter(|(c, _)| !apart.contains(*c)).map(|(c, f)| (c.clone(), *f)).collect();
         let clear = |name: &str| open.get(name) == Some(&Form::Clear);
+        // Whatever is done: what is searched on, or told by how a write is answered.
+        let hidden = !q.query.iter().all(|name| clear(name));
+        if q.action == Action::Delete {
+            return if hidden { Err([Reason::SearchNotPermitted].into()) } else { Ok(Forms::new()) };
+        }
         let released: Forms =
             open.iter().filter(|(c, _)| q.categories.contains(&c.as_str())).map(|(c, f)| (c.clone(), *f)).collect();
         let lacking: Vec<&&str> = match q.action.writes() {
@@ -104,7 +106,7 @@ impl Judged<'_> {
         if q.categories.is_empty() {
             reasons.insert(Reason::CategoryNotPermitted);
         }
-        if q.action.releases() && !q.query.iter().all(|name| clear(name)) {
+        if hidden {
             reasons.insert(Reason::SearchNotPermitted);
         }
         if reasons.is_empty() { Ok(released) } else { Err(reasons) }
