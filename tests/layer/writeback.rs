@@ -62,6 +62,15 @@ fields = { "/id" = "open", "/phone" = "contact.phone", "/gender" = "identity.gen
 subject = { path = "id" }
 
 [[route]]
+id = "bodied"
+path = "/bodied/{id}"
+methods = { GET = "read", PUT = "update", PATCH = "update", DELETE = "delete" }
+shape = "object"
+fields = { "/id" = "identity.number", "/phone" = "contact.phone", "/phones/*" = "contact.phone" }
+references = ["/id"]
+subject = { path = "id", body = "/id" }
+
+[[route]]
 id = "blind"
 path = "/blind/{id}"
 methods = { PUT = "update" }
@@ -314,6 +323,65 @@ async fn what_no_catalogue_names_is_not_erased_by_who_sees_every_field() {
         let patched = ask(&stand, "PATCH", &target, r#"{"phone":"1"}"#, &[("content-type", media)]).await;
         assert_eq!((patched.status.as_u16(), stand.asked() - times), (415, 0), "{media}");
     }
+}
+
+/// Where only a body says whom it is about, what is stored is held to it: another's record is not written over by a path that leads to it.
+#[tokio::test]
+async fn a_record_that_names_another_only_where_a_body_does_is_not_written() {
+    let stand = Stand::before(Source::new("catalogue.toml", API), Org::Sakura, &[]);
+    let theirs = r#"{"id":"p2","phone":"03-1","phones":["1"]}"#;
+    let kept = Kept::behind(&stand, theirs, "application/json");
+    let (whole, part) = (r#"{"id":"p1","phone":"03-9","phones":["1"]}"#, r#"{"id":"p1","phones":["2"]}"#);
+    // Who deletes does so for the person; the others are a physician's.
+    let send = async |method: &str, body: &str, fields: &[(&str, &str)]| {
+        let (role, purpose) = match method {
+            "DELETE" => ("privacy-officer", "principal-request.deletion"),
+            _ => ("physician", "care"),
+        };
+        let claims = json!({"sub": "dr", "roles": [role]});
+        stand.ask(Ask { method, target: "/bodied/p1", claims, purpose, body, fields }).await
+    };
+    let any = [("if-match", "*")];
+    for (method, body, fields) in [
+        ("PUT", whole, &[][..]),
+        ("PUT", whole, &any),
+        ("PATCH", part, &[]),
+        ("PATCH", part, &any),
+        ("DELETE", "", &any),
+    ] {
+        let answer = send(method, body, fields).await;
+        assert_eq!(answer.status, 404, "{method}: {}", answer.body);
+        assert_eq!(kind(&answer), "not-available", "{method}");
+        assert_eq!(kept.text().as_deref(), Some(theirs), "{method}");
+    }
+    // One that names nobody is not known to be his.
+    kept.set(r#"{"phone":"03-1"}"#);
+    assert_eq!(send("PUT", whole, &[]).await.status, 404);
+    // His own is his to have written.
+    for (method, body, fields) in [("PUT", whole, &[][..]), ("PATCH", part, &any), ("DELETE", "", &any)] {
+        kept.set(&theirs.replace("p2", "p1"));
+        let answer = send(method, body, fields).await;
+        assert!(answer.status.is_success(), "{method}: {} {}", answer.status, answer.body);
+    }
+    assert_eq!(kept.text(), None);
+}
+
+/// Without what is on file nothing is known to be shown, so that nothing is known to be put back.
+#[tokio::test]
+async fn nothing_is_put_back_where_what_is_on_file_cannot_be_read() {
+    let stand = stand();
+    let kept = Kept::behind(&stand, CHART, "application/json");
+    let target = format!("/charts/{}", pseudonym());
+    let (view, tag) = read(&stand, &target).await;
+    stand.lose_registry();
+    let asked = stand.asked();
+    for (body, tag) in
+        [(&view, Some(tag.as_str())), (&json!({"phone": "03-9"}), None), (&json!({"invented": 1}), Some("*"))]
+    {
+        let answer = put(&stand, &target, body, tag).await;
+        assert_eq!((answer.status.as_u16(), kind(&answer).as_str()), (503, "registry-unreadable"), "{}", answer.body);
+    }
+    assert_eq!((stand.asked(), kept.text().as_deref()), (asked, Some(CHART)));
 }
 
 /// A condition is looked at only once it is known that the write may be: else it would tell of records of others.

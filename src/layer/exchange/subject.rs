@@ -118,7 +118,7 @@ impl Exchange {
             return Err(self.refuse(&judgement, problem, None, &[]).await);
         };
         judgement.view = Some(Arc::clone(&view));
-        let named_in_body = self.read_write(&mut judgement, resolved, &body).await?;
+        let named_in_body = self.read_write(&mut judgement, resolved, &body, &view).await?;
         // Records of no one have no subject to wait for: what is on file of the caller counts at once.
         let whose = if resolved.subject == SubjectAt::NoOne { Whose::NoOnes } else { Whose::Anybodys };
         let general = match judgement.decide(whose, &view, self.now) {
@@ -304,6 +304,7 @@ impl Exchange {
         judgement: &mut Judgement,
         resolved: &Resolved<'_>,
         body: &Bytes,
+        view: &crate::registry::View,
     ) -> Result<Option<String>, Box<Out>> {
         let (route, action) = (resolved.route, resolved.action);
         if !action.writes() {
@@ -353,7 +354,7 @@ impl Exchange {
         }
         if self.merges(route) {
             let cut = found.unclassified_count > 0 || (route.is_fhir() && says_cut(&value));
-            self.leave_out_hidden(judgement, route, cut);
+            self.leave_out_hidden(judgement, route, view, cut);
         }
         let Some(path) = route.body_subject() else { return Ok(None) };
         // Somebody is named whom the gate cannot read, and the backend perhaps can (`["b"]`, `2.0`, `{}`); or nobody, which

@@ -199,14 +199,9 @@ impl Exchange {
     /// What a body names may be no more than was shown, and put back: what of it is not in clear is not written, so it is not
     /// asked for. Answers whether there is any.
     /// `cut`: it says itself that it is part of a record, or has members that nobody named.
-    pub(super) fn leave_out_hidden(&self, judgement: &mut Judgement, route: &Route, cut: bool) {
-        let Some(view) = judgement.view.clone() else {
-            // What is on file was not read: nothing is known to be shown.
-            judgement.route.iter_mut().for_each(|reference| reference.names_hidden = true);
-            return;
-        };
+    pub(super) fn leave_out_hidden(&self, judgement: &mut Judgement, route: &Route, view: &View, cut: bool) {
         let all = route.everything();
-        let read = judgement.decide_as(Whose::Anybodys, "", &view, self.now, (Action::Read, all));
+        let read = judgement.decide_as(Whose::Anybodys, "", view, self.now, (Action::Read, all));
         let clear = read.map_or(Categories::NONE, |permit| permit.release().having(Form::Clear, all));
         if let Some(reference) = &mut judgement.route {
             reference.names_hidden = cut || !clear.covers(reference.asked);
