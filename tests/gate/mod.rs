@@ -2,6 +2,7 @@
 
 mod canary;
 pub(crate) mod coded;
+mod headless;
 mod killed;
 mod memory;
 mod support;

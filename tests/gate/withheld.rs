@@ -22,11 +22,11 @@ use super::unruly::{Manner, NUMBERED};
 use crate::layer::cases::{Case, Random};
 use crate::redact::breadth::{Canary, Filled};
 
-const CODINGS: [&str; 5] = ["identity", "gzip", "br", "zstd", "deflate"];
+pub(super) const CODINGS: [&str; 5] = ["identity", "gzip", "br", "zstd", "deflate"];
 const SEED: u64 = 20_261_123;
 
 /// Who asks: his role, his purpose, and what of it the policy shows him as it is.
-const CALLERS: [(&str, &str, &[&str]); 2] = [
+pub(super) const CALLERS: [(&str, &str, &[&str]); 2] = [
     ("student", "operations.student-training", &["health.", "identity.gender"]),
     (
         "accountant",
@@ -44,8 +44,8 @@ const CALLERS: [(&str, &str, &[&str]); 2] = [
 ];
 
 /// A filled resource of a type: about `p1`, and the same about `p2`, who had use stopped.
-struct Sheet {
-    kind: String,
+pub(super) struct Sheet {
+    pub(super) kind: String,
     resource: Value,
     canaries: Vec<Canary>,
 }
@@ -57,7 +57,7 @@ fn put(value: &mut Value, pointer: &str, text: &str) {
     }
 }
 
-fn sheets(vocabulary: &Vocabulary) -> Vec<Sheet> {
+pub(super) fn sheets(vocabulary: &Vocabulary) -> Vec<Sheet> {
     let catalogue = Catalogue::read([Catalogue::fhir_r4_source()], vocabulary).unwrap();
     let always = ["Patient", "Observation", "Condition", "Claim", "Invoice", "Coverage", "Practitioner", "Encounter"];
     let mut kinds: Vec<_> = catalogue.types().iter().collect();
@@ -130,7 +130,7 @@ fn case(number: usize, sheets: &[Sheet], random: &mut Random) -> (usize, usize, 
 }
 
 /// A gate before this backend, of a clinic where `p2` had use stopped.
-fn started(upstream: &str) -> (Site, Running) {
+pub(super) fn started(upstream: &str) -> (Site, Running) {
     let site = Site::new(Org::Sakura, upstream, "catalogue = \"fhir-r4\"");
     let running = site.start();
     let revisions = documents::revisions(&site.scratch.0.join("policy")).unwrap();
@@ -240,19 +240,17 @@ fn told(wire: &[u8]) -> String {
     lines.map(blank).collect::<Vec<_>>().join("\r\n")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_is_as_long_whatever_was_withheld() {
-    let vocabulary = Vocabulary::compiled_in().unwrap();
-    let sheets = sheets(&vocabulary);
+/// A backend of two worlds for each caller, which differ only in what he may not see; its origin. A request's number says which
+/// world of which caller answers ([`numbered`]), with which resource, in which coding.
+pub(super) async fn two_worlds(vocabulary: &Vocabulary, sheets: &[Sheet]) -> String {
     let worlds: Vec<[Vec<Value>; 2]> = CALLERS
         .iter()
         .map(|(_, _, shown)| {
-            [0, 7].map(|salt| sheets.iter().map(|sheet| otherwise(&vocabulary, shown, sheet, salt)).collect())
+            [0, 7].map(|salt| sheets.iter().map(|sheet| otherwise(vocabulary, shown, sheet, salt)).collect())
         })
         .collect();
     let worlds = Arc::new(worlds);
     let served = Arc::clone(&worlds);
-    // A request's number says which world of which caller answers, with which resource, in which coding.
     let answer = move |asked: Asked, mut stream: TcpStream| {
         let worlds = Arc::clone(&served);
         async move {
@@ -273,7 +271,19 @@ async fn an_answer_is_as_long_whatever_was_withheld() {
             Some(stream)
         }
     };
-    let (_site, running) = started(&backend(answer).await);
+    backend(answer).await
+}
+
+/// The number of a request of this world and caller, for this resource in the n-th coding.
+pub(super) const fn numbered(world: usize, caller: usize, coding: usize, sheet: usize) -> usize {
+    world + caller * 2 + coding * 4 + sheet * 20
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_as_long_whatever_was_withheld() {
+    let vocabulary = Vocabulary::compiled_in().unwrap();
+    let sheets = sheets(&vocabulary);
+    let (_site, running) = started(&two_worlds(&vocabulary, &sheets).await);
     let (mut alike, mut released, mut unchanged) = (0, 0, 0);
     for sheet in 0..sheets.len() {
         for (caller, (role, purpose, _)) in CALLERS.iter().enumerate() {
@@ -297,7 +307,7 @@ async fn an_answer_is_as_long_whatever_was_withheld() {
                     };
                     let mut answers = Vec::new();
                     for world in 0..2 {
-                        let number = world + caller * 2 + (sheet + from) % 5 * 4 + sheet * 20;
+                        let number = numbered(world, caller, (sheet + from) % 5, sheet);
                         let request = format!(
                             "{method} {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nPurpose-Of-Use: {purpose}\r\n\
                              Accept-Encoding: {accept}\r\n{NUMBERED}: x-{number}\r\n{condition}Connection: close\r\n\r\n"
