@@ -1,15 +1,15 @@
 //! What does a request's body carry? Judged before anything is forwarded: a write is taken whole or not at all.
 //!
 //! The caller has parsed the body strictly (duplicate keys, depth and encoding are already refused).
-//! A member that the catalogue does not name is *unclassified*, and so is one that no client has to send (a total, a
-//! page link, what is never released): the layer refuses the write and names the places.
+//! A member that the catalogue does not name is *unclassified*, and so is an object or array where it has none, and what
+//! no client has to send (a total, a page link, what is never released): the layer refuses the write and names the places.
 
 use serde_json::Value;
 
 use crate::policy::Categories;
 
 use super::Types;
-use super::fields::{Meaning, Node};
+use super::fields::{Covers, Meaning, Node};
 use super::pointer::Pointer;
 use super::tree;
 
@@ -42,7 +42,10 @@ pub fn carried(root: &Node, types: &Types, everything: Categories, body: &Value)
 pub fn carried_at(root: &Node, types: &Types, everything: Categories, place: &Pointer, value: &Value) -> Carried {
     let mut walk = Walk { types, everything, found: Carried::default(), path: place.to_string() };
     match tree::lookup(root, place) {
-        Some((node, inherited)) => walk.value(Some(node), inherited, value),
+        Some((node, inherited)) => {
+            let covers = if tree::deep_at(root, place) { Covers::Deep } else { Covers::Value };
+            walk.value(Some(node), inherited.map(|meaning| Above { meaning, covers }), value);
+        }
         None => walk.unclassified(),
     }
     walk.found
@@ -108,31 +111,55 @@ struct Walk<'t> {
     path: String,
 }
 
+/// What holds for a value from above.
+#[derive(Clone, Copy)]
+struct Above {
+    meaning: Meaning,
+    covers: Covers,
+}
+
 impl Walk<'_> {
-    fn value(&mut self, node: Option<&Node>, inherited: Option<Meaning>, value: &Value) {
+    fn value(&mut self, node: Option<&Node>, above: Option<Above>, value: &Value) {
         if node.is_some_and(|node| node.resource) {
             return self.resource(value);
         }
         let node = node.map(|node| case(node, value));
-        let meaning = node.and_then(|node| node.meaning).or(inherited);
+        let covers = above.map_or(Covers::Value, |above| above.covers);
+        let deep = covers == Covers::Deep;
+        let takes = match (value, node) {
+            (Value::Object(members), Some(node)) => members.is_empty() || node.takes_object(deep),
+            (Value::Array(items), Some(node)) => items.is_empty() || node.takes_array(deep),
+            (Value::Object(_), None) => deep,
+            (Value::Array(_), None) => covers != Covers::Value,
+            (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_), _) => true,
+        };
+        // In what may not stand here nothing is known.
+        let (node, above) = if takes { (node, above) } else { (None, None) };
+        let covers = match node {
+            Some(node) if node.reaches(deep) => Covers::Deep,
+            Some(node) => node.covers,
+            None => covers,
+        };
+        let here = node.and_then(|node| node.meaning).or(above.map(|above| above.meaning));
+        let here = here.map(|meaning| Above { meaning, covers });
         match value {
             Value::Object(members) if !members.is_empty() => {
                 // That a value is nobody's data says nothing of members that nobody named.
-                let handed = meaning.filter(|meaning| *meaning != Meaning::Open);
+                let reaching = here.filter(|here| here.covers == Covers::Deep && here.meaning != Meaning::Open);
                 for (name, inner) in members {
                     let child = node.and_then(|n| tree::child(n, name));
-                    let handed = if child.is_some() { meaning } else { handed };
+                    let handed = if child.is_some() { here } else { reaching };
                     self.step(name, |walk| walk.value(child, handed, inner));
                 }
             }
             Value::Array(items) if !items.is_empty() => {
                 let element = node.and_then(|node| node.any.as_deref());
                 for inner in items {
-                    self.step("*", |walk| walk.value(element, meaning, inner));
+                    self.step("*", |walk| walk.value(element, here, inner));
                 }
             }
-            Value::Object(_) | Value::Array(_) | Value::Null => self.emptied(node, meaning),
-            Value::Bool(_) | Value::Number(_) | Value::String(_) => self.leaf(meaning),
+            Value::Object(_) | Value::Array(_) | Value::Null => self.emptied(node, here.map(|here| here.meaning)),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => self.leaf(here.map(|here| here.meaning)),
         }
     }
 

@@ -25,6 +25,14 @@ pub(super) fn check(table: &Table<'_>, id: &Text, route: &Route) {
     if !spec.none && entry.is_some_and(|(_, inherited)| inherited.is_some()) {
         fault("the entries' own place has a meaning: it would cover members that nobody named");
     }
+    for root in [&route.root, &route.body] {
+        if let Some(place) = tree::value_with_members(root) {
+            fault(&format!(
+                "`{place}` is a value, and members of it are named: name them all, or the rest by `{place}/**`"
+            ));
+            break;
+        }
+    }
     check_subject(route, &fault);
     if let Some(certified) = &route.certified {
         check_certified(route, certified, &fault);

@@ -1,7 +1,8 @@
 //! What is each member of a JSON document, in the policy's words? A tree that mirrors the document.
 //!
-//! The tree is an allow-list: a member that it does not name is *unclassified* and withheld. It says nothing of forms;
-//! `redact` joins it with a decision's [`Release`](crate::policy::Release).
+//! The tree is an allow-list: a member that it does not name is *unclassified* and withheld, and so is an object or array
+//! where it has none ([`Node::takes_object`], [`Node::takes_array`]). It says nothing of forms; `redact` joins it with a
+//! decision's [`Release`](crate::policy::Release).
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -76,12 +77,28 @@ impl Generaliser {
     }
 }
 
+/// How far a meaning reaches: whoever sends an object where a value was catalogued sends members that nobody classified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Covers {
+    /// A scalar.
+    Value,
+    /// A scalar, alone or in arrays.
+    #[default]
+    Elements,
+    /// Whatever stands here, and all beneath it that says nothing else. `Open` never reaches members that no node names.
+    Deep,
+}
+
 /// What is known of one place of the document.
 #[derive(Clone, Debug, Default)]
 pub struct Node {
-    /// What the value here is. On an object or array it holds for the whole subtree, save where a deeper node says
-    /// otherwise; `Open` holds for elements and never for members that no node names. `None`: a container that is only walked through; a scalar met here is unclassified.
+    /// What the value here is, as far as [`Node::covers`] says; nodes beneath that say nothing of themselves are the same.
+    /// `None`: what holds above, or a container that is only walked through, where a scalar is unclassified.
     pub meaning: Option<Meaning>,
+    /// How far the meaning reaches, and which containers may stand here besides those that have named contents.
+    pub covers: Covers,
+    /// What stands here is an array: `any` holds for its elements, and not for the members of an object.
+    pub list: bool,
     /// How it is made coarser; `None`: a generalised value is withheld.
     pub generaliser: Option<Generaliser>,
     /// The value is an identifier or a reference of the form `Type/id`, whose last segment is pseudonymised. In clear,
@@ -115,6 +132,24 @@ pub struct Node {
     pub by: Option<By>,
     /// FHIR, at the root of a type: what its free text and its contents can hold besides the categories that its members have.
     pub carries: Categories,
+}
+
+impl Node {
+    /// Whether what is meant here is meant of all beneath. `deep`: so it is of what is meant above.
+    pub fn reaches(&self, deep: bool) -> bool {
+        self.covers == Covers::Deep || (deep && self.meaning.is_none())
+    }
+
+    /// Whether an object may stand here; else one is unclassified, whatever the place is. `deep`: as of [`Node::reaches`].
+    pub fn takes_object(&self, deep: bool) -> bool {
+        let named = !self.members.is_empty() || (self.any.is_some() && !self.list);
+        self.reaches(deep) || self.resource || named
+    }
+
+    /// The same of an array.
+    pub fn takes_array(&self, deep: bool) -> bool {
+        self.reaches(deep) || self.covers == Covers::Elements || self.resource || self.any.is_some()
+    }
 }
 
 /// Which node holds for an object, by the value of one of its own members.

@@ -1,6 +1,7 @@
 //! How is a `rest` document read? `[record.NAME]` names the members of a record once; `[[route]]` says where it is found.
 //!
-//! Of a record: `fields` (pointer → a category, or `free-text` `open` `count` `link` `never`), `generalise` (pointer → one of
+//! Of a record: `fields` (pointer → a category, or `free-text` `open` `count` `link` `never`; it is a value or a list of
+//! values, with a last step `**` whatever stands there and all beneath it), `generalise` (pointer → one of
 //! [`Generaliser::NAMES`]), `references` (pointers to ids), `as-string` (integer ids that may leave as strings), `systems`
 //! (identifier → the member beside it that names its system), `not-individual-number` (pointer → why none can stand there).
 //!
@@ -18,7 +19,7 @@ use crate::policy::reader::{Table, Text};
 use crate::policy::{Action, Categories, Dataset, Vocabulary};
 
 use super::Catalogue;
-use super::fields::{Generaliser, Meaning, Node};
+use super::fields::{Covers, Generaliser, Meaning, Node};
 use super::pointer::{Pointer, SubjectPath};
 use super::route::{Cells, Certified, Existence, Param, Route, Shape, SubjectSpec};
 use super::tree::{self, Draft};
@@ -108,6 +109,23 @@ pub(super) fn pointer(table: &Table<'_>, text: &Text) -> Pointer {
     })
 }
 
+/// A field's pointer, and whether all beneath it is meant: its last step is `**`.
+fn field(table: &Table<'_>, text: &Text) -> (Pointer, bool) {
+    let (own, deep) = match text.text.strip_suffix(BENEATH) {
+        Some(own) => (Text { text: own.to_owned(), span: text.span.clone() }, true),
+        None => (text.clone(), false),
+    };
+    let pointer = pointer(table, &own);
+    if pointer.steps().any(|step| step == "**") {
+        let hint = "only a last step is `**`; any one member or element is `*`".to_owned();
+        table.reader().fault(text.span.clone(), format!("`{}` is no field", text.text), Some(hint));
+    }
+    (pointer, deep)
+}
+
+/// The end of a pointer that means all beneath it.
+const BENEATH: &str = "/**";
+
 struct Document<'v> {
     vocabulary: &'v Vocabulary,
     records: HashMap<String, Draft>,
@@ -163,7 +181,7 @@ impl Document<'_> {
             let hint = "say why no Individual Number can stand there";
             table.reader().fault(place.span.clone(), "an exemption needs a reason", Some(hint.to_owned()));
         }
-        match draft.existing(&pointer(table, place)).filter(|named| named.node.meaning.is_some()) {
+        match draft.existing(&field(table, place).0).filter(|named| named.node.meaning.is_some()) {
             Some(named) => named.node.fixed_format = true,
             None => {
                 table.reader().fault(place.span.clone(), format!("`{}` is no field here", place.text), None);
@@ -181,13 +199,23 @@ impl Document<'_> {
             if meaning.is_none() {
                 table.reader().unknown("category", name, self.vocabulary.names().chain(tree::WORDS));
             }
-            draft.at(&pointer(table, &place)).node.meaning = meaning;
+            let (pointer, deep) = field(table, &place);
+            if deep && matches!(meaning, Some(Meaning::Open | Meaning::Count | Meaning::Link)) {
+                let message = format!("`{}` cannot hold for members that nobody named", name.text);
+                table.reader().fault(place.span.clone(), message, Some("name them".to_owned()));
+            }
+            let node = &mut draft.at(&pointer).node;
+            if node.meaning.is_some() {
+                table.reader().fault(place.span.clone(), format!("`{pointer}` is named twice"), None);
+            }
+            node.meaning = meaning;
+            node.covers = if deep { Covers::Deep } else { Covers::Elements };
         }
     }
 
     /// Sets something on a place that `fields` names with a category.
     fn mark(&self, table: &Table<'_>, place: &Text, draft: &mut Draft, set: impl FnOnce(&mut Node)) {
-        match draft.existing(&pointer(table, place)) {
+        match draft.existing(&field(table, place).0) {
             Some(named) if matches!(named.node.meaning, Some(Meaning::Category(_))) => set(&mut named.node),
             Some(_) | None => {
                 table.reader().fault(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::policy::{Categories, Vocabulary};
 
-use super::fields::{Meaning, Node};
+use super::fields::{Covers, Meaning, Node};
 use super::pointer::{ANY, Pointer};
 
 /// A tree being built; [`Draft::freeze`] makes the shared, unchanging one.
@@ -66,7 +66,9 @@ impl Draft {
     pub(super) fn freeze(&self) -> Arc<Node> {
         let members: HashMap<Box<str>, Arc<Node>> =
             self.members.iter().map(|(name, draft)| (name.clone(), draft.freeze())).collect();
-        Arc::new(Node { members, any: self.any.as_ref().map(|any| any.freeze()), ..self.node.clone() })
+        // What is only on the way to other places is an object or, with `*`, an array; nothing of its own stands there.
+        let covers = if self.node.meaning.is_some() { self.node.covers } else { Covers::Value };
+        Arc::new(Node { members, covers, any: self.any.as_ref().map(|any| any.freeze()), ..self.node.clone() })
     }
 }
 
@@ -105,6 +107,18 @@ pub(super) fn has_free_text(node: &Node) -> bool {
     found
 }
 
+/// The first place that is a value and has members too.
+pub(super) fn value_with_members(node: &Node) -> Option<String> {
+    let own = node.meaning.is_some() && node.covers != Covers::Deep;
+    if own && (!node.members.is_empty() || node.any.is_some()) {
+        return Some(String::new());
+    }
+    let members = node.members.iter().map(|(name, child)| (name.as_ref(), child));
+    let mut children: Vec<_> = members.chain(node.any.iter().map(|any| (ANY, any))).collect();
+    children.sort_by_key(|(name, _)| *name);
+    children.into_iter().find_map(|(name, child)| Some(format!("/{name}{}", value_with_members(child)?)))
+}
+
 /// Every node at and beneath this one, once: nodes are shared between many places of a tree.
 fn visit(node: &Node, seen: &mut HashSet<*const Node>, each: &mut impl FnMut(&Node)) {
     each(node);
@@ -125,6 +139,17 @@ pub fn lookup<'n>(root: &'n Node, pointer: &Pointer) -> Option<(&'n Node, Option
         inherited = node.meaning.or(inherited);
     }
     Some((node, inherited))
+}
+
+/// Whether the place lies in one that is covered with all beneath it, or is one.
+pub(super) fn deep_at(root: &Node, pointer: &Pointer) -> bool {
+    let mut node = Some(root);
+    let mut deep = root.reaches(false);
+    for step in pointer.steps() {
+        node = node.and_then(|node| child(node, step));
+        deep = node.is_some_and(|node| node.reaches(deep));
+    }
+    deep
 }
 
 /// The node of a member or element.

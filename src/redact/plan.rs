@@ -1,8 +1,9 @@
 //! What happens at each place of the document, for this release? A field tree joined with a decision.
 //!
-//! [`Plan::join`] turns each [`Node`] into a place with an act. Meanings are handed down to what a node does not name;
-//! where nothing is handed down, what is not named is unclassified. `Open` is handed down to elements and to named members
-//! only. Joined once per layout and release and shared.
+//! [`Plan::join`] turns each [`Node`] into a place with an act. Meanings are handed down to named nodes that have none, and
+//! to what a node does not name as far as it covers that; all else is unclassified, and so is a container where none may
+//! stand ([`Takes`]). `Open` is handed down to elements and to named members only. Joined once per layout and release and
+//! shared.
 
 mod join;
 
@@ -14,6 +15,7 @@ use crate::policy::{Categories, Category, Form, Release};
 
 use super::names::Names;
 use super::pseudonym::Pseudonymiser;
+use super::scan::Kind;
 use super::spec::{Spec, Step, Types};
 use super::tally::Occurred;
 use join::Join;
@@ -56,11 +58,41 @@ pub(super) enum Act {
     Clear,
 }
 
+/// Which containers may stand at a place: a set of bits, compared once where one begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Takes(u8);
+
+impl Takes {
+    const NONE: Takes = Takes(0);
+
+    const fn of(objects: bool, arrays: bool) -> Takes {
+        let object = if objects { Takes::bit(Kind::Object) } else { 0 };
+        let array = if arrays { Takes::bit(Kind::Array) } else { 0 };
+        Takes(object | array)
+    }
+
+    const fn bit(kind: Kind) -> u8 {
+        match kind {
+            Kind::Object => 1,
+            Kind::Array => 2,
+        }
+    }
+
+    /// Whether one of this kind may.
+    pub(super) const fn holds(self, kind: Kind) -> bool {
+        self.0 & Takes::bit(kind) != 0
+    }
+}
+
 /// A place of the document.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) meaning: Option<Meaning>,
     pub(super) act: Act,
+    pub(super) takes: Takes,
+    /// What is meant here is meant of all beneath, named or not. Otherwise a list leaves in one piece only if nothing but
+    /// scalars is in it.
+    pub(super) deep: bool,
     pub(super) generaliser: Option<Generaliser>,
     pub(super) reference: bool,
     pub(super) as_string: bool,
@@ -83,7 +115,7 @@ pub(super) struct Place {
     pub(super) whole: bool,
     members: Names,
     any: Option<u32>,
-    /// What holds for a member that is not named.
+    /// What holds for an element that is not named, and for such a member where all beneath is covered.
     inherit: Option<u32>,
     /// An object here is what a member of its own says it is.
     pub(super) by: Option<Box<By>>,
@@ -127,6 +159,8 @@ pub(super) struct Tree {
 static EMPTY: Place = Place {
     meaning: None,
     act: Act::Walk,
+    takes: Takes::NONE,
+    deep: false,
     generaliser: None,
     reference: false,
     as_string: false,
@@ -149,7 +183,7 @@ impl Place {
     /// What holds for the member of this name. That a value is nobody's data says nothing of members that it turns out
     /// to have: one that is not named is unclassified.
     pub(super) fn member(&self, name: &[u8]) -> Option<u32> {
-        let inherit = if self.meaning == Some(Meaning::Open) { None } else { self.inherit };
+        let inherit = if self.deep && self.meaning != Some(Meaning::Open) { self.inherit } else { None };
         self.members.get(name).or(self.any).or(inherit)
     }
 

@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sekisho::catalogue::fields::{Meaning, Node};
+use sekisho::catalogue::fields::{Covers, Meaning, Node};
 use sekisho::policy::{Category, Release};
 use sekisho::redact::{
     Entry, KeySeed, Limits, Plan, Pointer, Redactor, ResourceType, Shape, Spec, SubjectAt, Subjects, Terms, Types,
@@ -23,8 +23,9 @@ fn category(index: usize) -> Category {
     Category::from_index(index).unwrap()
 }
 
+/// A value, or all that lies in one of several parts.
 fn leaf(meaning: Meaning) -> Arc<Node> {
-    Arc::new(Node { meaning: Some(meaning), ..Node::default() })
+    Arc::new(Node { meaning: Some(meaning), covers: Covers::Deep, ..Node::default() })
 }
 
 fn branch(members: &[(&str, &Arc<Node>)], any: Option<&Arc<Node>>) -> Arc<Node> {

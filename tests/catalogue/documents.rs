@@ -26,6 +26,11 @@ fn every_mistake_is_told_at_its_place() {
         ("references =", "systems = { \"/id\" = [] }\nreferences =", "\"/id\"", "one member's name"),
         ("references =", "not-individual-number = { \"/id\" = \" \" }\nreferences =", "\"/id\"", "needs a reason"),
         ("references =", "not-individual-number = { \"/idd\" = \"ours\" }\nreferences =", "\"/idd\"", "no field here"),
+        ("\"/status\" = \"open\"", "\"/status/**\" = \"open\"", "\"/status/**\"", "members that nobody named"),
+        ("\"/status\" = \"open\"", "\"/**/status\" = \"open\"", "\"/**/status\"", "only a last step is `**`"),
+        ("\"/status\" = \"open\"", "\"/name/**\" = \"free-text\"", "\"/name", "named twice"),
+        ("\"/status\" = \"open\"", "\"/name/kana\" = \"identity.name\"", "\"donor", "the rest by `/name/**`"),
+        ("\"/status\" = \"open\"", "\"/name/*\" = \"identity.name\"", "\"donor", "the rest by `/name/**`"),
         ("\"/born\" = \"year\"", "\"/bron\" = \"year\"", "\"/bron\"", "no field with a category"),
         ("references = [\"/id\"]", "references = [\"/status\"]", "\"/status\"", "no field with a category"),
         ("shape = \"list\"", "shape = \"lst\"", "\"lst\"", "unknown shape"),
@@ -92,6 +97,16 @@ fn every_mistake_is_told_at_its_place() {
 fn a_place_named_twice_is_a_fault() {
     let found = faults("\"/next\" = \"link\"", "\"/items/*/name\" = \"open\"");
     assert!(found.iter().any(|(_, text)| text.contains("named by the route too")), "{found:#?}");
+}
+
+#[test]
+fn a_field_with_all_beneath_it_is_marked_and_has_members_like_any_other() {
+    let found = faults("\"/status\" = \"open\"", "\"/raw/**\" = \"health.body\", \"/raw/by\" = \"identity.name\"");
+    assert!(found.is_empty(), "{found:#?}");
+    for place in ["/name", "/name/**"] {
+        let found = faults("references =", &format!("systems = {{ \"{place}\" = \"system\" }}\nreferences ="));
+        assert!(found.is_empty(), "{place}: {found:#?}");
+    }
 }
 
 #[test]

@@ -42,6 +42,28 @@ async fn a_list_that_is_withheld_does_not_tell_that_it_is_empty() {
     assert!(left.iter().all(|body| *body == left[0]), "{left:?}");
 }
 
+/// All of it is of a category that the caller sees in clear, were it a value.
+#[tokio::test]
+async fn an_object_where_a_value_is_catalogued_leaves_nothing_and_is_on_record() {
+    let facts = [("organization", "id=keio-tc recipient=transplant-center country=JP purposes=coordination")];
+    let stand = Stand::new(Org::Jmdp, &facts);
+    let whole = r#"{"items":[{"id":"d-1","name":{"kanji":"山田"},"hla":{"a":["A2"]}}]}"#;
+    for (name, hla) in [
+        (r#"{"kanji":"山田","kana":{"secretNote":"canary"}}"#, r#"{"a":["A2"]}"#),
+        (r#"{"kanji":"山田"}"#, r#"{"b":{"note":["canary"]},"a":["A2",{"note":"canary"}]}"#),
+    ] {
+        let body = format!(r#"{{"items":[{{"id":"d-1","name":{name},"hla":{hla}}}]}}"#);
+        stand.next_body(body, "application/json");
+        let answer = stand.get(json!({"sub": "dr", "org": "keio-tc"}), "coordination", "/donors").await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        let left = &answer.json()["items"][0];
+        let expected: serde_json::Value = serde_json::from_str(whole).unwrap();
+        assert_eq!((&left["name"], &left["hla"]), (&expected["items"][0]["name"], &expected["items"][0]["hla"]));
+        let end = stand.last("end");
+        assert!(end["unclassified"].as_array().is_some_and(|places| !places.is_empty()), "{end}");
+    }
+}
+
 #[tokio::test]
 async fn a_dry_run_does_not_tell_outsiders_who_is_on_file() {
     let stand = Stand::new(Org::Jmdp, researcher::FACTS);

@@ -145,7 +145,7 @@ fn an_individual_number_is_stopped_wherever_it_would_leave_in_clear() {
         (node(Meaning::Open), hit.to_owned()),
         (node(Meaning::Everything), hit.to_owned()),
         (of(CLEAR), format!("[\"a\",{hit}]")),
-        (of(CLEAR), format!("{{\"deep\":[{{\"memo\":{hit}}}],\"b\":1}}")),
+        (deep(of(CLEAR)), format!("{{\"deep\":[{{\"memo\":{hit}}}],\"b\":1}}")),
         (of(CLEAR), "\"\\u0031２3456789018\"".to_owned()),
     ] {
         let list = list_with(&[("/v", node)], everything.clone(), Limits::default());

@@ -128,7 +128,7 @@ fn a_string_longer_than_its_bound_ends_the_body_at_the_same_byte_whatever_the_cu
 
 #[test]
 fn every_valid_shape_of_number_and_escape_passes_unchanged() {
-    let root = tree(&[("", of(CLEAR))]);
+    let root = tree(&[("", deep(of(CLEAR)))]);
     let setup = Setup::new(Shape::Object { subjects: Subjects::NoOne }, root, None, false);
     for body in [
         "0",

@@ -11,6 +11,7 @@ mod memory;
 mod modifiers;
 mod reference;
 mod resources;
+mod shapes;
 #[allow(dead_code, reason = "half of it is for what the fuzzer runs")]
 mod slow;
 mod suite;

@@ -211,7 +211,7 @@ proptest! {
                 body.push(b' ');
             }
         }
-        let root = tree(&[("", of(CLEAR))]);
+        let root = tree(&[("", deep(of(CLEAR)))]);
         let setup = Setup::new(Shape::Object { subjects: Subjects::NoOne }, root, None, true);
         let (out, end) = setup.run(&cuts(&body, &mut dice));
         let theirs = serde_json::from_slice::<serde::de::IgnoredAny>(&body);

@@ -24,7 +24,7 @@ fn cases() -> Vec<(String, String)> {
 
 #[test]
 fn what_every_reader_takes_passes_unchanged_and_what_none_may_take_is_a_fault() {
-    let setup = Setup::new(Shape::Object { subjects: Subjects::NoOne }, tree(&[("", of(CLEAR))]), None, true);
+    let setup = Setup::new(Shape::Object { subjects: Subjects::NoOne }, tree(&[("", deep(of(CLEAR)))]), None, true);
     let cases = cases();
     assert_eq!(cases.len(), 318);
     for (name, input) in &cases {

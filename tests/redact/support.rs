@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sekisho::catalogue::fields::{Generaliser, Meaning, Node};
+use sekisho::catalogue::fields::{Covers, Generaliser, Meaning, Node};
 use sekisho::policy::{Categories, Category, Form, Release};
 use sekisho::redact::*;
 
@@ -34,6 +34,11 @@ pub(crate) fn node(meaning: Meaning) -> Node {
 
 pub(crate) fn of(index: usize) -> Node {
     node(Meaning::Category(cat(index)))
+}
+
+/// The same with all that lies beneath.
+pub(crate) fn deep(node: Node) -> Node {
+    Node { covers: Covers::Deep, ..node }
 }
 
 /// Builds a tree from `pointer` → node.
@@ -203,16 +208,16 @@ pub(crate) fn people_tree(at: &str) -> Arc<Node> {
         ("/sex", of(CLEAR)),
         ("/phone", of(MASKED)),
         ("/born", generalised(Generaliser::Year)),
-        ("/home", of(WITHHELD)),
+        ("/home", deep(of(WITHHELD))),
         ("/home/pref", generalised(Generaliser::Prefecture)),
         ("/tests/*/value", of(CLEAR)),
         ("/tests/*/by", of(WITHHELD)),
         ("/notes", node(Meaning::Everything)),
         ("/secret", node(Meaning::Never)),
         ("/self", node(Meaning::Link)),
-        ("/ids", of(PSEUDONYM)),
+        ("/ids", deep(of(PSEUDONYM))),
         ("/codes/*", of(CLEAR)),
-        ("/raw", of(CLEAR)),
+        ("/raw", deep(of(CLEAR))),
     ];
     let mut fields: Vec<(String, Node)> = fields.into_iter().map(|(p, n)| (format!("{at}{p}"), n)).collect();
     fields.push(("/total".into(), node(Meaning::Count)));

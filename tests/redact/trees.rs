@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sekisho::catalogue::fields::{By, Generaliser, Meaning, Node};
+use sekisho::catalogue::fields::{By, Covers, Generaliser, Meaning, Node};
 use sekisho::redact::*;
 
 use super::support::*;
@@ -37,6 +37,8 @@ pub(crate) fn some_node(dice: &mut Dice, depth: usize) -> Node {
         generaliser: [None, Some(Generaliser::Year), Some(Generaliser::Decade)][dice.roll(3)],
         reference: dice.roll(4) == 0,
         as_string: dice.roll(2) == 0,
+        covers: [Covers::Value, Covers::Elements, Covers::Deep][dice.roll(3)],
+        list: dice.roll(4) == 0,
         ..Node::default()
     };
     if depth > 0 {
@@ -124,10 +126,10 @@ pub(crate) fn types() -> Types {
         ("/marks", required(Node::default())),
         ("/marks/*", of(WITHHELD)),
         ("/subject/reference", id()),
-        ("/valueQuantity", of(CLEAR)),
+        ("/valueQuantity", deep(of(CLEAR))),
         ("/contained/*", Node { resource: true, ..Node::default() }),
     ]);
-    let open = tree(&[("", of(CLEAR))]);
+    let open = tree(&[("", deep(of(CLEAR)))]);
     let outcome = tree(&[("", node(Meaning::Open)), ("/issue", node(Meaning::Open))]);
     Types(
         [
@@ -159,9 +161,9 @@ pub(crate) fn bundle_root() -> Arc<Node> {
 /// A resource whose extensions are withheld, but for one that is known by its url and one that is somebody's gender.
 pub(crate) fn extended() -> Types {
     let open = tree(&[("/url", node(Meaning::Open)), ("/valueCode", node(Meaning::Open))]);
-    let gender = Arc::new(of(CLEAR));
+    let gender = Arc::new(deep(of(CLEAR)));
     let by = By::new("url", [("urn:open".into(), open), ("urn:gender".into(), gender)]);
-    let extension = Node { by: Some(by), ..of(WITHHELD) };
+    let extension = Node { by: Some(by), ..deep(of(WITHHELD)) };
     let patient =
         tree(&[("/gender", of(CLEAR)), ("/extension/*", extension.clone()), ("/_gender/extension/*", extension)]);
     Types([("Patient".into(), ResourceType { node: patient, subjects: Subjects::NoOne })].into())

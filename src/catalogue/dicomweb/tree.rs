@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::super::fields::{Meaning, Node};
+use super::super::fields::{Covers, Meaning, Node};
 use super::entries::{Attribute, Attributes};
 use super::vr::Vr;
 
@@ -13,7 +13,22 @@ pub(super) const NESTED_MAX: usize = 4;
 /// The tree of an array of data sets.
 pub(super) fn data_sets(attributes: &Attributes) -> Arc<Node> {
     let entry = Builder::new(attributes).data_set(0);
-    Arc::new(Node { any: Some(entry), ..Node::default() })
+    list_of(&entry)
+}
+
+fn list_of(element: &Arc<Node>) -> Arc<Node> {
+    Arc::new(Node { any: Some(element.clone()), list: true, covers: Covers::Value, ..Node::default() })
+}
+
+/// The values of an attribute, each what the attribute is. A person's name is an object of three spellings (PS3.18
+/// F.2.2), every other value a scalar.
+fn values(vr: Vr) -> Arc<Node> {
+    if vr != Vr::Pn {
+        return Arc::new(Node { covers: Covers::Elements, ..Node::default() });
+    }
+    let spelling = Arc::new(Node { covers: Covers::Value, ..Node::default() });
+    let members = ["Alphabetic", "Ideographic", "Phonetic"].map(|name| (name.into(), spelling.clone())).into();
+    list_of(&Arc::new(Node { members, covers: Covers::Value, ..Node::default() }))
 }
 
 struct Builder<'a> {
@@ -23,6 +38,7 @@ struct Builder<'a> {
     link: Arc<Node>,
     never: Arc<Node>,
     value: Arc<Node>,
+    name: Arc<Node>,
     /// Attributes that are the same at each level.
     plain: HashMap<&'a str, Arc<Node>>,
     code: Arc<Node>,
@@ -30,18 +46,20 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(attributes: &'a Attributes) -> Builder<'a> {
-        let of = |meaning| Arc::new(Node { meaning: Some(meaning), ..Node::default() });
+        let node = |meaning, covers| Arc::new(Node { meaning: Some(meaning), covers, ..Node::default() });
+        let of = |meaning| node(meaning, Covers::Value);
         let mut builder = Builder {
             attributes,
             open: of(Meaning::Open),
             bytes: of(Meaning::Everything),
             link: of(Meaning::Link),
-            never: of(Meaning::Never),
-            value: Arc::default(),
+            never: node(Meaning::Never, Covers::Deep),
+            value: values(Vr::Lo),
+            name: values(Vr::Pn),
             plain: HashMap::new(),
             code: Arc::default(),
         };
-        builder.code = builder.coded_entry(&Arc::new(Node { any: Some(builder.never.clone()), ..Node::default() }));
+        builder.code = builder.coded_entry(&builder.never);
         builder.code = builder.coded_entry(&builder.code);
         let plain = attributes.tagged().filter(|(_, attribute)| attribute.vr != Vr::Sq || attribute.coded);
         builder.plain = plain.map(|(tag, attribute)| (tag, builder.attribute(attribute, &builder.code))).collect();
@@ -64,12 +82,14 @@ impl<'a> Builder<'a> {
         }
         // What a sequence is says who may know of it, and is not handed down to members that nobody named.
         let meaning = (depth > 0).then_some(Meaning::Never);
-        Arc::new(Node { meaning, members, ..Node::default() })
+        let covers = if depth > 0 { Covers::Deep } else { Covers::Value };
+        Arc::new(Node { meaning, covers, members, ..Node::default() })
     }
 
     fn attribute(&self, attribute: &Attribute, item: &Arc<Node>) -> Arc<Node> {
         let value = match attribute.vr {
-            Vr::Sq => Arc::new(Node { any: Some(item.clone()), ..Node::default() }),
+            Vr::Sq => list_of(item),
+            Vr::Pn => self.name.clone(),
             _ => self.value.clone(),
         };
         let members =

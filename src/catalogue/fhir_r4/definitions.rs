@@ -159,6 +159,8 @@ pub(super) fn check(table: &Table<'_>, definition: &Definition) {
             format!("`{path}` has no parts to be like")
         } else if line.kind != Kind::Leaf && line.generaliser.is_some() {
             format!("only a value can be made coarser, not `{}`", line.path.text)
+        } else if line.kind != Kind::Leaf && line.whole {
+            format!("`{}` has parts, each with a line of its own: it is not `whole`", line.path.text)
         } else {
             continue;
         };
@@ -182,7 +184,16 @@ mod tests {
 
     fn line(path: &str, kind: Kind) -> Line {
         let path = Text { text: path.to_owned(), span: 0..0 };
-        Line { path, says: Says::Own, kind, generaliser: None, many: false, required: false, reference: false }
+        Line {
+            path,
+            says: Says::Own,
+            kind,
+            generaliser: None,
+            many: false,
+            required: false,
+            reference: false,
+            whole: false,
+        }
     }
 
     fn datatype(name: &str) -> Kind {

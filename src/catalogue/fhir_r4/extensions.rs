@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::definitions::Definition;
 use super::words::{Words, split};
-use crate::catalogue::fields::{By, Meaning, Node};
+use crate::catalogue::fields::{By, Covers, Meaning, Node};
 use crate::policy::reader::Table;
 
 /// One known extension.
@@ -85,7 +85,7 @@ impl Extensions {
             return Arc::clone(made);
         }
         let element = self.element(host, own, definition.resource);
-        let array = Arc::new(Node { any: Some(element), ..Node::default() });
+        let array = Arc::new(Node { any: Some(element), list: true, covers: Covers::Value, ..Node::default() });
         self.made.insert(key, Arc::clone(&array));
         array
     }
@@ -133,20 +133,23 @@ fn within(meaning: Option<Meaning>, depth: usize) -> Arc<Node> {
         members.insert(name.into(), Arc::clone(&url));
     }
     if let Some(depth) = depth.checked_sub(1) {
-        let array = Node { any: Some(within(None, depth)), ..Node::default() };
+        let array = Node { any: Some(within(None, depth)), list: true, ..Node::default() };
         members.insert("extension".into(), Arc::new(array));
     }
-    Arc::new(Node { meaning, members, ..Node::default() })
+    let covers = if meaning.is_some() { Covers::Deep } else { Covers::default() };
+    Arc::new(Node { meaning, covers, members, ..Node::default() })
 }
 
 /// An extension that says nothing of anybody: its url and the values that are named, of which only codes have parts.
 fn open(values: &[Box<str>]) -> Arc<Node> {
-    let leaf = Arc::new(Node { meaning: Some(Meaning::Open), ..Node::default() });
+    let covers = Covers::Value;
+    let leaf = Arc::new(Node { meaning: Some(Meaning::Open), covers, ..Node::default() });
     let parts: HashMap<Box<str>, Arc<Node>> = PARTS.map(|name| (name.into(), Arc::clone(&leaf))).into();
-    let coding = Arc::new(Node { members: parts.clone(), ..Node::default() });
+    let coding = Arc::new(Node { members: parts.clone(), covers, ..Node::default() });
     let mut concept = parts;
-    concept.insert("coding".into(), Arc::new(Node { any: Some(Arc::clone(&coding)), ..Node::default() }));
-    let concept = Arc::new(Node { members: concept, ..Node::default() });
+    let codings = Node { any: Some(Arc::clone(&coding)), list: true, covers, ..Node::default() };
+    concept.insert("coding".into(), Arc::new(codings));
+    let concept = Arc::new(Node { members: concept, covers, ..Node::default() });
     let mut members: HashMap<Box<str>, Arc<Node>> = HashMap::from([("url".into(), Arc::clone(&leaf))]);
     let named: Vec<&str> = if values.is_empty() { VALUES.to_vec() } else { values.iter().map(AsRef::as_ref).collect() };
     members.extend(named.into_iter().map(|name| (name.into(), Arc::clone(&leaf))));
@@ -155,5 +158,5 @@ fn open(values: &[Box<str>]) -> Arc<Node> {
         members.insert("valueQuantity".into(), coding);
         members.insert("valueCodeableConcept".into(), concept);
     }
-    Arc::new(Node { members, ..Node::default() })
+    Arc::new(Node { members, covers, ..Node::default() })
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::definitions::{Definition, Definitions, Owner, Told, meaning};
 use super::extensions::Extensions;
 use super::words::{Kind, Line};
-use crate::catalogue::fields::{By, Generaliser, Meaning, Node};
+use crate::catalogue::fields::{By, Covers, Generaliser, Meaning, Node};
 
 /// Makes nodes.
 pub(super) struct Grow<'d> {
@@ -34,7 +34,21 @@ struct Object {
 }
 
 /// What a value's node depends on.
-type Leaf = (Meaning, Option<Generaliser>, bool, bool);
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Leaf {
+    meaning: Meaning,
+    generaliser: Option<Generaliser>,
+    reference: bool,
+    required: bool,
+    covers: Covers,
+}
+
+impl Leaf {
+    /// Free text, as far as it reaches.
+    const fn text(covers: Covers) -> Leaf {
+        Leaf { meaning: Meaning::Everything, generaliser: None, reference: false, required: false, covers }
+    }
+}
 
 /// How often the way here has led through what can contain itself.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -74,7 +88,12 @@ impl<'d> Grow<'d> {
         let Some(definition) = definitions.get(key.owner) else { return Arc::default() };
         let node = match &definition.by {
             Some(told) if key.path.is_empty() => self.told(definition, told, key),
-            _ => Node { members: self.members(definition, key), required: key.required, ..Node::default() },
+            _ => Node {
+                members: self.members(definition, key),
+                covers: Covers::Value,
+                required: key.required,
+                ..Node::default()
+            },
         };
         let node = Arc::new(node);
         self.objects.insert(key.clone(), Arc::clone(&node));
@@ -86,13 +105,14 @@ impl<'d> Grow<'d> {
         let mut cases = Vec::new();
         for (value, own) in &told.cases {
             let key = Object { own: *own, ..key.clone() };
-            let required = key.required;
-            let node = Node { members: self.members(definition, &key), required, ..Node::default() };
+            let (required, covers) = (key.required, Covers::Value);
+            let node = Node { members: self.members(definition, &key), required, covers, ..Node::default() };
             cases.push((Arc::clone(value), Arc::new(node)));
         }
         let by = By::new(&told.member, cases);
         let key = Object { own: told.otherwise, ..key.clone() };
-        Node { members: self.members(definition, &key), required: key.required, by: Some(by), ..Node::default() }
+        let (required, covers) = (key.required, Covers::Value);
+        Node { members: self.members(definition, &key), required, covers, by: Some(by), ..Node::default() }
     }
 
     fn members(&mut self, definition: &Definition, key: &Object) -> HashMap<Box<str>, Arc<Node>> {
@@ -118,7 +138,9 @@ impl<'d> Grow<'d> {
         let required = line.required && !line.many;
         let value = match &line.kind {
             Kind::Leaf => {
-                let leaf = self.leaf((own, line.generaliser, line.reference, required));
+                let (generaliser, reference) = (line.generaliser, line.reference);
+                let covers = if line.whole { Covers::Deep } else { Covers::Value };
+                let leaf = self.leaf(Leaf { meaning: own, generaliser, reference, required, covers });
                 if let Some(shadow) = self.shadow(key.owner, definition, own, line.many) {
                     into.insert(format!("_{}", line.name()).into(), shadow);
                 }
@@ -136,11 +158,14 @@ impl<'d> Grow<'d> {
                 Some(node) => node,
                 None => return,
             },
-            Kind::Resource => Arc::new(Node { resource: true, required, ..Node::default() }),
+            Kind::Resource => Arc::new(Node { resource: true, required, covers: Covers::Value, ..Node::default() }),
             Kind::Extension => self.extensions.array(definition, own),
         };
         let node = match line.many {
-            true => Arc::new(Node { any: Some(value), required: line.required, ..Node::default() }),
+            true => {
+                let (required, covers) = (line.required, Covers::Value);
+                Arc::new(Node { any: Some(value), list: true, required, covers, ..Node::default() })
+            }
             false => value,
         };
         into.insert(line.name().into(), node);
@@ -160,10 +185,10 @@ impl<'d> Grow<'d> {
     }
 
     fn leaf(&mut self, leaf: Leaf) -> Arc<Node> {
-        let (meaning, generaliser, reference, required) = leaf;
         let make = || {
+            let Leaf { meaning, generaliser, reference, required, covers } = leaf;
             let meaning = Some(meaning);
-            Arc::new(Node { meaning, generaliser, reference, required, ..Node::default() })
+            Arc::new(Node { meaning, generaliser, reference, required, covers, ..Node::default() })
         };
         Arc::clone(self.leaves.entry(leaf).or_insert_with(make))
     }
@@ -178,15 +203,15 @@ impl<'d> Grow<'d> {
             Meaning::Count | Meaning::Link | Meaning::Never => return None,
         }
         if many {
-            return Some(self.leaf((Meaning::Everything, None, false, false)));
+            return Some(self.leaf(Leaf::text(Covers::Deep)));
         }
         if let Some(made) = self.shadows.get(&(owner, own)) {
             return Some(Arc::clone(made));
         }
-        let id = self.leaf((Meaning::Everything, None, false, false));
+        let id = self.leaf(Leaf::text(Covers::Value));
         let extension = self.extensions.array(definition, own);
         let members = HashMap::from([("id".into(), id), ("extension".into(), extension)]);
-        let shadow = Arc::new(Node { members, ..Node::default() });
+        let shadow = Arc::new(Node { members, covers: Covers::Value, ..Node::default() });
         self.shadows.insert((owner, own), Arc::clone(&shadow));
         Some(shadow)
     }

@@ -43,6 +43,8 @@ pub(super) struct Line {
     pub(super) many: bool,
     pub(super) required: bool,
     pub(super) reference: bool,
+    /// A value whose parts are not told apart: all that lies in it is what the line says.
+    pub(super) whole: bool,
 }
 
 impl Line {
@@ -78,6 +80,7 @@ impl Words<'_> {
             many: false,
             required: false,
             reference: false,
+            whole: false,
         };
         for word in texts.iter().flat_map(split) {
             match word.text.as_str() {
@@ -85,6 +88,7 @@ impl Words<'_> {
                 "many" => line.many = true,
                 "required" => line.required = true,
                 "reference" => line.reference = true,
+                "whole" => line.whole = true,
                 "resource" => line.kind = Kind::Resource,
                 "extension" => line.kind = Kind::Extension,
                 "parts" => line.kind = Kind::Parts,
@@ -117,7 +121,7 @@ impl Words<'_> {
 }
 
 /// The words that say how an element lies, not what it is.
-const MARKS: [&str; 7] = ["own", "many", "required", "reference", "resource", "extension", "parts"];
+const MARKS: [&str; 8] = ["own", "many", "required", "reference", "resource", "extension", "parts", "whole"];
 
 /// The words of a text, each with its place in the document: one byte is the quote before it.
 pub(super) fn split(text: &Text) -> impl Iterator<Item = Text> {

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::names::Names;
-use super::{Act, By, EMPTY, Place, Terms, Tree};
+use super::{Act, By, EMPTY, Place, Takes, Terms, Tree};
 use crate::catalogue::categories_of;
 use crate::catalogue::dicomweb::{Room, Vr};
-use crate::catalogue::fields::{Generaliser, Meaning, Node};
+use crate::catalogue::fields::{Covers, Generaliser, Meaning, Node};
 use crate::policy::{Categories, Form};
 
 /// What a node hands down.
@@ -19,12 +19,15 @@ struct Handed {
     as_string: bool,
     fixed_format: bool,
     vr: Option<Vr>,
+    /// How far it reaches.
+    covers: Covers,
 }
 
 impl Handed {
     /// A meaning alone, of a fixed format.
     const fn plain(meaning: Meaning) -> Handed {
-        Handed { meaning, generaliser: None, reference: false, as_string: false, fixed_format: true, vr: None }
+        let (generaliser, vr, covers) = (None, None, Covers::Value);
+        Handed { meaning, generaliser, reference: false, as_string: false, fixed_format: true, vr, covers }
     }
 }
 
@@ -124,7 +127,7 @@ impl<'a> Join<'a> {
 
     fn leaf(&mut self, handed: Handed) -> u32 {
         let act = self.act(handed.meaning);
-        let Handed { meaning, generaliser, reference, as_string, fixed_format: _, vr } = handed;
+        let Handed { meaning, generaliser, reference, as_string, fixed_format: _, vr, covers } = handed;
         let watched = self.watched(handed);
         let copied = act == Act::Clear && meaning != Meaning::Open && !self.may_lead_past(reference);
         let whole = match act {
@@ -137,6 +140,8 @@ impl<'a> Join<'a> {
         let id = self.push(Place {
             meaning: Some(meaning),
             act,
+            takes: Takes::of(covers == Covers::Deep, covers != Covers::Value),
+            deep: covers == Covers::Deep,
             generaliser,
             reference,
             as_string,
@@ -148,7 +153,9 @@ impl<'a> Join<'a> {
             inherit: None,
             ..EMPTY.clone()
         });
-        self.set_inherit(id, id);
+        if covers != Covers::Value {
+            self.set_inherit(id, id);
+        }
         id
     }
 
@@ -157,7 +164,8 @@ impl<'a> Join<'a> {
     }
 
     fn never(&mut self) -> u32 {
-        let made = self.never.unwrap_or_else(|| self.leaf(Handed::plain(Meaning::Never)));
+        let never = Handed { covers: Covers::Deep, ..Handed::plain(Meaning::Never) };
+        let made = self.never.unwrap_or_else(|| self.leaf(never));
         self.never = Some(made);
         made
     }
@@ -186,7 +194,10 @@ impl<'a> Join<'a> {
         // Whatever type lies inside: cut unless the route's every category is clear.
         self.cut |= node.resource && !self.all_clear();
 
-        let inherit = handed.map(|handed| self.leaf(handed));
+        let covers = covers_at(node, from_above);
+        let deep = covers == Covers::Deep;
+        let inherit = handed.filter(|_| covers != Covers::Value).map(|handed| self.leaf(handed));
+        let takes = Takes::of(node.takes_object(deep), node.takes_array(deep));
         let mut below = if node.resource { Act::Clear } else { Act::Walk };
         let mut members = Names::with_capacity(node.members.len());
         for (name, child) in &node.members {
@@ -217,6 +228,8 @@ impl<'a> Join<'a> {
             clear_throughout: copied || (plain && any.is_some_and(|any| self.clear_throughout(any))),
             meaning: handed.map(|handed| handed.meaning),
             act,
+            takes,
+            deep,
             generaliser: handed.map_or(node.generaliser, |handed| handed.generaliser),
             reference: handed.is_some_and(|handed| handed.reference),
             as_string: handed.is_some_and(|handed| handed.as_string),
@@ -261,6 +274,7 @@ fn hand_down(node: &Node, from_above: Option<Handed>) -> Option<Handed> {
         as_string: node.as_string,
         fixed_format: node.fixed_format,
         vr: node.vr,
+        covers: covers_at(node, from_above),
     };
     match (node.meaning, from_above) {
         (None, Some(above)) => Some(Handed {
@@ -273,6 +287,11 @@ fn hand_down(node: &Node, from_above: Option<Handed>) -> Option<Handed> {
         }),
         _ => Some(own),
     }
+}
+
+fn covers_at(node: &Node, from_above: Option<Handed>) -> Covers {
+    let deep = from_above.is_some_and(|above| above.covers == Covers::Deep);
+    if node.reaches(deep) { Covers::Deep } else { node.covers }
 }
 
 /// What can be done to a DICOM attribute: a form that its kind of value cannot take withholds it. Of a sequence the items

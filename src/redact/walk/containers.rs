@@ -90,17 +90,26 @@ impl Walker {
         let Some(tree) = self.tree() else { return self.skip_unknown(src, at, kind, ctx) };
         let place = tree.place(id);
         let (act, resource, unless_number) = (place.act, place.resource, place.whole_unless_number);
-        let required = place.required;
-        let whole = place.whole || (unless_number && self.copies(ctx.here(src, at)));
+        let (required, takes, piece) = (place.required, place.takes.holds(kind), place.whole);
+        // Of a value nothing leaves unseen but scalars.
+        let scalars = act == Act::Clear && !place.deep;
+        let mut whole = || piece || (unless_number && self.copies(ctx.here(src, at)));
         if role.must_walk(kind) {
             self.push(at, kind, id, false, role);
             self.bears(src.get(at..).unwrap_or_default());
             true
         } else if id.is_none() || role.is_label() {
             self.skip_unknown(src, at, kind, ctx)
+        } else if !takes {
+            // Nothing in it is named, nor what the place is: each member, or element, is unclassified.
+            self.push(at, kind, None, false, fhir::Role::None);
+            if let Some(frame) = self.frames.last_mut() {
+                frame.own = id;
+            }
+            true
         } else if resource && kind == Kind::Object {
             self.open_resource(src, at, ctx)
-        } else if whole {
+        } else if whole() && (!scalars || ctx.only_scalars()) {
             self.open_whole(src, at, act, slot, kind, ctx)
         } else if self.loses_modifier(id, kind, ctx.here(src, at)) {
             self.drop_modified(src, at, required, ctx)
@@ -164,6 +173,7 @@ impl Walker {
         self.frames.push(Frame {
             kind,
             place,
+            own: place,
             body_start: self.waiting(at + 1),
             key_at: self.key_at,
             removed: false,
@@ -256,12 +266,12 @@ impl Walker {
         let Some(frame) = self.frames.pop() else { return };
         self.path.truncate(frame.path_length);
         let (required, clear_throughout) = self.tree().map_or((false, false), |tree| {
-            let place = tree.place(frame.place);
-            (place.required, place.clear_throughout)
+            let place = tree.place(frame.own);
+            (place.required, place.clear_throughout && frame.place == frame.own)
         });
         match frame.resource {
             true => drop(self.trees.pop()),
-            false => self.slot = Slot::Place(frame.place),
+            false => self.slot = Slot::Place(frame.own),
         }
         // One that was empty goes like one that was emptied, else it would tell that nothing was withheld in it.
         let told = clear_throughout && !frame.removed;

@@ -58,6 +58,13 @@ impl Ctx<'_> {
             None => Here::unread(src.get(at..).unwrap_or_default()),
         }
     }
+
+    /// Whether the container that begins is known to hold nothing but scalars.
+    fn only_scalars(&self) -> bool {
+        let Some((nodes, number)) = self.read else { return false };
+        let inside = nodes.get(number).and_then(|node| nodes.get(number + 1..node.next()));
+        inside.is_some_and(|inside| inside.iter().all(|node| !matches!(node.value(), Value::Container(_))))
+    }
 }
 
 /// What the next value is.
@@ -73,7 +80,10 @@ enum Slot {
 #[derive(Clone)]
 struct Frame {
     kind: Kind,
+    /// What tells what lies in it.
     place: Option<u32>,
+    /// What it is itself: another place only where none of its kind may stand, so that nothing in it is known.
+    own: Option<u32>,
     /// Of what waits, up to after the bracket: where the first element's prefix begins, while nothing has been kept.
     body_start: usize,
     /// Where in what waits the name before this container begins.

@@ -213,7 +213,7 @@ fn cases() -> Vec<Case> {
         Case::new(Shape::FhirBundle, bundle_root(), types(), false),
         Case::new(Shape::FhirLines, empty(), types(), false),
         Case { streams: true, ..Case::new(Shape::FhirResource, empty(), extended(), true) },
-        Case { limits: strict, ..Case::new(nobody(), tree(&[("", of(CLEAR))]), none(), true) },
+        Case { limits: strict, ..Case::new(nobody(), tree(&[("", deep(of(CLEAR)))]), none(), true) },
         Case { streams: true, ..Case::new(list("/items/*", "/id"), people_tree("/items/*"), none(), false) },
     ];
     for seed in 0..MADE {

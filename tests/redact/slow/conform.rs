@@ -26,6 +26,8 @@ fn value(walk: &Walk<'_>, json: &Json, at: Option<At<'_>>, path: &str) {
         (Json::Map(members), Some(at)) => Some(case(at, members)),
         _ => at,
     };
+    let label = ["/meta", "/security", "/tag"].iter().any(|name| path.ends_with(name));
+    assert!(label || at.is_none_or(|at| at.fits(json)), "`{path}`: {compact} stands where none may");
     let act = at.map_or(Act::Walk, |at| walk.act(at));
     match json {
         Json::Word(_) => assert!(act >= Act::Coarse, "`{path}`: {compact} left by {act:?}"),

@@ -13,7 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use sekisho::catalogue::fields::{By, Generaliser, Meaning, Node};
+use sekisho::catalogue::fields::{By, Covers, Generaliser, Meaning, Node};
 use sekisho::policy::{Categories, Category, Form, Release};
 use sekisho::redact::Types;
 
@@ -52,6 +52,8 @@ pub(crate) struct Held {
     pub(crate) reference: bool,
     pub(crate) as_string: bool,
     pub(crate) fixed_format: bool,
+    /// How far it reaches.
+    pub(crate) covers: Covers,
 }
 
 /// What holds at a place: its node, and what was handed down to it.
@@ -74,6 +76,7 @@ impl<'a> At<'a> {
             reference: node.reference,
             as_string: node.as_string,
             fixed_format: node.fixed_format,
+            covers: node.covers,
         };
         match (node.meaning, self.above) {
             (Some(meaning), _) => Some(own(meaning)),
@@ -83,6 +86,7 @@ impl<'a> At<'a> {
                 reference: node.reference || above.reference,
                 as_string: node.as_string || above.as_string,
                 fixed_format: node.fixed_format || above.fixed_format,
+                covers: if above.covers == Covers::Deep { Covers::Deep } else { node.covers },
             }),
             (None, None) => None,
         }
@@ -93,11 +97,33 @@ impl<'a> At<'a> {
         let found = self.node.and_then(|node| name.and_then(|n| node.members.get(n)).or(node.any.as_ref()));
         match found {
             Some(node) => Some(At { node: Some(node), above: self.held() }),
-            // What is nobody's data is not so with members that nobody foresaw.
-            None => self
-                .held()
-                .filter(|held| name.is_none() || held.meaning != Meaning::Open)
-                .map(|held| At { node: None, above: Some(held) }),
+            // Members that nobody foresaw are what the whole is, where all of it was meant; but nobody's data is not so with
+            // them. Elements are what the value is that may be a list.
+            None => {
+                let covered = |held: &Held| match name {
+                    Some(_) => held.covers == Covers::Deep && held.meaning != Meaning::Open,
+                    None => held.covers != Covers::Value,
+                };
+                self.held().filter(covered).map(|held| At { node: None, above: Some(held) })
+            }
+        }
+    }
+
+    /// Whether a value of this kind is what the catalogue has here, in whatever meaning. A scalar always is.
+    pub(crate) fn fits(&self, value: &Json) -> bool {
+        let above = self.above.map_or(Covers::Value, |above| above.covers);
+        let Some(node) = self.node else {
+            return match value {
+                Json::Word(_) | Json::Text(_) => true,
+                Json::List(_) => above != Covers::Value,
+                Json::Map(_) => above == Covers::Deep,
+            };
+        };
+        let deep = node.covers == Covers::Deep || (above == Covers::Deep && node.meaning.is_none());
+        match value {
+            Json::Word(_) | Json::Text(_) => true,
+            Json::List(_) => deep || node.covers == Covers::Elements || node.any.is_some() || node.resource,
+            Json::Map(_) => deep || !node.members.is_empty() || (node.any.is_some() && !node.list) || node.resource,
         }
     }
 
@@ -259,7 +285,9 @@ impl<'a> Walk<'a> {
     /// What is left of the root of an entry, of which something always stays.
     pub(crate) fn root(&self, value: &Json, at: Option<At<'_>>) -> Json {
         self.value(value, at, &[], true).unwrap_or_else(|| match at {
-            Some(at) if self.act(at) == Act::Mask && self.below(at) <= Act::Mask => Json::Word("null".into()),
+            Some(at) if at.fits(value) && self.act(at) == Act::Mask && self.below(at) <= Act::Mask => {
+                Json::Word("null".into())
+            }
             _ => value.emptied(),
         })
     }
@@ -275,6 +303,9 @@ impl<'a> Walk<'a> {
                 return None;
             }
             at = case(at, members);
+        }
+        if !at.fits(value) {
+            return None;
         }
         let act = self.act(at);
         let whole = matches!(act, Act::Withhold | Act::Mask) && self.below(at) <= act;
