@@ -146,12 +146,15 @@ impl<D: Decider> Judge for EntryJudge<D> {
 
     fn taken_back(&mut self, resource_type: Option<&str>) {
         let releasing = self.decider.releasing();
-        let fills = releasing.route.and_then(|route| self.kind(&releasing, route, resource_type));
-        if fills.is_some_and(|kind| kind.fills) {
-            self.progress(Progress::takes_back);
-            if let Some(person) = self.fresh.take() {
-                self.matched.remove(&person);
+        match releasing.route.and_then(|route| self.kind(&releasing, route, resource_type)) {
+            Some(kind) if kind.fills => {
+                self.progress(Progress::takes_back);
+                if let Some(person) = self.fresh.take() {
+                    self.matched.remove(&person);
+                }
             }
+            Some(_) => drop(self.progress(Progress::brings_not)),
+            None => {}
         }
     }
 }
@@ -168,8 +171,13 @@ impl<D: Decider> EntryJudge<D> {
             return DROPPED;
         }
         if !kind.fills {
-            let along = self.comes_along(&kind, entry);
-            return if along { (self.verdict(&releasing, &kind, entry, last), None) } else { DROPPED };
+            if !self.comes_along(&kind, entry) {
+                return DROPPED;
+            }
+            let verdict = self.verdict(&releasing, &kind, entry, last);
+            let released = !matches!(verdict, Verdict::Drop);
+            let brought = || self.progress(|progress| progress.brings(entry.resource_type, entry.id)).unwrap_or(true);
+            return if released && brought() { (verdict, None) } else { DROPPED };
         }
         let turn = self.progress(Progress::admits).unwrap_or(Turn::Judged);
         if turn == Turn::PassedOver {
@@ -178,6 +186,9 @@ impl<D: Decider> EntryJudge<D> {
         let verdict = self.verdict(&releasing, &kind, entry, last);
         let released = matches!(verdict, Verdict::Release(_) | Verdict::ReleaseOf(..));
         self.progress(|progress| progress.judged(turn, released));
+        if turn == Turn::Judged && released {
+            self.progress(Progress::lists);
+        }
         match (turn, &verdict) {
             (Turn::Sought, Verdict::Release(plan) | Verdict::ReleaseOf(plan, _)) => {
                 (Verdict::Sought(Arc::clone(plan)), None)

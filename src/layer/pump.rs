@@ -345,7 +345,8 @@ impl Pump {
             Ok(turned) => turned,
             Err(code) => {
                 let end = pager.ends_unread().ok_or(Stop::Fault(code))?;
-                self.hold(Held { bytes: Bytes::from(end), pending: VecDeque::new(), tokens: None });
+                let tokens = self.settling();
+                self.hold(Held { bytes: Bytes::from(end), pending: VecDeque::new(), tokens });
                 (self.turning, self.cut) = (false, Some(Ok(())));
                 return Ok(());
             }

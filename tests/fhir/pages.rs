@@ -345,6 +345,112 @@ async fn what_is_included_stays_with_its_page() {
     assert_eq!(all(&stand, first).await, [vec!["c1", "c2", "a", "b"], vec!["c3", "c"]]);
 }
 
+/// A list of the backend: pages of fifty entries at most, after the matches of each what they bring along.
+fn serve_with_included(stand: &Stand, first: &str, persons: &[&str], per_page: usize) {
+    let asked = widened(first);
+    let mut served = stand.backend.pages.lock().unwrap();
+    served.clear();
+    let pages: Vec<&[&str]> = persons.chunks(per_page).collect();
+    let target = |page: usize| if page == 0 { asked.clone() } else { format!("{asked}&_offset={page}") };
+    let mut shown = 0;
+    for (number, page) in pages.iter().enumerate() {
+        let mut along: Vec<&str> = page.to_vec();
+        along.sort_unstable();
+        along.dedup();
+        let matches = page.iter().map(|person| {
+            // The shown are numbered alike in every world.
+            shown += usize::from(*person != "no");
+            let id = if *person == "no" { "hidden".to_owned() } else { format!("c{shown}") };
+            json!({"resource": condition(&id, person), "search": {"mode": "match"}})
+        });
+        let mut entries: Vec<Value> = matches.collect();
+        entries.extend(
+            along
+                .iter()
+                .map(|id| json!({"resource": {"resourceType": "Patient", "id": id}, "search": {"mode": "include"}})),
+        );
+        let next = (number + 1 < pages.len()).then(|| json!({"relation": "next", "url": target(number + 1)}));
+        let links: Vec<Value> = next.into_iter().collect();
+        let bundle = json!({"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries});
+        served.insert(target(number), bundle.to_string());
+    }
+}
+
+/// Where a page of the backend ends hangs on who is hidden; where what comes along stands does not, nor how often it does.
+#[tokio::test]
+async fn what_comes_along_does_not_tell_where_the_backends_pages_end() {
+    let stand = stopped();
+    let first = "/Condition?_include=Condition:subject&_count=6";
+    let shown = ["d", "a", "c", "a", "b", "d", "e", "a"];
+    for chunk in [0, 1, 7] {
+        stand.backend.chunk.store(chunk, std::sync::atomic::Ordering::SeqCst);
+        let mut left: Vec<Vec<Vec<String>>> = Vec::new();
+        for per_page in [1, 2, 3, 5, 50] {
+            for hidden in [&[][..], &[0, 0, 0], &[1, 3, 3], &[2, 2, 4, 5, 5, 5, 5, 5], &[8, 8, 8]] {
+                let mut persons = Vec::new();
+                for (at, person) in shown.iter().enumerate() {
+                    persons.extend(hidden.iter().filter(|hide| **hide == at).map(|_| "no"));
+                    persons.push(person);
+                }
+                persons.extend(hidden.iter().filter(|hide| **hide == shown.len()).map(|_| "no"));
+                serve_with_included(&stand, first, &persons, per_page);
+                let answer = get(&stand, CARE, first).await;
+                let ids = ids(&answer);
+                assert_eq!(ids, ["c1", "c2", "c3", "c4", "c5", "c6", "a", "b", "c", "d"], "{per_page} {hidden:?}");
+                let next = link(&answer, "next").expect("more");
+                let entry = |answer: &Answer| answer.body.split_once("\"entry\":").map(|(_, rest)| rest.to_owned());
+                let second = get(&stand, CARE, &next).await;
+                assert_eq!(self::ids(&second), ["c7", "c8", "a", "e"], "{per_page} {hidden:?}");
+                let sealed = |text: String| text.split("_cursor=").next().unwrap_or_default().to_owned();
+                left.push(vec![entry(&answer).into_iter().chain(entry(&second)).map(sealed).collect()]);
+            }
+        }
+        assert!(left.iter().all(|body| *body == left[0]), "{left:?}");
+    }
+}
+
+/// As much as is not held: the page ends where the backend's does, and nothing is lost.
+#[tokio::test]
+async fn more_than_is_held_of_what_comes_along_ends_a_page_early() {
+    let stand = stopped();
+    let first = "/Condition?_include=Condition:subject&_count=4";
+    let asked = widened(first);
+    let page = |person: &str, next: Option<&str>, bytes: usize| {
+        let links: Vec<Value> = next.map(|url| json!({"relation": "next", "url": url})).into_iter().collect();
+        let patient = json!({"resourceType": "Patient", "id": person, "name": [{"family": "x".repeat(bytes)}]});
+        let entries = [
+            json!({"resource": condition(&format!("c-{person}"), person)}),
+            json!({"resource": patient, "search": {"mode": "include"}}),
+        ];
+        json!({"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries}).to_string()
+    };
+    let second = format!("{asked}&_offset=1");
+    let third = format!("{asked}&_offset=2");
+    let fourth = format!("{asked}&_offset=3");
+    {
+        let mut served = stand.backend.pages.lock().unwrap();
+        served.insert(asked.clone(), page("a", Some(&second), 900_000));
+        served.insert(second.clone(), page("b", Some(&third), 900_000));
+        served.insert(third.clone(), page("c", Some(&fourth), 900_000));
+        served.insert(fourth.clone(), page("d", None, 9));
+    }
+    assert_eq!(all(&stand, first).await, [vec!["c-a", "c-b", "c-c", "a", "b", "c"], vec!["c-d", "d"]]);
+    // One page of the backend alone brings more than is ever held.
+    let patients = (0..10).map(|n| {
+        let patient =
+            json!({"resourceType": "Patient", "id": format!("p{n}"), "name": [{"family": "x".repeat(900_000)}]});
+        json!({"resource": patient, "search": {"mode": "include"}})
+    });
+    let matches = (0..10).map(|n| json!({"resource": condition(&format!("c{n}"), &format!("p{n}"))}));
+    let entries: Vec<Value> = matches.chain(patients).collect();
+    let bundle = format!(r#"{{"resourceType":"Bundle","type":"searchset","entry":{}}}"#, Value::from(entries));
+    let first = "/Condition?_include=Condition:subject&_count=10";
+    stand.backend.pages.lock().unwrap().insert(widened(first), bundle);
+    let answer = get(&stand, CARE, first).await;
+    assert!(answer.cut && !answer.body.contains("xxx"), "{} {}", answer.status, answer.body.len());
+    assert_eq!(stand.last("end")["code"], "included-too-large");
+}
+
 /// Under pseudonyms a link holds neither the ids of the request nor of what was left out.
 #[tokio::test]
 async fn a_cursor_holds_no_readable_id() {

@@ -181,7 +181,7 @@ async fn what_is_included_is_judged_by_its_own_type_and_person() {
     assert_eq!(kinds(&plain), conditions, "nobody asked for more");
     let answer = ask(&stand, CARE, "/Condition?_include=Condition:encounter&_include=Condition:subject", &text).await;
     let wanted: Vec<(String, String)> =
-        [("Condition", "c1"), ("Condition", "c2"), ("Patient", "p1"), ("Patient", "p2"), ("Encounter", "e1")]
+        [("Condition", "c1"), ("Condition", "c2"), ("Encounter", "e1"), ("Patient", "p1"), ("Patient", "p2")]
             .map(|(kind, id)| (kind.into(), id.into()))
             .into();
     assert_eq!(kinds(&answer), wanted, "{}", answer.body);

@@ -11,11 +11,14 @@
 //!
 //! A search of DICOMweb has no links: there the caller counts himself, and what he counts is what he sees ([`Counted`]).
 //!
-//! Nothing of it is held but the envelope's end: entries leave as they are judged and recorded, page after page.
+//! Nothing of it is held but the envelope's end, and what comes along with the entries ([`Along`]): entries leave as they are
+//! judged and recorded, page after page.
 
+mod along;
 mod counted;
 mod cursor;
 mod outline;
+mod progress;
 mod splice;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,9 +28,11 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
+use self::along::Along;
 pub(super) use self::counted::{Counted, TOO_LONG, is_of_none, too_long};
 pub(super) use self::cursor::{Cursor, scope};
 use self::outline::{Outline, Seen, Step};
+pub(super) use self::progress::{Progress, Turn};
 use self::splice::Splice;
 use super::entry::EntryJudge;
 use super::exchange::{Forward, ForwardBody, caught};
@@ -52,105 +57,6 @@ const SIZES: [&str; 9] =
     ["_count", "size", "limit", "per_page", "per-page", "page_size", "page-size", "pageSize", "count"];
 /// What FHIR servers add to the links of their pages, besides the surface's own.
 const FHIR_PAGING: [&str; 5] = ["_bundletype", "_format", "_pretty", "_total", "_skip"];
-
-/// How far a page is filled. Shared with the judge of its entries.
-#[derive(Default)]
-pub(super) struct Progress {
-    /// How many entries of this page of the backend are still to be passed over: a former page had them.
-    skip: u64,
-    /// How many entries that may leave are still to be passed over, for the caller asks for those after them.
-    before: u64,
-    /// How many were passed over or asked about.
-    consumed: u64,
-    released: u64,
-    size: Option<u64>,
-    /// An entry was left for the next page.
-    left: bool,
-    /// Entries are dropped of which the caller is not to know that they are there.
-    hides: bool,
-    /// How many entries are neither of this page nor dropped.
-    passed_over: u64,
-    /// What became of the last entry that may leave.
-    last: Last,
-}
-
-/// What became of an entry that may leave.
-#[derive(Clone, Copy, Default)]
-enum Last {
-    #[default]
-    Released,
-    /// It was left for the next page.
-    Left,
-    /// It stands before those that are asked for.
-    Before,
-}
-
-/// What becomes of an entry on this page.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// It is judged.
-    Judged,
-    /// It is judged, and left for the next page if it may be released.
-    Sought,
-    /// A former page had it, or the next has.
-    PassedOver,
-}
-
-impl Progress {
-    /// An entry comes.
-    pub(super) fn admits(&mut self) -> Turn {
-        if self.skip > 0 {
-            (self.skip, self.consumed) = (self.skip - 1, self.consumed + 1);
-        } else if !self.is_full() {
-            self.consumed += 1;
-            return Turn::Judged;
-        } else if self.hides && !self.left {
-            return Turn::Sought;
-        } else {
-            self.left = true;
-        }
-        self.passed_over += 1;
-        Turn::PassedOver
-    }
-
-    /// What was judged may be released, or not.
-    pub(super) fn judged(&mut self, turn: Turn, released: bool) {
-        match (turn, released) {
-            (Turn::Judged, true) => (self.released, self.last) = (self.released + 1, Last::Released),
-            (Turn::Sought, true) => {
-                (self.left, self.passed_over, self.last) = (true, self.passed_over + 1, Last::Left);
-            }
-            (Turn::Sought, false) => self.consumed += 1,
-            (Turn::Judged, false) | (Turn::PassedOver, _) => {}
-        }
-    }
-
-    /// It may leave: does it stand before those that are asked for?
-    pub(super) fn is_before(&mut self) -> bool {
-        let before = self.before > 0;
-        self.before -= u64::from(before);
-        if before {
-            (self.passed_over, self.last) = (self.passed_over + 1, Last::Before);
-        }
-        before
-    }
-
-    /// What was to leave last, here or elsewhere, goes after all: as if it had been refused.
-    pub(super) const fn takes_back(&mut self) {
-        match self.last {
-            Last::Released => self.released = self.released.saturating_sub(1),
-            Last::Left => (self.left, self.consumed) = (false, self.consumed + 1),
-            Last::Before => self.before += 1,
-        }
-        if matches!(self.last, Last::Left | Last::Before) {
-            self.passed_over = self.passed_over.saturating_sub(1);
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.size.is_some_and(|size| self.released >= size)
-    }
-}
 
 /// How a list says where it goes on.
 enum Next {
@@ -215,6 +121,11 @@ pub(super) struct Pager {
 
 /// Why a page cannot go on: a code for the record.
 pub(super) type Broken = &'static str;
+
+/// What was judged cannot be written as one list.
+const NO_LIST: Broken = "body-not-judged";
+/// More comes along than is held.
+const TOO_MUCH: Broken = "included-too-large";
 
 /// Whether the route's lists are filled.
 pub(super) fn fills(route: &Route) -> bool {
@@ -289,8 +200,12 @@ impl Pager {
         if let Some(counted) = &start.own.counted {
             (progress.size, progress.before) = (counted.limit(), counted.offset());
         }
+        progress.tells_along =
+            !route.is_everything() && start.judgement.route.as_ref().is_some_and(|asked| !asked.included.is_empty());
+        let tells_along = progress.tells_along;
         drop(progress);
         let splice = match next {
+            Next::Bundle if tells_along => Splice::omitting_empty(entries.into()).holding(Along::default()),
             Next::Bundle => Splice::omitting_empty(entries.into()),
             Next::Member | Next::Unsaid => Splice::new(entries.into()),
         };
@@ -343,7 +258,11 @@ impl Pager {
 
     /// What of the judged output leaves now.
     pub(super) fn write(&mut self, out: &[u8]) -> Result<Vec<u8>, Broken> {
-        self.splice.push(out).map_err(|_| "body-not-judged")
+        if let Some(along) = self.splice.along() {
+            along.expects(lock(&self.start.progress).released_along.drain(..));
+        }
+        let written = self.splice.push(out);
+        written.map_err(|_| if self.splice.along().is_some_and(|along| along.is_over()) { TOO_MUCH } else { NO_LIST })
     }
 
     /// A page of the backend has ended: the end of the gate's own page, or `None` if another is needed.
@@ -356,10 +275,11 @@ impl Pager {
         let size = *progress.size.get_or_insert(backends);
         let (full, left, consumed) = (progress.is_full(), progress.left, progress.consumed);
         drop(progress);
+        let much = self.splice.along().is_some_and(|along| along.is_much());
         let following = self.found.take().map(|url| self.follow(&url).ok_or("page-link")).transpose()?;
         let goes_on = match (left, following) {
             (true, _) => Some((self.targets.last().cloned().unwrap_or_default(), consumed)),
-            (false, Some(target)) if (full && !self.start.hides) || self.targets.len() >= PAGES_MAX => {
+            (false, Some(target)) if (full && !self.start.hides) || self.targets.len() >= PAGES_MAX || much => {
                 Some((target, 0))
             }
             (false, Some(target)) => {
@@ -369,7 +289,7 @@ impl Pager {
             (false, None) => None,
         };
         let members = self.members(goes_on, size)?;
-        self.splice.end(&members).map(Some).map_err(|_| "body-not-judged")
+        self.splice.end(&members).map(Some).map_err(|_| NO_LIST)
     }
 
     /// The page that [`Pager::page_ends`] needs cannot be had: the end of the gate's own where it is full already, for what
@@ -389,7 +309,7 @@ impl Pager {
         let Some(counted) = &mut self.start.own.counted else { return Err("failed") };
         let full = lock(&self.start.progress).is_full();
         match counted.next(full)? {
-            None => self.splice.end("").map(Some).map_err(|_| "body-not-judged"),
+            None => self.splice.end("").map(Some).map_err(|_| NO_LIST),
             Some(_) if self.targets.len() >= PAGES_MAX => Err(TOO_LONG),
             Some(target) => {
                 self.targets.push(target);

@@ -3,10 +3,14 @@
 //! Works on what the redactor let through. Everything up to the entries leaves as it comes, and so do the entries; what
 //! comes after them in the first body waits for the end, so that the gate's own links can join it.
 //!
+//! What comes along with the entries ([`Along`]) is held until the end and stands after all of them, in an order of its own:
+//! where it stood in the bodies would tell where each of them ended, and so how much was left out of each.
+//!
 //! Of a list from which everything was left out an empty array would stay, where a backend that finds nothing may have none:
 //! the two would differ. So where it may (FHIR has no empty arrays), the envelope waits for the first entry, and without one the
 //! array goes with its name.
 
+use super::along::Along;
 use super::outline::{Outline, Seen, Step};
 
 /// The most that may come after the entries, in bytes: there are no records in it.
@@ -20,6 +24,9 @@ enum At {
     Envelope,
     /// Among them.
     Entries,
+    /// In one of them, where what comes along is told apart; and in what comes along.
+    Entry,
+    Brought,
     /// After them, or at the end of a body that has none.
     Tail,
 }
@@ -48,6 +55,8 @@ pub(super) struct Splice {
     omits_empty: bool,
     /// The envelope up to the first entry, where it has to wait for it.
     head: Vec<u8>,
+    /// What comes along, where it is held.
+    along: Option<Along>,
 }
 
 impl Splice {
@@ -64,7 +73,18 @@ impl Splice {
             tail: Vec::new(),
             omits_empty: false,
             head: Vec::new(),
+            along: None,
         }
+    }
+
+    /// The same, of a list with which something may come along.
+    pub(super) fn holding(self, along: Along) -> Splice {
+        Splice { outline: Outline::new(self.entries.len() + 1), along: Some(along), ..self }
+    }
+
+    /// What comes along, where it is held.
+    pub(super) const fn along(&mut self) -> Option<&mut Along> {
+        self.along.as_mut()
     }
 
     /// The same, of a list that has no array where it has no entries.
@@ -75,8 +95,10 @@ impl Splice {
     /// What of this leaves now.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, NoList> {
         let mut marks = Vec::new();
-        let entries = &self.entries;
+        let (entries, holds) = (&self.entries, self.along.is_some());
         self.outline.feed(bytes, |path, seen, at| match seen {
+            Seen::Open if holds && is_entry(path, entries) => marks.push((at, At::Entry)),
+            Seen::Close if holds && is_entry(path, entries) => marks.push((at + 1, At::Entries)),
             Seen::Open if leads(path, entries) => marks.push((at + 1, At::Entries)),
             Seen::Close if leads(path, entries) => marks.push((at, At::Tail)),
             Seen::Close if path.is_empty() => marks.push((at, At::Tail)),
@@ -89,7 +111,11 @@ impl Splice {
                 self.has_array = true;
             }
             // The array's end, not the root's: the tail has begun by then.
-            self.at = if self.at == At::Tail { At::Tail } else { next };
+            self.at = match (self.at, next) {
+                (At::Tail, _) => At::Tail,
+                (_, At::Entry) => self.entry_begins(&mut out)?,
+                (_, next) => next,
+            };
             from = at;
         }
         self.stretch(bytes.get(from..).unwrap_or_default(), &mut out)?;
@@ -110,8 +136,33 @@ impl Splice {
                 self.tail.extend_from_slice(bytes);
             }
             At::Envelope | At::Tail => {}
+            // Between those that are told apart lie commas and white space.
+            At::Entries if self.along.is_some() => {}
             At::Entries => return self.entry_bytes(bytes, out),
+            At::Entry => out.extend_from_slice(bytes),
+            At::Brought => return self.along.as_mut().map_or(Err(NoList), |along| along.takes(bytes)),
         }
+        Ok(())
+    }
+
+    /// An entry begins, where what comes along is told apart.
+    fn entry_begins(&mut self, out: &mut Vec<u8>) -> Result<At, NoList> {
+        if self.along.as_mut().ok_or(NoList)?.begins()? {
+            return Ok(At::Brought);
+        }
+        self.begins(out)?;
+        Ok(At::Entry)
+    }
+
+    /// What stands before an entry that leaves.
+    fn begins(&mut self, out: &mut Vec<u8>) -> Result<(), NoList> {
+        out.append(&mut self.head);
+        if self.begun {
+            out.push(b',');
+        } else if !self.has_array {
+            self.open_array(out)?;
+        }
+        self.begun = true;
         Ok(())
     }
 
@@ -136,13 +187,7 @@ impl Splice {
                 return self.before(bytes, out);
             }
             self.begun_here = true;
-            out.append(&mut self.head);
-            if self.begun {
-                out.push(b',');
-            } else if !self.has_array {
-                self.open_array(out)?;
-            }
-            self.begun = true;
+            self.begins(out)?;
         }
         out.extend_from_slice(bytes);
         Ok(())
@@ -160,12 +205,17 @@ impl Splice {
 
     /// The next body begins.
     pub(super) fn next_body(&mut self) {
-        self.outline = Outline::new(self.entries.len());
+        self.outline = Outline::new(self.entries.len() + usize::from(self.along.is_some()));
         (self.at, self.first, self.begun_here) = (At::Envelope, false, false);
     }
 
     /// The end of the list, with members of the gate's own (`"next":"…"`).
     pub(super) fn end(&mut self, members: &str) -> Result<Vec<u8>, NoList> {
+        let mut out = Vec::new();
+        for brought in self.along.as_mut().map(Along::all).transpose()?.unwrap_or_default() {
+            self.begins(&mut out)?;
+            out.extend_from_slice(&brought);
+        }
         let (mut head, mut tail) = (std::mem::take(&mut self.head), std::mem::take(&mut self.tail));
         if self.entries.is_empty() {
             return if self.has_array { Ok(tail) } else { Err(NoList) };
@@ -179,7 +229,7 @@ impl Splice {
         let (before, after) = tail.split_at(end);
         let alone = !self.has_array && self.last == b'{' && before.trim_ascii().is_empty();
         let comma = if !alone && !members.is_empty() { "," } else { "" };
-        Ok([&head, before, comma.as_bytes(), members.as_bytes(), after].concat())
+        Ok([&out, &head, before, comma.as_bytes(), members.as_bytes(), after].concat())
     }
 }
 
@@ -198,6 +248,10 @@ fn omit(head: &mut Vec<u8>, tail: &mut Vec<u8>) -> Result<(), NoList> {
     };
     (*head, *tail) = (kept.to_vec(), rest.to_vec());
     Ok(())
+}
+
+fn is_entry(path: &[Step], entries: &[Box<str>]) -> bool {
+    matches!(path.split_last(), Some((Step::Element, list)) if leads(list, entries))
 }
 
 fn leads(path: &[Step], entries: &[Box<str>]) -> bool {
@@ -264,6 +318,49 @@ mod tests {
         let mut splice = Splice::omitting_empty(Box::from(["entry".into()]));
         assert_eq!(splice.push(br#"{"t":1,"entry":["#).unwrap(), b"");
         assert_eq!(splice.push(br#"{"id":2}"#).unwrap(), br#"{"t":1,"entry":[{"id":2}"#);
+    }
+
+    /// Three bodies, of which each brings something along: `true` in the order in which they were released.
+    #[test]
+    fn what_comes_along_stands_last_wherever_the_bodies_are_cut() {
+        let worlds: [&[(&str, &[bool])]; 4] = [
+            &[(r#"{"t":1,"entry":[{"m":1},{"m":[2]},{"a":"}"},{"b":{}}],"z":3}"#, &[false, false, true, true])],
+            &[
+                (r#"{"t":1,"entry":[{"m":1}, {"b":{}} ],"z":3}"#, &[false, true]),
+                (r#"{"y":5,"entry":[ {"m":[2]},{"a":"}"}]}"#, &[false, true]),
+            ],
+            &[
+                (r#"{"t":1,"entry":[],"z":3}"#, &[]),
+                (r#"{"entry":[{"m":1},{"m":[2]},{"b":{}}]}"#, &[false, false, true]),
+                (r#"{"entry":[{"a":"}"}]}"#, &[true]),
+            ],
+            &[
+                (r#"{"t":1, "entry" : [{"b":{}}],"z":3}"#, &[true]),
+                (r#"{"entry":[{"m":1}]}"#, &[false]),
+                (r#"{"entry":[{"m":[2]},{"a":"}"}]}"#, &[false, true]),
+            ],
+        ];
+        for bodies in worlds {
+            for cut in 0..60 {
+                let mut splice = Splice::omitting_empty(Box::from(["entry".into()])).holding(Along::default());
+                let mut out = Vec::new();
+                for (number, (body, along)) in bodies.iter().enumerate() {
+                    if number > 0 {
+                        splice.next_body();
+                    }
+                    splice.along().unwrap().expects(along.iter().copied());
+                    let (a, b) = body.as_bytes().split_at(cut.min(body.len()));
+                    out.extend(splice.push(a).unwrap());
+                    out.extend(splice.push(b).unwrap());
+                }
+                out.extend(splice.end(r#""l":[]"#).unwrap());
+                let out = String::from_utf8(out).unwrap().replace(' ', "");
+                let wanted = r#"{"t":1,"entry":[{"m":1},{"m":[2]},{"a":"}"},{"b":{}}],"z":3,"l":[]}"#;
+                assert_eq!(out, wanted, "{bodies:?} cut at {cut}");
+            }
+        }
+        let mut splice = Splice::omitting_empty(Box::from(["entry".into()])).holding(Along::default());
+        assert_eq!(splice.push(br#"{"entry":[{"of nobody that was judged":1}]}"#), Err(NoList));
     }
 
     #[test]
