@@ -12,6 +12,7 @@ mod check;
 pub mod dicomweb;
 mod fhir_r4;
 pub mod fields;
+pub mod party;
 pub mod patch;
 mod pointer;
 mod resolve;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::party::{self, Bystanders};
+
 /// A parsed pointer; the empty one is the whole document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Pointer(Vec<Box<str>>);
@@ -90,12 +92,18 @@ fn unescape(step: &str) -> Option<Box<str>> {
 pub struct SubjectPath {
     pointer: Pointer,
     reference: bool,
+    bystanders: Bystanders,
 }
 
 impl SubjectPath {
     /// The id itself stands there; with `reference`, `Type/id`.
     pub(super) fn new(pointer: Pointer, reference: bool) -> SubjectPath {
-        SubjectPath { pointer, reference }
+        SubjectPath { pointer, reference, bystanders: Bystanders::default() }
+    }
+
+    /// References to these types are passed over there.
+    pub(super) fn beside(self, bystanders: Bystanders) -> SubjectPath {
+        SubjectPath { bystanders, ..self }
     }
 
     /// The place, from the entry's (or body's) root. With a `*`, all that are there have to agree.
@@ -110,7 +118,13 @@ impl SubjectPath {
 
     /// The same place, seen from one member further out.
     pub(super) fn inside(&self, member: &str) -> SubjectPath {
-        SubjectPath { pointer: Pointer(vec![member.into()]).join(&self.pointer), reference: self.reference }
+        let pointer = Pointer(vec![member.into()]).join(&self.pointer);
+        SubjectPath { pointer, reference: self.reference, bystanders: self.bystanders.clone() }
+    }
+
+    /// Whoever may stand there beside the subject.
+    pub fn bystanders(&self) -> &Bystanders {
+        &self.bystanders
     }
 
     /// The subject's id in the text that stands there. `None`: no person of this surface (a `Group/…`, a foreign URL,
@@ -120,8 +134,8 @@ impl SubjectPath {
         is_subject_id(id).then_some(id)
     }
 
-    /// The subject in a document; a whole number counts as its digits. `None`: nobody is named, somebody who can be none,
-    /// a party who does not say who he is, or two that differ.
+    /// The subject in a document; a whole number counts as its digits. `None`: nobody is named, or only bystanders, or
+    /// somebody who can be none, a party who does not say who he is, or two that differ.
     pub fn find(&self, document: &Value) -> Option<String> {
         let parties = self.pointer.0.iter().rposition(|step| &**step == ANY).and_then(|at| self.pointer.0.get(..=at));
         if let Some(parties) = parties
@@ -129,21 +143,58 @@ impl SubjectPath {
         {
             return None;
         }
-        let mut found = self.pointer.find(document).into_iter().map(|value| self.read(value));
-        let first = found.next()??;
-        found.all(|other| other.as_deref() == Some(&first)).then_some(first)
+        let mut found = self.named(document).into_iter().filter(|named| *named != Named::Bystander);
+        let first = found.next()?;
+        match first {
+            Named::Subject(id) if found.all(|other| other == Named::Subject(id.clone())) => Some(id),
+            Named::Subject(_) | Named::Bystander | Named::Unknown => None,
+        }
     }
 
-    fn read(&self, value: &Value) -> Option<String> {
-        match value {
-            Value::String(text) => self.id(text).map(str::to_owned),
+    /// Whoever stands there.
+    fn named(&self, document: &Value) -> Vec<Named> {
+        match self.pointer.0.split_last() {
+            Some((last, holders)) if self.reference && &**last == REFERENCE => {
+                let holders = Pointer(holders.to_vec()).find(document).into_iter();
+                holders.filter_map(|holder| Some(self.read(holder.get(REFERENCE)?, holder.get("type")))).collect()
+            }
+            _ => self.pointer.find(document).into_iter().map(|value| self.read(value, None)).collect(),
+        }
+    }
+
+    /// `said`: what the reference says of its type beside its text.
+    fn read(&self, value: &Value, said: Option<&Value>) -> Named {
+        let id = match value {
+            Value::String(text) => {
+                if said.is_some_and(|said| !said.as_str().is_some_and(|said| party::is_of_type(text, said))) {
+                    return Named::Unknown;
+                }
+                if self.reference && self.bystanders.include(text) {
+                    return Named::Bystander;
+                }
+                self.id(text).map(str::to_owned)
+            }
             Value::Number(number) if !self.reference && (number.is_u64() || number.is_i64()) => {
                 Some(number.to_string())
             }
             Value::Number(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-        }
+        };
+        id.map_or(Named::Unknown, Named::Subject)
     }
 }
+
+/// Who is named at one place.
+#[derive(PartialEq, Eq)]
+enum Named {
+    Subject(String),
+    /// Nobody whose record it could be.
+    Bystander,
+    /// Somebody; nobody can tell who.
+    Unknown,
+}
+
+/// The member of a reference that leads somewhere.
+const REFERENCE: &str = "reference";
 
 /// The only type of reference that names a subject.
 pub(super) const PERSON: &str = "Patient/";
@@ -198,6 +249,31 @@ mod tests {
         assert_eq!(path.find(&json!({"subject": []})), None);
         for unknown in [json!({"display": "B"}), json!({}), json!(null), json!({"reference": null})] {
             assert_eq!(path.find(&json!({"subject": [{"reference": "Patient/1"}, unknown]})), None);
+        }
+    }
+
+    #[test]
+    fn a_bystander_neither_hides_a_subject_nor_is_one() {
+        let path = SubjectPath::new(Pointer::parse("/who/*/reference").unwrap(), true);
+        let path = path.beside(Bystanders::new(["Practitioner", "Location"].map(Into::into)));
+        let find = |who: Value| path.find(&json!({"who": who}));
+        let (p1, d1) = (json!({"reference": "Patient/p1"}), json!({"reference": "Practitioner/d1"}));
+        assert_eq!(find(json!([d1, p1, {"reference": "Location/l1", "type": "Location"}])), Some("p1".to_owned()));
+        assert_eq!(find(json!([p1, d1, p1])), Some("p1".to_owned()));
+        assert_eq!(find(json!([d1])), None);
+        for other in [
+            json!({"reference": "Patient/p2"}),
+            json!({"reference": "RelatedPerson/r1"}),
+            json!({"reference": "Device/v1"}),
+            json!({"reference": "Practitioner/d1", "type": "Patient"}),
+            json!({"reference": "Patient/p1", "type": "Practitioner"}),
+            json!({"reference": "Practitioner/d1", "type": null}),
+            json!({"type": "Practitioner", "display": "B"}),
+            json!({"reference": "#Practitioner"}),
+            json!({"reference": "http://inside/Practitioner/d1"}),
+        ] {
+            assert_eq!(find(json!([p1, d1, other])), None, "{other}");
+            assert_eq!(find(json!([other, d1, p1])), None, "{other}");
         }
     }
 

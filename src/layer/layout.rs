@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::catalogue::party::Bystanders;
 use crate::catalogue::{self, Catalogue, Route, SubjectPath};
 use crate::policy::{Categories, Category, Release};
 use crate::redact::{
@@ -150,7 +151,10 @@ fn lines(types: &Arc<Types>, limits: Limits, settled: bool) -> Result<Arc<Spec>,
 fn dataset(route: &Route) -> Result<Shape, String> {
     let cells = route.certified().and_then(|certified| certified.cells.as_ref());
     let subjects = match cells {
-        Some(cells) => Subjects::At(vec![SubjectAt { pointer: pointer(&cells.count)?, reference_to: None }]),
+        Some(cells) => {
+            let (pointer, bystanders) = (pointer(&cells.count)?, Bystanders::default());
+            Subjects::At(vec![SubjectAt { pointer, reference_to: None, bystanders }])
+        }
         None => Subjects::NoOne,
     };
     match route.entries().is_root() {
@@ -170,7 +174,8 @@ fn subjects(path: Option<&SubjectPath>, route: &Route, settled: bool) -> Result<
 
 fn at(path: &SubjectPath) -> Result<Subjects, String> {
     let reference_to = path.is_reference().then(|| "Patient".into());
-    Ok(Subjects::At(vec![SubjectAt { pointer: pointer(path.pointer())?, reference_to }]))
+    let (pointer, bystanders) = (pointer(path.pointer())?, path.bystanders().clone());
+    Ok(Subjects::At(vec![SubjectAt { pointer, reference_to, bystanders }]))
 }
 
 /// The resource types of a FHIR surface, each with the place where it names its subject.

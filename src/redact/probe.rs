@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::slice::{Finder, Found, Here, is_name};
 use super::spec::{Shape, Spec, Step, SubjectAt, Subjects};
 use super::text;
+use crate::catalogue::party;
 
 /// Whom an entry is about, as far as its bytes tell.
 #[derive(Clone, PartialEq, Eq)]
@@ -124,7 +125,7 @@ impl<'e> Members<'e> {
 }
 
 fn subject<'e>(subjects: &Subjects, entry: Here<'e>, members: &Members<'e>, finder: &mut Finder) -> Subject<'e> {
-    let mut found = Subject::NotFound;
+    let mut found = Said { subject: Subject::NotFound, bystander: false };
     if let Subjects::At(places) = subjects {
         for place in places {
             match place.pointer.steps().split_first() {
@@ -137,18 +138,23 @@ fn subject<'e>(subjects: &Subjects, entry: Here<'e>, members: &Members<'e>, find
             }
         }
     }
-    found
+    match found {
+        // Practitioners, places: for whom, nobody says.
+        Said { subject: Subject::NotFound, bystander: true } => Subject::Unclear,
+        Said { subject, .. } => subject,
+    }
+}
+
+/// Whom the places looked at so far name.
+struct Said<'e> {
+    subject: Subject<'e>,
+    /// Somebody stands there who is nobody's subject.
+    bystander: bool,
 }
 
 /// Whether somebody stands at the place. A party who does not say who he is (only a name, only an identifier) is somebody
 /// whom nobody knows.
-fn collect<'e>(
-    value: Here<'e>,
-    steps: &[Step],
-    place: &SubjectAt,
-    found: &mut Subject<'e>,
-    finder: &mut Finder,
-) -> bool {
+fn collect<'e>(value: Here<'e>, steps: &[Step], place: &SubjectAt, found: &mut Said<'e>, finder: &mut Finder) -> bool {
     let Some((step, rest)) = steps.split_first() else {
         return add(value.bytes(), place, found);
     };
@@ -157,16 +163,20 @@ fn collect<'e>(
             let mut inner = Finder::new();
             value.elements(finder, |part| {
                 if !collect(part, rest, place, found, &mut inner) {
-                    *found = Subject::Unclear;
+                    found.subject = Subject::Unclear;
                 }
             });
             value.bytes().first() == Some(&b'[')
         }
         Step::Name(name) => match value.member(name, finder) {
+            Some(part) if rest.is_empty() && contradicted(value, name, part, place, finder) => {
+                found.subject = Subject::Unclear;
+                true
+            }
             Some(part) => collect(part, rest, place, found, finder),
             None => {
                 if rest.is_empty() && place.reference_to.is_some() && value.bytes().first() == Some(&b'{') {
-                    *found = Subject::Unclear;
+                    found.subject = Subject::Unclear;
                 }
                 false
             }
@@ -174,11 +184,21 @@ fn collect<'e>(
     }
 }
 
+/// Whether a reference says beside its text that it is of another type, or nothing that can be read.
+fn contradicted(holder: Here<'_>, name: &str, part: Here<'_>, place: &SubjectAt, finder: &mut Finder) -> bool {
+    if place.reference_to.is_none() || name != "reference" {
+        return false;
+    }
+    let Some(said) = holder.member("type", finder) else { return false };
+    let both = text::unquote(part.bytes()).zip(text::unquote(said.bytes()));
+    !both.is_some_and(|(reference, said)| party::is_of_type(&reference, &said))
+}
+
 /// A longer value is no one's id, in bytes.
 const SUBJECT_BYTES_MAX: usize = 512;
 
 /// Whether somebody stands here.
-fn add<'e>(value: &'e [u8], place: &SubjectAt, found: &mut Subject<'e>) -> bool {
+fn add<'e>(value: &'e [u8], place: &SubjectAt, found: &mut Said<'e>) -> bool {
     if value == b"null" {
         return false;
     }
@@ -188,8 +208,12 @@ fn add<'e>(value: &'e [u8], place: &SubjectAt, found: &mut Subject<'e>) -> bool 
         _ => None,
     };
     let text = text.filter(|text| text.len() <= SUBJECT_BYTES_MAX);
+    if place.reference_to.is_some() && text.as_deref().is_some_and(|text| place.bystanders.include(text)) {
+        found.bystander = true;
+        return true;
+    }
     let read = text.and_then(|text| read(text, place.reference_to.as_deref())).filter(|id| !id.is_empty());
-    *found = match (std::mem::replace(found, Subject::Unclear), read) {
+    found.subject = match (std::mem::replace(&mut found.subject, Subject::Unclear), read) {
         (Subject::NotFound, Some(id)) => Subject::One(id),
         (Subject::One(before), Some(id)) if before == id => Subject::One(before),
         _ => Subject::Unclear,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::catalogue::fields::Node;
+use crate::catalogue::party::Bystanders;
 
 /// Bounds on what a body may ask for. Every one of them ends in a [`Fault`](super::Fault), save `entry_bytes_max`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +96,8 @@ pub struct SubjectAt {
     /// `Some("Patient")`: the value is a relative reference to this type, `Patient/<id>`, and the subject is its id;
     /// a reference of another shape or type is a subject that cannot be read, and the entry is dropped.
     pub reference_to: Option<Box<str>>,
+    /// References to these types name nobody there; with nobody else beside them, nobody knows whom the entry is about.
+    pub bystanders: Bystanders,
 }
 
 /// Who is an entry about?

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sekisho::catalogue::fields::{Covers, Meaning, Node};
+use sekisho::catalogue::party::Bystanders;
 use sekisho::policy::{Category, Release};
 use sekisho::redact::{
     Entry, KeySeed, Limits, Plan, Pointer, Redactor, ResourceType, Shape, Spec, SubjectAt, Subjects, Terms, Types,
@@ -72,7 +73,11 @@ fn by_type() -> (Arc<Spec>, Arc<Plan>) {
         ],
         None,
     );
-    let at = SubjectAt { pointer: Pointer::parse("/subject/reference").unwrap(), reference_to: Some("Patient".into()) };
+    let at = SubjectAt {
+        pointer: Pointer::parse("/subject/reference").unwrap(),
+        reference_to: Some("Patient".into()),
+        bystanders: Bystanders::default(),
+    };
     let observation = ResourceType { node, subjects: Subjects::At(vec![at]) };
     let resource = Arc::new(Node { resource: true, ..Node::default() });
     let entry = branch(&[("fullUrl", &open), ("resource", &resource), ("search", &open)], None);

@@ -4,6 +4,7 @@ mod batch;
 mod conditional;
 mod instance;
 mod pages;
+mod parties;
 mod search;
 mod spelled;
 mod told;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sekisho::catalogue::fields::{Generaliser, Meaning, Node};
+use sekisho::catalogue::party::Bystanders;
 use sekisho::policy::{Form, Release};
 use sekisho::redact::*;
 use serde_json::Value;
@@ -36,7 +37,11 @@ fn list_with(members: &[(&str, Node)], terms: Terms, limits: Limits) -> (Arc<Spe
     let named = members.iter().map(|(name, node)| (format!("/*{name}"), node.clone()));
     let fields: Vec<(String, Node)> = named.chain([id]).collect();
     let fields: Vec<(&str, Node)> = fields.iter().map(|(name, node)| (name.as_str(), node.clone())).collect();
-    let places = vec![SubjectAt { pointer: Pointer::parse("/id").unwrap(), reference_to: None }];
+    let places = vec![SubjectAt {
+        pointer: Pointer::parse("/id").unwrap(),
+        reference_to: None,
+        bystanders: Bystanders::default(),
+    }];
     let shape = Shape::List { entries: Pointer::parse("/*").unwrap(), subjects: Subjects::At(places) };
     let spec = Arc::new(Spec::new(shape, tree(&fields), None, limits, true).unwrap());
     let plan = Arc::new(Plan::join(&spec, terms));
@@ -239,7 +244,11 @@ fn an_identifier_of_a_named_system_is_not_taken_for_an_individual_number() {
 #[test]
 fn in_fhir_what_must_be_there_is_replaced_and_dates_of_one_person_move_alike() {
     let at = |pointer: &str, to: Option<&str>| {
-        Subjects::At(vec![SubjectAt { pointer: Pointer::parse(pointer).unwrap(), reference_to: to.map(Into::into) }])
+        Subjects::At(vec![SubjectAt {
+            pointer: Pointer::parse(pointer).unwrap(),
+            reference_to: to.map(Into::into),
+            bystanders: Bystanders::default(),
+        }])
     };
     let fixed = || Node { fixed_format: true, ..node(Meaning::Open) };
     let patient = tree(&[("/id", fixed()), ("/birthDate", generalised(Generaliser::Shift))]);

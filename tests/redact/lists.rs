@@ -1,6 +1,7 @@
 //! Lists, lines and single objects of a plain API.
 
 use sekisho::catalogue::fields::Meaning;
+use sekisho::catalogue::party::Bystanders;
 use sekisho::policy::Form;
 use sekisho::redact::*;
 
@@ -32,8 +33,12 @@ fn a_dropped_entry_leaves_no_trace_wherever_it_stands() {
 #[test]
 fn entries_without_one_subject_are_dropped_and_counted() {
     let subjects = Subjects::At(vec![
-        SubjectAt { pointer: Pointer::parse("/id").unwrap(), reference_to: None },
-        SubjectAt { pointer: Pointer::parse("/refs/*").unwrap(), reference_to: Some("Patient".into()) },
+        SubjectAt { pointer: Pointer::parse("/id").unwrap(), reference_to: None, bystanders: Bystanders::default() },
+        SubjectAt {
+            pointer: Pointer::parse("/refs/*").unwrap(),
+            reference_to: Some("Patient".into()),
+            bystanders: Bystanders::default(),
+        },
     ]);
     let shape = Shape::List { entries: Pointer::parse("/*").unwrap(), subjects };
     let root = tree(&[("/*/sex", of(CLEAR)), ("/*/id", of(CLEAR))]);

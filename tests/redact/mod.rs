@@ -9,6 +9,7 @@ mod hazards;
 mod lists;
 mod memory;
 mod modifiers;
+mod parties;
 mod reference;
 mod resources;
 mod shapes;

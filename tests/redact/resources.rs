@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sekisho::catalogue::fields::{Meaning, Node};
+use sekisho::catalogue::party::Bystanders;
 use sekisho::redact::*;
 
 use super::slow::{ABSENT, MASK, PSEUDO, SECURITY, TAG};
@@ -222,7 +223,11 @@ fn what_is_contained_is_about_nobody_but_the_person_of_its_record() {
         node.members.insert("contained".into(), Arc::new(inside));
         Arc::new(node)
     };
-    let patient = SubjectAt { pointer: Pointer::parse("/subject").unwrap(), reference_to: Some("Patient".into()) };
+    let patient = SubjectAt {
+        pointer: Pointer::parse("/subject").unwrap(),
+        reference_to: Some("Patient".into()),
+        bystanders: Bystanders::default(),
+    };
     let types = Types(
         [
             ("O".into(), ResourceType { node: clear(&["/subject", "/v"]), subjects: Subjects::At(vec![patient]) }),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sekisho::catalogue::fields::{Covers, Generaliser, Meaning, Node};
+use sekisho::catalogue::party::Bystanders;
 use sekisho::policy::{Categories, Category, Form, Release};
 use sekisho::redact::*;
 
@@ -119,7 +120,11 @@ pub(crate) fn terms(release: Release, categories: usize) -> Terms {
 }
 
 pub(crate) fn at(pointer: &str) -> Subjects {
-    Subjects::At(vec![SubjectAt { pointer: Pointer::parse(pointer).unwrap(), reference_to: None }])
+    Subjects::At(vec![SubjectAt {
+        pointer: Pointer::parse(pointer).unwrap(),
+        reference_to: None,
+        bystanders: Bystanders::default(),
+    }])
 }
 
 pub(crate) fn list(entries: &str, subject: &str) -> Shape {

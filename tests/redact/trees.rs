@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sekisho::catalogue::fields::{By, Covers, Generaliser, Meaning, Node};
+use sekisho::catalogue::party::Bystanders;
 use sekisho::redact::*;
 
 use super::support::*;
@@ -100,7 +101,11 @@ pub(crate) fn id() -> Node {
 }
 
 fn subject(pointer: &str, to: Option<&str>) -> Subjects {
-    Subjects::At(vec![SubjectAt { pointer: Pointer::parse(pointer).unwrap(), reference_to: to.map(Into::into) }])
+    Subjects::At(vec![SubjectAt {
+        pointer: Pointer::parse(pointer).unwrap(),
+        reference_to: to.map(Into::into),
+        bystanders: Bystanders::default(),
+    }])
 }
 
 /// Some resource types, with subjects, required elements and what they contain.

@@ -25,6 +25,7 @@ use crate::policy::{Categories, Category, Vocabulary};
 
 use super::check::NOTHING_TO_COUNT_AS;
 use super::fields::{Meaning, Node};
+use super::party::Bystanders;
 use super::pointer::SubjectPath;
 use super::rest::{category, merges, pointer};
 use super::{Catalogue, ResourceType, tree};
@@ -82,7 +83,9 @@ fn document(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Vocabulary
         root.missing("type.Bundle");
     }
     let bundle = bundle.unwrap_or_default();
-    let mut build = Build { words: &words, definitions: &definitions, names: &names, search: common.search, grow };
+    let bystanders = bystanders(&tables);
+    let (definitions, search) = (&definitions, common.search);
+    let mut build = Build { words: &words, definitions, names: &names, bystanders, search, grow };
     for ((name, table), known) in tables.iter().zip(&types) {
         let kind = build.kind(table, name, known);
         table.finish();
@@ -187,6 +190,7 @@ struct Build<'d, 'v> {
     words: &'d Words<'v>,
     definitions: &'d Definitions,
     names: &'d [Box<str>],
+    bystanders: Bystanders,
     search: Option<Table<'d>>,
     grow: Grow<'d>,
 }
@@ -211,7 +215,8 @@ impl Build<'_, '_> {
         if !inside && categories.is_empty() && tree::has_free_text(&node) {
             table.reader().fault(name.span.clone(), NOTHING_TO_COUNT_AS, None);
         }
-        let entry = subject.as_ref().filter(|place| place.text != "none").map(|place| subject_at(table, &node, place));
+        let place = subject.as_ref().filter(|place| place.text != NO_ONE);
+        let entry = place.map(|place| subject_at(table, &node, place).beside(self.bystanders.clone()));
         let reading = Parameters {
             definitions: self.definitions,
             owner: known.owner,
@@ -227,6 +232,18 @@ impl Build<'_, '_> {
         let alone = subject.is_some() && !inside;
         Kind { name: known.name.clone(), node, own: known.own, categories, entry, parameters, at, alone }
     }
+}
+
+/// The `subject` of a type whose records are about no one.
+const NO_ONE: &str = "none";
+
+/// The types whose records are about no one and have ids of their own, so that a reference can lead to one.
+fn bystanders(tables: &[(Text, Table<'_>)]) -> Bystanders {
+    let of_no_one = tables.iter().filter(|(_, table)| {
+        let inside = table.text("at").is_some() || table.flag("contained-only");
+        !inside && table.text("subject").is_some_and(|subject| subject.text == NO_ONE)
+    });
+    Bystanders::new(of_no_one.map(|(name, _)| name.text.as_str().into()))
 }
 
 fn subject_at(table: &Table<'_>, node: &Node, text: &Text) -> SubjectPath {

@@ -13,7 +13,7 @@ impl<'c> Guard<'c> {
     pub(super) fn filter(&mut self, part: Part, parameter: &Parameter<'_>) -> Judged<()> {
         let text = parameter.name.as_ref();
         let name = Name::parse(text).ok_or_else(|| unknown(text))?;
-        if self.names_subject(&name)? {
+        if self.names_subject(&name, &parameter.value)? {
             return self.subject(part, parameter);
         }
         let mut found = Categories::NONE;
@@ -33,9 +33,12 @@ impl<'c> Guard<'c> {
         Ok(())
     }
 
-    /// Whether it says no more than whom the search is about: an exact id of a person.
-    fn names_subject(&self, name: &Name<'_>) -> Judged<bool> {
+    /// Whether it says no more than whom the search is about: an exact id of a person. Who stands beside him (`actor=Practitioner/d1`)
+    /// is asked about.
+    fn names_subject(&self, name: &Name<'_>, value: &str) -> Judged<bool> {
+        let bystander = self.known.subject.as_ref().is_some_and(|subject| subject.bystanders().include(value));
         let plain = name.hops.is_empty() && name.modifier.is_none_or(|modifier| self.is_person(modifier));
+        let plain = plain && !(bystander && name.modifier.is_none());
         Ok(plain && self.known.parameters.get(name.code).is_some_and(|known| known.subject))
     }
 

@@ -37,7 +37,7 @@ static FHIR: LazyLock<Fhir> = LazyLock::new(|| {
             Some(path) => {
                 let pointer = Pointer::parse(&path.pointer().to_string()).expect("a pointer");
                 let reference_to = path.is_reference().then(|| "Patient".into());
-                Subjects::At(vec![SubjectAt { pointer, reference_to }])
+                Subjects::At(vec![SubjectAt { pointer, reference_to, bystanders: path.bystanders().clone() }])
             }
             None => Subjects::NoOne,
         };
@@ -244,19 +244,41 @@ impl Grower<'_> {
         self.put("}");
     }
 
+    /// Who takes part.
+    fn parties(&mut self) -> String {
+        const PARTIES: [&str; 8] = [
+            r#"{"reference":"Patient/p1"}"#,
+            r#"{"reference":"Practitioner/d1","type":"Practitioner"}"#,
+            r#"{"reference":"\u004cocation\/l1\/_history/2"}"#,
+            r#"{"reference":"Patient/no1"}"#,
+            r#"{"reference":"Practitioner/d1","type":"Patient"}"#,
+            r#"{"reference":"Device/v1"}"#,
+            r#"{"display":"B"}"#,
+            "null",
+        ];
+        let parties: Vec<String> =
+            (0..self.roll(4)).map(|_| format!("{{\"actor\":{}}}", PARTIES[self.roll(PARTIES.len())])).collect();
+        format!(",\"participant\":[{}]", parties.join(","))
+    }
+
     fn resource(&mut self, depth: usize) {
         let count = FHIR.names.len();
         let name = match self.roll(8) {
             0 => "Patient",
             1 => "Observation",
             2 => "Nope",
+            3 => "Appointment",
             _ => {
                 let which = self.roll(count);
                 &FHIR.names[which]
             }
         };
-        let subject = ["", r#","subject":{"reference":"Patient/p1"}"#, r#","subject":{"reference":"Patient/no1"}"#];
-        let subject = subject[self.roll(3)];
+        let subject = match (name, self.roll(3)) {
+            ("Appointment", 1..) => self.parties(),
+            (_, 1) => r#","subject":{"reference":"Patient/p1"}"#.to_owned(),
+            (_, 2) => r#","subject":{"reference":"Patient/no1"}"#.to_owned(),
+            _ => String::new(),
+        };
         let (id, first) = (["", r#","id":"p1""#, r#","id":"q""#][self.roll(3)], self.roll(4));
         let said = format!("\"resourceType\":\"{name}\"{id}{subject}");
         match FHIR.types.get(name) {

@@ -20,7 +20,7 @@ pub(crate) enum Subject {
 /// `None`: entries of this kind are about no one.
 pub(crate) fn subject_of(subjects: &Subjects, entry: &Json) -> Option<Subject> {
     let Subjects::At(places) = subjects else { return None };
-    let mut said: Vec<Option<String>> = Vec::new();
+    let mut said: Vec<Who> = Vec::new();
     for place in places {
         let pointer = place.pointer.to_string();
         let steps: Vec<String> =
@@ -32,41 +32,89 @@ pub(crate) fn subject_of(subjects: &Subjects, entry: &Json) -> Option<Subject> {
             _ => drop(collect(entry, &steps, place, &mut said)),
         }
     }
-    Some(match said.split_first() {
+    let (subjects, somebody): (Vec<Who>, bool) = (named(&said), !said.is_empty());
+    Some(match subjects.split_first() {
+        None if somebody => Subject::Unclear,
         None => Subject::NotFound,
-        Some((Some(first), rest)) if rest.iter().all(|other| other.as_ref() == Some(first)) => {
+        Some((Who::Id(first), rest)) if rest.iter().all(|other| *other == Who::Id(first.clone())) => {
             Subject::One(first.clone())
         }
         Some(_) => Subject::Unclear,
     })
 }
 
+/// Who stands at one place.
+#[derive(Clone, PartialEq)]
+enum Who {
+    Id(String),
+    /// Whose records are nobody's.
+    Bystander,
+    Unknown,
+}
+
+fn named(said: &[Who]) -> Vec<Who> {
+    said.iter().filter(|who| **who != Who::Bystander).cloned().collect()
+}
+
 /// Whether somebody stands there. A party of whom nothing says who he is is somebody else.
-fn collect(value: &Json, steps: &[String], place: &SubjectAt, said: &mut Vec<Option<String>>) -> bool {
+fn collect(value: &Json, steps: &[String], place: &SubjectAt, said: &mut Vec<Who>) -> bool {
     match (steps.split_first(), value) {
         (None, Json::Word(word)) if word == "null" => return false,
-        (None, Json::Word(word)) if word.bytes().all(|b| b.is_ascii_digit()) => said.push(id(word, place)),
-        (None, Json::Text(text)) => said.push(id(text, place)),
-        (None, _) => said.push(None),
+        (None, Json::Word(word)) if word.bytes().all(|b| b.is_ascii_digit()) => said.push(who(word, place)),
+        (None, Json::Text(text)) => said.push(who(text, place)),
+        (None, _) => said.push(Who::Unknown),
         (Some((step, rest)), Json::List(items)) if step == "*" => {
             for item in items {
                 if !collect(item, rest, place, said) {
-                    said.push(None);
+                    said.push(Who::Unknown);
                 }
             }
         }
         (Some((step, rest)), Json::Map(_)) if step != "*" => {
-            let Some(member) = value.get(step) else {
-                if rest.is_empty() && place.reference_to.is_some() {
-                    said.push(None);
+            let to = place.reference_to.is_some() && rest.is_empty();
+            match (value.get(step), value.get("type")) {
+                (None, _) if to => said.push(Who::Unknown),
+                (None, _) => {}
+                (Some(member), Some(kind)) if to && step == "reference" && !is_of(member, kind) => {
+                    said.push(Who::Unknown);
+                    return true;
                 }
-                return false;
-            };
-            return collect(member, rest, place, said);
+                (Some(member), _) => return collect(member, rest, place, said),
+            }
+            return false;
         }
         (Some(_), _) => return false,
     }
     true
+}
+
+/// Whether a reference leads to the type that stands beside it.
+fn is_of(reference: &Json, kind: &Json) -> bool {
+    let (Json::Text(reference), Json::Text(kind)) = (reference, kind) else { return false };
+    let (reference, kind): (&str, &str) = (reference, kind);
+    let name =
+        kind.rsplit_once("http://hl7.org/fhir/StructureDefinition/").map_or(kind, |(before, name)| match before {
+            "" => name,
+            _ => kind,
+        });
+    reference == name || reference.starts_with(&format!("{name}/")) && !name.is_empty() && !name.contains('/')
+}
+
+fn who(text: &str, place: &SubjectAt) -> Who {
+    let steps: Vec<&str> = text.split('/').collect();
+    let is_id = |id: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+        !id.is_empty() && id.len() <= 64 && id.chars().all(plain) && id != "." && id != ".."
+    };
+    let plain = match steps.as_slice() {
+        [_, id] => is_id(id),
+        [_, id, "_history", version] => is_id(id) && is_id(version),
+        _ => false,
+    };
+    if place.reference_to.is_some() && plain && place.bystanders.names().any(|name| name == steps[0]) {
+        return Who::Bystander;
+    }
+    id(text, place).map_or(Who::Unknown, Who::Id)
 }
 
 fn id(text: &str, place: &SubjectAt) -> Option<String> {

@@ -1,0 +1,112 @@
+//! Whom does a FHIR reference name? Only a relative one says it by itself: `Type/id`, perhaps with a version.
+//!
+//! Beside the patient of an appointment stand practitioners, places and organisations. Their records are about no one, so a
+//! reference to one is passed over where the subject is looked for. Whatever else stands there names somebody: another
+//! patient, a relative, a device (it can be affixed to a patient), a group, a record of anybody, and a text of which nobody
+//! can tell where it leads (`urn:uuid:…`, `#contained`, an address, a bare id).
+
+use std::sync::Arc;
+
+/// Types whose records are about no one: to be named beside a subject does not make one of them a second.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bystanders(Arc<[Box<str>]>);
+
+impl Bystanders {
+    /// Those of these names.
+    pub fn new(names: impl IntoIterator<Item = Box<str>>) -> Bystanders {
+        let mut names: Vec<Box<str>> = names.into_iter().collect();
+        names.sort_unstable();
+        names.dedup();
+        Bystanders(names.into())
+    }
+
+    /// Their names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(AsRef::as_ref)
+    }
+
+    /// Whether a reference leads to a record of one of them, and by nothing but `Type/id` or `Type/id/_history/version`.
+    pub fn include(&self, reference: &str) -> bool {
+        let mut steps = reference.split('/');
+        let (kind, id) = (steps.next().unwrap_or_default(), steps.next().unwrap_or_default());
+        let version = match (steps.next(), steps.next()) {
+            (None, None) => None,
+            (Some("_history"), Some(version)) => Some(version),
+            _ => return false,
+        };
+        steps.next().is_none()
+            && is_id(id)
+            && version.is_none_or(is_id)
+            && self.0.binary_search_by(|name| (**name).cmp(kind)).is_ok()
+    }
+}
+
+/// Whether what a reference says of its type (`Reference.type`, R4 §2.3.0: the type's name, or the URL of its definition)
+/// is what its text says. One that says two things names nobody who is known.
+pub fn is_of_type(reference: &str, said: &str) -> bool {
+    let kind = reference.split('/').next().unwrap_or_default();
+    !kind.is_empty() && said.strip_prefix(DEFINITION).unwrap_or(said) == kind
+}
+
+/// Where the standard's types are defined.
+const DEFINITION: &str = "http://hl7.org/fhir/StructureDefinition/";
+
+/// R4 §2.24.0.1: 1 to 64 letters, digits, `-` and `.`; not the steps of a path that lead elsewhere.
+fn is_id(text: &str) -> bool {
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
+    plain && (1..=64).contains(&text.len()) && text != "." && text != ".."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_relative_reference_leads_to_a_bystander() {
+        let bystanders = Bystanders::new(["Practitioner", "Location"].map(Into::into));
+        for plain in ["Practitioner/d1", "Location/l.1-A", "Practitioner/d1/_history/2"] {
+            assert!(bystanders.include(plain), "{plain}");
+        }
+        let long = format!("Practitioner/{}", "a".repeat(65));
+        for other in [
+            "",
+            "/",
+            "Practitioner",
+            "Practitioner/",
+            "/Practitioner/d1",
+            "Practitioner//d1",
+            "Practitioner/d1/",
+            "Practitioner/.",
+            "Practitioner/..",
+            "Practitioner/d1/Patient/p1",
+            "Practitioner/d1/_history",
+            "Practitioner/d1/_history/",
+            "Practitioner/d1/_history/..",
+            "Practitioner/d1/_history/1/x",
+            "Practitioner/d1?x=1",
+            "Practitioner/d1#x",
+            "Practitioner/d%31",
+            "Practitioner/d 1",
+            " Practitioner/d1",
+            "practitioner/d1",
+            "PractitionerRole/r1",
+            "Patient/p1",
+            "#Practitioner/d1",
+            "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0",
+            "http://inside/Practitioner/d1",
+            &long,
+        ] {
+            assert!(!bystanders.include(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_type_that_the_reference_does_not_have_is_seen() {
+        assert!(is_of_type("Practitioner/d1", "Practitioner"));
+        assert!(is_of_type("Practitioner/d1", "http://hl7.org/fhir/StructureDefinition/Practitioner"));
+        for said in ["Patient", "", "practitioner", "http://elsewhere/Practitioner", "PractitionerRole"] {
+            assert!(!is_of_type("Practitioner/d1", said), "{said}");
+        }
+        assert!(!is_of_type("", "") && !is_of_type("/p1", ""));
+    }
+}

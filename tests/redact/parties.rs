@@ -1,0 +1,156 @@
+//! Whom is a record about that names several parties? The streaming reading, the catalogue's and a slow one, compared.
+
+use std::sync::{Arc, LazyLock, Mutex};
+
+use proptest::prelude::*;
+use sekisho::catalogue::{Catalogue, SubjectPath};
+use sekisho::policy::Vocabulary;
+use sekisho::redact::*;
+
+use super::slow::body::{Subject, subject_of};
+use super::slow::json::Json;
+use super::support::*;
+use super::trees::Dice;
+
+static PATHS: LazyLock<Vec<(Box<str>, SubjectPath)>> = LazyLock::new(|| {
+    let vocabulary = Vocabulary::compiled_in().unwrap();
+    let catalogue = Catalogue::read([Catalogue::fhir_r4_source()], &vocabulary).unwrap();
+    let kinds = ["Appointment", "AuditEvent", "Provenance", "Schedule", "Group", "Observation"];
+    kinds.iter().map(|kind| ((*kind).into(), catalogue.types()[*kind].subject.clone().unwrap())).collect()
+});
+
+fn subjects(path: &SubjectPath) -> Subjects {
+    let pointer = Pointer::parse(&path.pointer().to_string()).unwrap();
+    let bystanders = path.bystanders().clone();
+    Subjects::At(vec![SubjectAt { pointer, reference_to: Some("Patient".into()), bystanders }])
+}
+
+/// What stands for a party: most of these are no plain reference to a patient.
+const PARTIES: [&str; 40] = [
+    r#"{"reference":"Patient/p1"}"#,
+    r#"{"reference":"Patient/p1"}"#,
+    r#"{"reference":"Patient/p1","type":"Patient"}"#,
+    r#"{"reference":"\u0050atient\/p1"}"#,
+    r#"{"\u0072eference":"Patient/p1"}"#,
+    r#"{"reference":"Patient/p1/_history/1"}"#,
+    r#"{"reference":"Patient/p2"}"#,
+    r#"{"reference":"Patient/p1","type":"Practitioner"}"#,
+    r#"{"reference":"Patient/P1"}"#,
+    r#"{"reference":"Patient/p1 "}"#,
+    r#"{"reference":"Practitioner/d1"}"#,
+    r#"{"reference":"Practitioner/d1","display":"Dr"}"#,
+    r#"{"reference":"PractitionerRole/r1"}"#,
+    r#"{"reference":"Organization/o1","type":"Organization"}"#,
+    r#"{"type":"http://hl7.org/fhir/StructureDefinition/Location","reference":"Location/l1"}"#,
+    r#"{"reference":"HealthcareService/h1/_history/3"}"#,
+    r#"{"reference":"\u0050ractitioner/d1"}"#,
+    r#"{"reference":"Practitioner/d1","type":"Patient"}"#,
+    r#"{"reference":"Practitioner/d1","\u0074ype":"Patient"}"#,
+    r#"{"reference":"Practitioner/d1","type":null}"#,
+    r#"{"reference":"Practitioner/d1","type":["Practitioner"]}"#,
+    r#"{"reference":"Practitioner/"}"#,
+    r#"{"reference":"Practitioner/.."}"#,
+    r#"{"reference":"Practitioner/d1/_history/../../Patient/p2"}"#,
+    r#"{"reference":"practitioner/d1"}"#,
+    r#"{"reference":"Device/v1"}"#,
+    r#"{"reference":"RelatedPerson/m1"}"#,
+    r#"{"reference":"Group/g1"}"#,
+    r#"{"reference":"Person/n1"}"#,
+    r#"{"reference":"Observation/o1"}"#,
+    r#"{"reference":"http://inside/Practitioner/d1"}"#,
+    r#"{"reference":"urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0","type":"Practitioner"}"#,
+    r##"{"reference":"#q","type":"Practitioner"}"##,
+    r#"{"identifier":{"value":"7"},"type":"Practitioner"}"#,
+    r#"{"display":"B"}"#,
+    r#"{"reference":["Practitioner/d1"]}"#,
+    r#"{"reference":null}"#,
+    r#"{"reference":""}"#,
+    "{}",
+    "null",
+];
+
+/// The parties as they lie in a record of this type.
+fn record(pointer: &str, parties: &[&str]) -> String {
+    let mut steps = pointer.split('/').skip(1).collect::<Vec<_>>();
+    assert_eq!(steps.pop(), Some("reference"));
+    let Some(many) = steps.iter().position(|step| *step == "*") else {
+        return format!("{{\"{}\":{}}}", steps[0], parties.first().unwrap_or(&"null"));
+    };
+    let wrap = |party: &&str| {
+        steps[many + 1..].iter().rev().fold((*party).to_owned(), |inner, step| format!("{{\"{step}\":{inner}}}"))
+    };
+    let parties: Vec<String> = parties.iter().map(wrap).collect();
+    format!("{{\"{}\":[{}]}}", steps[0], parties.join(","))
+}
+
+/// Whom the streaming redactor tells its judge, and whether it asks him at all.
+fn streamed(subjects: Subjects, text: &str, pieces: usize) -> Option<Option<String>> {
+    let asked = Arc::new(Mutex::new(None));
+    let setup = Setup::new(Shape::Object { subjects }, people_tree(""), None, false);
+    let noted = Arc::clone(&asked);
+    let judge = move |entry: &Entry<'_>| {
+        *noted.lock().unwrap() = Some(entry.subject.map(str::to_owned));
+        Verdict::Drop
+    };
+    let mut redactor = Redactor::new(Arc::clone(&setup.spec), judge, Arc::clone(&setup.plan), KeySeed::new([1, 2]));
+    let mut out = Vec::new();
+    for piece in text.as_bytes().chunks(pieces) {
+        redactor.push(piece, &mut out).unwrap();
+    }
+    redactor.finish(&mut out).unwrap();
+    asked.lock().unwrap().take()
+}
+
+fn agree(path: &SubjectPath, parties: &[&str], pieces: usize) {
+    let text = record(&path.pointer().to_string(), parties);
+    let slow = match subject_of(&subjects(path), &Json::parse(&text)) {
+        Some(Subject::One(id)) => Some(Some(id)),
+        Some(Subject::NotFound | Subject::Unclear) | None => None,
+    };
+    let streamed = streamed(subjects(path), &text, pieces);
+    assert_eq!(streamed, slow, "{text}");
+    // A write names whom it is about without a version.
+    let found = path.find(&serde_json::from_str(&text).unwrap());
+    let versions = text.contains("Patient/p1/_history/1");
+    assert!(found == slow.clone().flatten() || versions && found.is_none(), "{found:?}, not {slow:?}: {text}");
+    let others = text.contains("p2") || text.contains("P1");
+    assert!(!others || slow != Some(Some("p1".to_owned())), "{text}");
+}
+
+proptest! {
+    #[test]
+    fn every_reading_names_the_same_person_among_several_parties(seed in any::<u64>()) {
+        for round in 0..40 {
+            let mut dice = Dice(seed ^ round);
+            let (_, path) = &PATHS[dice.roll(PATHS.len())];
+            let plain = dice.roll(2) == 0;
+            let sides = if plain { 17 } else { PARTIES.len() };
+            let parties: Vec<&str> = (0..dice.roll(5)).map(|_| PARTIES[dice.roll(sides)]).collect();
+            agree(path, &parties, 1 + dice.roll(60));
+        }
+    }
+}
+
+/// So that a reading that finds nobody anywhere would not pass for one that agrees.
+#[test]
+fn a_patient_is_found_among_bystanders_wherever_he_stands() {
+    for (kind, path) in &*PATHS {
+        let text = |parties: &[&str]| record(&path.pointer().to_string(), parties);
+        let (p1, d1, l1) = (PARTIES[0], PARTIES[10], PARTIES[14]);
+        let several = path.pointer().is_wild();
+        for parties in [&[p1][..], &[p1, d1, l1], &[d1, p1, l1], &[d1, l1, p1, p1]] {
+            let found = streamed(subjects(path), &text(parties), 7);
+            if several || parties[0] == p1 {
+                assert_eq!(found, Some(Some("p1".to_owned())), "{kind}");
+            }
+        }
+        for party in &PARTIES[17..] {
+            for parties in [[p1, *party, d1], [*party, d1, p1]] {
+                assert!(!several || streamed(subjects(path), &text(&parties), 7).is_none(), "{kind}: {party}");
+            }
+        }
+        for party in &PARTIES[10..] {
+            assert!(streamed(subjects(path), &text(&[*party]), 7).is_none(), "{kind}: {party} alone");
+        }
+    }
+}
