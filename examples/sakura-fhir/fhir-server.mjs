@@ -1,7 +1,7 @@
 // A FHIR R4 server on loopback: an HTTP shell around npm @medplum/fhir-router with its in-memory repository.
 // `node fhir-server.mjs PORT CHARTS.ndjson… [PORT CHARTS.ndjson…]…`, in the folder that holds node_modules: a server for each
 // port, of its own charts. The API is at `/`.
-// Not FHIR, and not reached through the gate: GET /_stats tells what reached this server.
+// Not FHIR, and not reached through the gate: GET /_stats tells what reached this server, GET /_stored/Type/id what it keeps.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -91,6 +91,8 @@ async function serve(port, charts) {
   const stats = { requests: 0, targets: [] };
   const server = http.createServer((request, response) => {
     if (request.url === '/_stats') return response.end(JSON.stringify(stats));
+    const [, kind, id] = /^\/_stored\/(\w+)\/([\w.-]+)$/.exec(request.url) ?? [];
+    if (kind) return response.end(JSON.stringify(repository.resources.get(kind)?.get(id) ?? null));
     stats.requests += 1;
     stats.targets.push(`${request.method} ${request.url}`);
     const chunks = [];

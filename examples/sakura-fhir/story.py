@@ -65,6 +65,10 @@ asked = json.loads((RUN / "stats.json").read_text())
 # Before a record is changed it is looked at; a page here needs no second one of the server's.
 changes = sum(record["action"] in ("update", "delete") for record in begun)
 conditional = 4  # for each the gate searched; of these one was a change
-check(asked["requests"] == len(begun) + changes + conditional + 1, f"the server was asked {asked['requests'] - 1} times, and each time is on record")
+joined = of("begin", "sato-billing", method="PUT", route="/Claim/{id}") + of("begin", "dr-mori", method="PUT", route="/Patient/{id}")
+check(len(joined) == 2 and all(r["action"] == "update" and r["subjects"] for r in joined), "the two views that were put back: by whom, about whom")
+over = [why[code] for code in ("precondition-failed", "precondition-required", "hidden-changed")]  # refused over what was looked at
+check(over == [1, 1, 1], "an old tag, none, and a change of what was hidden are on record as refused")
+check(asked["requests"] == len(begun) + changes + conditional + sum(over) + 1, f"the server was asked {asked['requests'] - 1} times, and each time is on record")
 print(f"{len(failed)} checks failed" if failed else "every check holds")
 sys.exit(bool(failed))

@@ -10,13 +10,14 @@ import re
 import subprocess
 import sys
 
-from fhirclient.models import condition, observation, patient
+from fhirclient.models import claim, condition, observation, patient
 from fhirclient.models.fhirelementfactory import FHIRElementFactory
 from fhirclient.server import FHIRServer
 
 RUN = pathlib.Path(sys.argv[1])
 PORTS = dict(line.split("=") for line in (RUN / "ports").read_text().split())
 GATE = f"http://127.0.0.1:{PORTS['GATE']}/fhir"
+JOINED = f"http://127.0.0.1:{PORTS['GATE']}/joined"
 SERVER = f"127.0.0.1:{PORTS['FHIR']}"
 PROVIDER = f"http://127.0.0.1:{PORTS['PROVIDER']}"
 SECRET = (RUN / "secret").read_text()
@@ -89,9 +90,9 @@ def stats():
     return json.loads(subprocess.run(["curl", "-s", f"http://{SERVER}/_stats"], check=True, capture_output=True).stdout)
 
 
-def client(caller):
+def client(caller, gate=GATE):
     """fhirclient, with the caller's token and purpose on every request."""
-    server = FHIRServer(None, GATE)
+    server = FHIRServer(None, gate)
     server.session.headers.update({"Authorization": f"Bearer {token(caller[0])}", "Purpose-Of-Use": caller[1]})
     server.prepare()
     return server
@@ -230,6 +231,73 @@ def writing():
     refused(CARE, f"/Patient/{EXAMINED}", 403, "a chart of which part was seen is not put back", *put, cut)
 
 
+class Editor:
+    """One record as fhirclient reads it and puts it back, over the view that was read."""
+
+    def __init__(self, caller, kind, number):
+        self.server, self.kind, self.number, self.status, self.tag = client(caller, JOINED), kind, number, None, None
+        self.server.session.hooks["response"].append(self.answered)
+
+    def answered(self, response, *_, **__):
+        self.status, tag = response.status_code, response.headers.get("ETag")
+        if response.request.method == "GET" and tag:
+            self.tag = tag
+
+    def read(self):
+        return self.kind.read(self.number, self.server)
+
+    def put(self, record, tag):
+        """The status; `tag`: `If-Match`."""
+        self.server.session.headers.update({"If-Match": tag} if tag else {})
+        try:
+            record.update(self.server)
+        except Exception as refusal:  # each refusal of a server is an exception of its own
+            if not 400 <= (self.status or 0) < 500:
+                raise refusal
+        self.server.session.headers.pop("If-Match", None)
+        return self.status
+
+    def stored(self):
+        """The record at the server itself, past the gate; and its labels, without what a server writes at each version."""
+        address = f"http://{SERVER}/_stored/{self.kind.__name__}/{self.number}"
+        kept = json.loads(subprocess.run(["curl", "-s", address], check=True, capture_output=True).stdout)
+        labels = {name: value for name, value in kept.pop("meta", {}).items() if name not in ("versionId", "lastUpdated")}
+        return kept, labels
+
+
+def same(one, other):
+    """The same values in the same spelling, in whatever order members stand."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def joining():
+    print("a record of which part was seen is put back, where the site joins it (write = \"merge\")")
+    editor = Editor(MONEY, claim.Claim, f"clm-{EXAMINED[:8]}")
+    (before, labels), view = editor.stored(), editor.read()
+    old = editor.tag
+    check(view.diagnosis is None and len(before["diagnosis"]) == 2, "the accountant is shown a claim without its two diagnoses")
+    view.total.value = 3300
+    status = editor.put(view, old)
+    after, kept = editor.stored()
+    check(status == 200 and after["total"]["value"] == 3300, f"she puts it back with another total ({status})")
+    check(same(after, before | {"total": {"currency": "JPY", "value": 3300}}), "at the server nothing else has changed: the diagnoses are there, value for value")
+    check(same(kept, labels), "and none of the gate's labels")
+    check(editor.put(view, old) == 412, "412: by the tag of the view that is no more")
+    check(editor.put(view, None) == 428, "428: by none")
+    view = editor.read()
+    view.diagnosis = [claim.ClaimDiagnosis({"sequence": 1, "diagnosisCodeableConcept": {"text": "a cold"}})]
+    check(editor.put(view, editor.tag) == 403, "403: with a diagnosis, which she may not see, nor change")
+    check(same(editor.stored()[0], after), "none of them wrote anything")
+    editor = Editor(CARE, patient.Patient, EXAMINED)
+    (before, labels), view = editor.stored(), editor.read()
+    check(view.text is None and "Ives Dummett" in before["text"]["div"], "a physician is shown a chart without its words")
+    view.telecom[0].value = "090-0000-2000"
+    status = editor.put(view, editor.tag)
+    after, kept = editor.stored()
+    changed = [before["telecom"][0] | {"value": "090-0000-2000"}, *before["telecom"][1:]]
+    check(status == 200 and same([after, kept], [before | {"telecom": changed}, labels]), f"and corrects a telephone number ({status}): the words stay, value for value")
+
+
 def posted(text):
     return ["-X", "POST", "-H", "content-type: application/fhir+json", "-d", text]
 
@@ -293,7 +361,7 @@ def requests():
 
 
 if __name__ == "__main__":
-    for part in (physician, lists, accountant, student, employers, hospital, searching, requests, writing, on_condition, several):
+    for part in (physician, lists, accountant, student, employers, hospital, searching, requests, writing, joining, on_condition, several):
         part()
     (RUN / "stats.json").write_text(json.dumps(stats()))  # for the story
     print(f"{len(failed)} checks failed" if failed else "every check holds")
