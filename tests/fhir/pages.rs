@@ -568,3 +568,26 @@ async fn a_form_goes_on_within_its_first_page() {
     assert_eq!(&stand.backend.last_body.lock().unwrap()[..], b"code=x&_count=50");
     assert_eq!(stand.backend.targets.lock().unwrap().last().unwrap(), "/Condition/_search");
 }
+
+/// A record that goes for a modifier which may not leave is dropped like any other: it is no page's first, and no `next` leads to it.
+#[tokio::test]
+async fn no_next_leads_to_a_record_that_its_modifier_takes_away() {
+    let stand = stopped();
+    let list = "/Claim?status=active&_count=1";
+    let claim = |id: &str| json!({"resourceType": "Claim", "id": id, "status": "active", "patient": {"reference": "Patient/a"}});
+    let mut modified = claim("c2");
+    modified["modifierExtension"] = json!([{"url": "urn:x", "valueBoolean": true}]);
+    for (records, next) in
+        [(vec![claim("c1"), modified.clone()], None), (vec![claim("c1"), modified, claim("c3")], Some("c3"))]
+    {
+        let bundle = super::search::bundle(&records).to_string();
+        stand.backend.pages.lock().unwrap().insert(widened(list), bundle);
+        let first = get(&stand, super::MONEY, list).await;
+        assert_eq!(ids(&first), ["c1"], "{}", first.body);
+        assert_eq!(link(&first, "next").is_some(), next.is_some(), "{}", first.body);
+        if let Some(target) = link(&first, "next") {
+            let second = get(&stand, super::MONEY, &target).await;
+            assert_eq!((ids(&second), link(&second, "next")), (vec!["c3".to_owned()], None));
+        }
+    }
+}
