@@ -176,7 +176,7 @@ impl<D: Decider> EntryJudge<D> {
             }
             let verdict = self.verdict(&releasing, &kind, entry, last);
             let released = !matches!(verdict, Verdict::Drop);
-            let brought = || self.progress(|progress| progress.brings(entry.resource_type, entry.id)).unwrap_or(true);
+            let brought = || self.progress(|progress| progress.brings(entry)).unwrap_or(true);
             return if released && brought() { (verdict, None) } else { DROPPED };
         }
         let turn = self.progress(Progress::admits).unwrap_or(Turn::Judged);
@@ -187,7 +187,7 @@ impl<D: Decider> EntryJudge<D> {
         let released = matches!(verdict, Verdict::Release(_) | Verdict::ReleaseOf(..));
         self.progress(|progress| progress.judged(turn, released));
         if turn == Turn::Judged && released {
-            self.progress(Progress::lists);
+            self.progress(|progress| progress.lists(entry.subject));
         }
         match (turn, &verdict) {
             (Turn::Sought, Verdict::Release(plan) | Verdict::ReleaseOf(plan, _)) => {

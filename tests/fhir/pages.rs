@@ -357,18 +357,21 @@ fn serve_with_included(stand: &Stand, first: &str, persons: &[&str], per_page: u
         let mut along: Vec<&str> = page.to_vec();
         along.sort_unstable();
         along.dedup();
-        let matches = page.iter().map(|person| {
+        let included = |resource: Value| json!({"resource": resource, "search": {"mode": "include"}});
+        let (mut entries, mut brought) = (Vec::new(), Vec::new());
+        for person in *page {
             // The shown are numbered alike in every world.
             shown += usize::from(*person != "no");
             let id = if *person == "no" { "hidden".to_owned() } else { format!("c{shown}") };
-            json!({"resource": condition(&id, person), "search": {"mode": "match"}})
-        });
-        let mut entries: Vec<Value> = matches.collect();
-        entries.extend(
-            along
-                .iter()
-                .map(|id| json!({"resource": {"resourceType": "Patient", "id": id}, "search": {"mode": "include"}})),
-        );
+            let (mut matched, subject) = (condition(&id, person), format!("Patient/{person}"));
+            matched["encounter"] = json!({"reference": format!("Encounter/e-{id}")});
+            entries.push(json!({"resource": matched, "search": {"mode": "match"}}));
+            brought.push(included(
+                json!({"resourceType": "Encounter", "id": format!("e-{id}"), "status": "finished", "subject": {"reference": subject}}),
+            ));
+        }
+        entries.extend(along.iter().map(|id| included(json!({"resourceType": "Patient", "id": id}))));
+        entries.extend(brought);
         let next = (number + 1 < pages.len()).then(|| json!({"relation": "next", "url": target(number + 1)}));
         let links: Vec<Value> = next.into_iter().collect();
         let bundle = json!({"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries});
@@ -376,11 +379,11 @@ fn serve_with_included(stand: &Stand, first: &str, persons: &[&str], per_page: u
     }
 }
 
-/// Where a page of the backend ends hangs on who is hidden; where what comes along stands does not, nor how often it does.
+/// Where a page of the backend ends hangs on who is hidden; what comes along does not, nor where it stands, nor how often.
 #[tokio::test]
 async fn what_comes_along_does_not_tell_where_the_backends_pages_end() {
     let stand = stopped();
-    let first = "/Condition?_include=Condition:subject&_count=6";
+    let first = "/Condition?_include=Condition:subject&_include=Condition:encounter&_count=6";
     let shown = ["d", "a", "c", "a", "b", "d", "e", "a"];
     for chunk in [0, 1, 7] {
         stand.backend.chunk.store(chunk, std::sync::atomic::Ordering::SeqCst);
@@ -396,11 +399,13 @@ async fn what_comes_along_does_not_tell_where_the_backends_pages_end() {
                 serve_with_included(&stand, first, &persons, per_page);
                 let answer = get(&stand, CARE, first).await;
                 let ids = ids(&answer);
-                assert_eq!(ids, ["c1", "c2", "c3", "c4", "c5", "c6", "a", "b", "c", "d"], "{per_page} {hidden:?}");
+                let matches = ["c1", "c2", "c3", "c4", "c5", "c6"];
+                let along = ["a", "b", "c", "d", "e-c1", "e-c2", "e-c3", "e-c4", "e-c5", "e-c6"];
+                assert_eq!(ids, [&matches[..], &along].concat(), "{per_page} {hidden:?}");
                 let next = link(&answer, "next").expect("more");
                 let entry = |answer: &Answer| answer.body.split_once("\"entry\":").map(|(_, rest)| rest.to_owned());
                 let second = get(&stand, CARE, &next).await;
-                assert_eq!(self::ids(&second), ["c7", "c8", "a", "e"], "{per_page} {hidden:?}");
+                assert_eq!(self::ids(&second), ["c7", "c8", "a", "e", "e-c7", "e-c8"], "{per_page} {hidden:?}");
                 let sealed = |text: String| text.split("_cursor=").next().unwrap_or_default().to_owned();
                 left.push(vec![entry(&answer).into_iter().chain(entry(&second)).map(sealed).collect()]);
             }

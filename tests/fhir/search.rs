@@ -164,8 +164,10 @@ async fn a_form_is_a_form() {
 async fn what_is_included_is_judged_by_its_own_type_and_person() {
     let stand = stand();
     let stopped = json!({"resourceType": "Patient", "id": "p2", "name": [{"text": "N"}]});
+    let mut visited = condition("c1", "p1");
+    visited["encounter"] = json!({"reference": "Encounter/e1"});
     let found = bundle(&[
-        condition("c1", "p1"),
+        visited,
         condition("c2", "p2"),
         json!({"resourceType": "Patient", "id": "p1", "name": [{"text": "M"}], "photo": [{"data": "x"}]}),
         stopped,

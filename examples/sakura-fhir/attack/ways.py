@@ -174,6 +174,13 @@ class Grammar:
             ("pretty", ("_pretty", "true")),
         ])
 
+    def may_bring_own(self, kind, name, value):
+        """Whether an inclusion may bring records of the type that is searched."""
+        if ":iterate" in name or "*" in value:
+            return True
+        source, code = value.split(":")[:2]
+        return source == kind if name.startswith("_revinclude") else (code, kind) in self.targets(kind)
+
     # --- requests -----------------------------------------------------------------------------------------------------
 
     def searched(self):
@@ -182,8 +189,8 @@ class Grammar:
         if self.percent(55):
             shape, pair = self.shape(kind)
             way, pairs = self.pick([shape, way]), [*pairs, pair]
-            # Of whom else the order of what comes along tells: docs/wire.md, pages.
-            if "include" in shape:
+            # What comes along and is of the same type counts as a match: docs/wire.md, pages.
+            if "include" in shape and self.may_bring_own(kind, *pair):
                 pairs.append(("patient" if kind != "Patient" else "_id", self.id("Patient")))
         if self.percent(25):
             pairs.append(self.pick([("patient", self.id("Patient")), ("_id", self.id(kind)), ("_id", f"{self.id(kind)},{self.id(kind)}"), ("subject", self.reference())]))

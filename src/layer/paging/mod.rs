@@ -28,7 +28,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
-use self::along::Along;
+use self::along::{Along, Belongs};
 pub(super) use self::counted::{Counted, TOO_LONG, is_of_none, too_long};
 pub(super) use self::cursor::{Cursor, scope};
 use self::outline::{Outline, Seen, Step};
@@ -203,9 +203,15 @@ impl Pager {
         progress.tells_along =
             !route.is_everything() && start.judgement.route.as_ref().is_some_and(|asked| !asked.included.is_empty());
         let tells_along = progress.tells_along;
+        let iterates = |(name, _): &(String, String)| name.ends_with(":iterate") || name.ends_with(":recurse");
+        let belongs = match (start.hides, parameters.iter().any(iterates)) {
+            (false, _) => Belongs::All,
+            (true, false) => Belongs::Direct,
+            (true, true) => Belongs::Iterated,
+        };
         drop(progress);
         let splice = match next {
-            Next::Bundle if tells_along => Splice::omitting_empty(entries.into()).holding(Along::default()),
+            Next::Bundle if tells_along => Splice::omitting_empty(entries.into()).holding(Along::new(belongs)),
             Next::Bundle => Splice::omitting_empty(entries.into()),
             Next::Member | Next::Unsaid => Splice::new(entries.into()),
         };

@@ -2,6 +2,9 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use super::along::Released;
+use crate::redact::Entry;
+
 /// How far a page is filled. Shared with the judge of its entries.
 #[derive(Default)]
 pub(in crate::layer) struct Progress {
@@ -21,8 +24,8 @@ pub(in crate::layer) struct Progress {
     pub(super) passed_over: u64,
     /// What comes along is told apart from what is listed.
     pub(super) tells_along: bool,
-    /// Of each entry that was released and is not written yet: whether it comes along.
-    pub(super) released_along: VecDeque<bool>,
+    /// The entries that were released and are not written yet.
+    pub(super) released_along: VecDeque<Released>,
     /// What came along with this page: type and id.
     pub(super) along: HashSet<(Box<str>, Box<str>)>,
     /// Of it the one that came last.
@@ -82,21 +85,21 @@ impl Progress {
         }
     }
 
-    /// An entry is released that is listed.
-    pub(in crate::layer) fn lists(&mut self) {
+    /// An entry about this person is released that is listed.
+    pub(in crate::layer) fn lists(&mut self, person: Option<&str>) {
         if self.tells_along {
-            self.released_along.push_back(false);
+            self.released_along.push_back(Released { along: false, person: person.map(Into::into) });
         }
     }
 
     /// An entry may be released that comes along: whether it is, for this page has it not yet.
-    pub(in crate::layer) fn brings(&mut self, resource_type: Option<&str>, id: Option<&str>) -> bool {
-        let record = resource_type.zip(id).map(|(resource_type, id)| (resource_type.into(), id.into()));
+    pub(in crate::layer) fn brings(&mut self, entry: &Entry<'_>) -> bool {
+        let record = entry.resource_type.zip(entry.id).map(|(resource_type, id)| (resource_type.into(), id.into()));
         let new = record.clone().is_none_or(|record| self.along.insert(record));
         self.last_along = record.filter(|_| new);
         self.passed_over += u64::from(!new);
         if new && self.tells_along {
-            self.released_along.push_back(true);
+            self.released_along.push_back(Released { along: true, person: entry.subject.map(Into::into) });
         }
         new
     }

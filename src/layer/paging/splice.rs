@@ -113,6 +113,10 @@ impl Splice {
             // The array's end, not the root's: the tail has begun by then.
             self.at = match (self.at, next) {
                 (At::Tail, _) => At::Tail,
+                (At::Entry | At::Brought, At::Entries) => {
+                    self.along.as_mut().map_or(Ok(()), Along::ends)?;
+                    At::Entries
+                }
                 (_, At::Entry) => self.entry_begins(&mut out)?,
                 (_, next) => next,
             };
@@ -139,7 +143,10 @@ impl Splice {
             // Between those that are told apart lie commas and white space.
             At::Entries if self.along.is_some() => {}
             At::Entries => return self.entry_bytes(bytes, out),
-            At::Entry => out.extend_from_slice(bytes),
+            At::Entry => {
+                self.along.iter_mut().for_each(|along| along.sees(bytes));
+                out.extend_from_slice(bytes);
+            }
             At::Brought => return self.along.as_mut().map_or(Err(NoList), |along| along.takes(bytes)),
         }
         Ok(())
@@ -262,6 +269,7 @@ fn leads(path: &[Step], entries: &[Box<str>]) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test")]
 mod tests {
+    use super::super::along::{Belongs, Released};
     use super::*;
 
     fn joined(entries: &[&str], bodies: &[&str], cut: usize, members: &str) -> Result<String, NoList> {
@@ -342,13 +350,13 @@ mod tests {
         ];
         for bodies in worlds {
             for cut in 0..60 {
-                let mut splice = Splice::omitting_empty(Box::from(["entry".into()])).holding(Along::default());
+                let mut splice = Splice::omitting_empty(Box::from(["entry".into()])).holding(Along::new(Belongs::All));
                 let mut out = Vec::new();
                 for (number, (body, along)) in bodies.iter().enumerate() {
                     if number > 0 {
                         splice.next_body();
                     }
-                    splice.along().unwrap().expects(along.iter().copied());
+                    splice.along().unwrap().expects(along.iter().map(|along| Released { along: *along, person: None }));
                     let (a, b) = body.as_bytes().split_at(cut.min(body.len()));
                     out.extend(splice.push(a).unwrap());
                     out.extend(splice.push(b).unwrap());
@@ -359,7 +367,7 @@ mod tests {
                 assert_eq!(out, wanted, "{bodies:?} cut at {cut}");
             }
         }
-        let mut splice = Splice::omitting_empty(Box::from(["entry".into()])).holding(Along::default());
+        let mut splice = Splice::omitting_empty(Box::from(["entry".into()])).holding(Along::new(Belongs::All));
         assert_eq!(splice.push(br#"{"entry":[{"of nobody that was judged":1}]}"#), Err(NoList));
     }
 
