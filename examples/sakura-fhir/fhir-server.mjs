@@ -8,6 +8,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';
 import zlib from 'node:zlib';
+import { searching } from './search.mjs';
 
 const require = createRequire(`${process.cwd()}/`);
 globalThis.WebSocket ??= class extends EventTarget {}; // @medplum/core asks for the name, and Node 20 has none
@@ -32,6 +33,7 @@ async function serve(port, charts) {
   const base = `http://127.0.0.1:${port}`;
   const repository = new MemoryRepository();
   const router = new FhirRouter();
+  const narrowed = searching(core, repository);
   const urlOf = (resource) => `${base}/${resource.resourceType}/${resource.id}`;
 
   await repository.withSeeding(async () => {
@@ -56,16 +58,27 @@ async function serve(port, charts) {
     };
   }
 
+  /** Name → value, or values where it comes several times. */
+  function together(pairs) {
+    const values = {};
+    for (const [name, value] of pairs) (values[name] ??= []).push(value);
+    return Object.fromEntries(Object.entries(values).map(([name, some]) => [name, some.length > 1 ? some : some[0]]));
+  }
+
   async function answer(request, text) {
     const path = request.url.split('?')[0];
     if (request.method === 'GET' && path === '/metadata') return [core.allOk, capabilities()];
     const form = (request.headers['content-type'] ?? '').includes('x-www-form-urlencoded');
     let body = !text ? undefined : form ? Object.fromEntries(new URLSearchParams(text)) : JSON.parse(text);
-    const { method, headers } = request;
+    const method = request.method === 'HEAD' ? 'GET' : request.method; // it is answered as that, without a body
+    const headers = { ...request.headers };
     const url = new URL(request.url, base);
+    const [, kind] = /^\/([A-Z]\w*)(?:\/_search)?$/.exec(path) ?? [];
+    if (kind) url.search = await narrowed(kind, url.searchParams);
+    if (kind && headers['if-none-exist']) headers['if-none-exist'] = `${await narrowed(kind, new URLSearchParams(headers['if-none-exist']))}`;
     // Of a form's parameters the router knows those in the body alone.
-    if (path.endsWith('/_search')) body = { _count: '20', ...Object.fromEntries(url.searchParams), ...body };
-    if (method === 'GET' && /^\/[A-Z]\w*$/.test(path) && !url.searchParams.has('_count')) url.searchParams.set('_count', 20);
+    if (path.endsWith('/_search')) body = { _count: '20', ...together([...url.searchParams, ...(await narrowed(kind, Object.entries(body ?? {})))]) };
+    if (method === 'GET' && kind && !url.searchParams.has('_count')) url.searchParams.set('_count', 20);
     const asked = { method, url: (url.pathname + url.search).slice(1), pathname: '', params: {}, query: {}, body, headers };
     return router.handleRequest({ ...asked, config: { transactions: true } }, repository);
   }

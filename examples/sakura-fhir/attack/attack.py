@@ -3,7 +3,8 @@
 attack.py RUN-A RUN-B WORLDS CATALOGUE [--requests N] [--seed S]: RUN-A and RUN-B are running gates with the same keys, each
 before one world of every attacker. Each of N requests is asked in both; status, fields, body, lengths and chunks have to be the
 same. Then each attacker searches by halves for a value that he may not see, and takes any difference at all for an answer.
-Exits 1 if there was a difference, or if nothing was really asked.
+Exits 1 if there was a difference, or if nothing was really asked. At last the same ways are tried straight at the servers
+(control.py), where all but a few have to tell something.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import threading
 import time
 import urllib.request
 
+import control
 import halves
 import ways
 import wire
@@ -42,6 +44,11 @@ class World:
         return wire.Caller(int(self.ports["GATE"]), f"{who}.example", fields)
 
 
+def names_only(who):
+    """Whether he may name what is in one world only. Own staff are told why a record is refused to them, and so that there is one."""
+    return who not in ("physician", "accountant")
+
+
 class Attack(threading.Thread):
     """One attacker, in both worlds at once."""
 
@@ -50,11 +57,10 @@ class Attack(threading.Thread):
         self.who, self.both, self.wanted = who, both, number
         first, second = charts
         named = lambda some: {(record["resourceType"], record["id"]) for record in some}
-        # What is in one world only may be named by whoever is to take it for unknown. Own staff are told why a record is
-        # refused to them, and so that there is one.
+        # What is in one world only may be named by whoever is to take it for unknown.
         only = named(first) ^ named(second)
         everything = first + second
-        self.grammar = ways.Grammar(arguments.catalogue.read_text(), everything, only, who not in ("physician", "accountant"), f"{arguments.seed} {who}")
+        self.grammar = ways.Grammar(arguments.catalogue.read_text(), everything, only, names_only(who), f"{arguments.seed} {who}")
         self.asked, self.statuses, self.by_way = 0, collections.Counter(), collections.Counter()
         self.differences, self.fault, self.shown = [], None, 0
         self.since = 0
@@ -151,6 +157,7 @@ def main():
         if not attack.shown and attack.who != "nobody":
             wrong.append(f"{attack.who} was shown nothing: vacuous")
     print("ways: " + ", ".join(f"{way} {count}" for way, count in sorted(by_way.items())))
+    wrong += control.run({who: names_only(who) for who in worlds.ATTACKERS}, both, charts, arguments, by_way)
     total = sum(attack.asked for attack in attacks)
     print(f"{total} requests in each world, {time.monotonic() - began:.0f} s: " + (f"wrong: {wrong}" if wrong else "nothing to be learnt"))
     raise SystemExit(bool(wrong))

@@ -4,6 +4,8 @@ He knows the range in which the value lies. For every way to ask he compares wha
 the most"; where that differs he has found an oracle, and halves the range by it until it is narrow.
 """
 
+import json
+
 # For each attacker: what he is after, the range, and requests in which `{}` is the bound that is tried. WHOM is each patient.
 EXAMINED = "6d367230-21b3-5816-8d8c-5239028c388f"
 STOPPED = "48d268aa-90e4-54f1-a51b-d5f382b767d3"
@@ -54,13 +56,25 @@ def written(template, bound):
     return "/fhir" + template.format(f"{bound:.3f}" if ":04" not in template else bound, day=day)
 
 
+def gist(seen):
+    """What an answer says besides what was asked: links and lengths repeat the bound that is tried."""
+    status, body = seen[0], seen[2]
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return status, body
+    if isinstance(value, dict) and isinstance(value.get("link"), list):
+        value["link"] = [link.get("relation") for link in value["link"]]
+    return status, json.dumps(value, sort_keys=True)
+
+
 def search(attack, secret):
     """Both worlds, each for itself: what is said of it, and whether nobody knows more than before."""
     what, span, templates = secret
     found, oracles, asked = [], 0, attack.asked
     for template in templates:
         ranges = [span, span]
-        tell = lambda bounds: [answer.seen() for answer in attack.ask("by halves", "GET", [written(template, bound) for bound in bounds], [], None)]
+        tell = lambda bounds: [gist(answer.seen()) for answer in attack.ask("by halves", "GET", [written(template, bound) for bound in bounds], [], None)]
         least, most = tell([span[0]] * 2), tell([span[1]] * 2)
         oracles += least[0] != most[0]
         for _ in range(18):

@@ -15,6 +15,7 @@ MODIFIERS = ["missing", "not", "text", "in", "not-in", "above", "below", "exact"
 SPECIAL = ["_lastUpdated=gt2020-01-01", "_lastUpdated=ap2026-01-01", "_filter=code eq B20", "_filter=name co \"Yama\"", "_query=current-high-risk",
            "_content=HIV", "_text=HIV", "_list=$current-problems", "_contained=true", "_at=2026", "_since=2020-01-01T00:00:00Z", "_type=Observation",
            "_security=R", "_security=HTEST", "_security:not=HTEST", "_tag=SUBSETTED", "_profile:missing=true", "_source=x", "_score=1", "_has=x"]
+BROAD = [("_lastUpdated", "gt2000-01-01"), ("_id:not", "no-such-id"), ("_profile:missing", "false"), ("_security", "HTEST")]  # most records fit
 CODINGS = ["gzip", "br", "zstd", "deflate", "gzip;q=0.5, br;q=0.4", "*", "identity;q=0.1, gzip", "identity"]
 OPERATIONS = ["$validate", "$meta", "$lastn", "$stats", "$match", "$export", "$graphql?query={Patient{name}}", "$everything", "$summary", "$reindex",
               "_history", "$everything?_type=Observation", "$everything?_count=1", "$everything?_since=2020-01-01T00:00:00Z"]
@@ -33,15 +34,23 @@ class Grammar:
         table = tomllib.loads(catalogue)
         common = table["resource"]["search"]
         self.search = {kind: {**table["type"][kind]["search"], **common} for kind in TYPES}
-        self.ids, self.pool, self.elements = {}, {"token": set(), "string": set(), "date": set(), "quantity": set()}, {}
+        # Values by type, and of all together; and results with what was measured.
+        self.ids, self.elements, self.results, self.versions = {}, {}, set(), {}
+        self.pools = {kind: {"token": set(), "string": set(), "date": set(), "quantity": set()} for kind in [*TYPES, ""]}
         for record in charts:
             kind = record["resourceType"]
             if names_only or (kind, record["id"]) not in only:
                 self.ids.setdefault(kind, set()).add(record["id"])
             self.elements.setdefault(kind, set()).update(record)
-            self.learn(record)
+            self.versions[kind, record["id"]] = record["meta"]["versionId"]
+            if "valueQuantity" in record:
+                self.results.add((record["code"]["coding"][0]["code"], str(record["valueQuantity"]["value"])))
+            for whose in {kind, ""} & set(self.pools):
+                self.pool = self.pools[whose]
+                self.learn(record)
         self.ids = {kind: sorted(ids) for kind, ids in self.ids.items()}
-        self.pool = {kind: sorted(values) for kind, values in self.pool.items()}
+        self.pools = {whose: {sort: sorted(values) for sort, values in pool.items()} for whose, pool in self.pools.items()}
+        self.pool, self.results = self.pools[""], sorted(self.results)
         self.elements = {kind: sorted(names) for kind, names in self.elements.items()}
         self.cursors = [("AAAA", "AAAA")]  # of each world its own
 
@@ -68,6 +77,7 @@ class Grammar:
         """Ids and cursors out of an answer, as an attacker uses them."""
         entries = answer.json().get("entry", []) if isinstance(answer.json(), dict) else []
         for record in (entry["resource"] for entry in entries if isinstance(entry, dict) and "id" in entry.get("resource", {})):
+            self.versions[record["resourceType"], record["id"]] = record.get("meta", {}).get("versionId", "1")
             ids = self.ids.setdefault(record["resourceType"], [])
             if record["id"] not in ids and len(ids) < 400:
                 ids.append(record["id"])
@@ -91,28 +101,33 @@ class Grammar:
         kind = self.kind()
         return self.pick([f"{kind}/{self.id(kind)}", self.id(kind), f"Patient/{self.id('Patient')}", f"http://elsewhere.test/Patient/{self.id('Patient')}"])
 
-    def value(self, kind):
+    def value(self, kind, whose=""):
+        """A value of this kind, mostly of one that records of the type have."""
         if kind == "reference":
             return self.reference()
+        if kind == "composite" and self.percent(50):
+            code, measured = self.pick(self.results)
+            return f"{code}${self.pick(PREFIXES)}{measured}"
         if kind == "composite":
-            return f"{self.value('token')}${self.value(self.pick(['quantity', 'quantity', 'token', 'string', 'date']))}"
+            return f"{self.value('token', whose)}${self.value(self.pick(['quantity', 'quantity', 'token', 'string', 'date']), whose)}"
+        known = lambda sort: self.pools[whose if self.percent(75) and self.pools[whose][sort] else ""][sort]
         if kind in ("quantity", "number"):
-            near = self.pick(self.pool["quantity"]) if self.percent(60) else f"{self.random.uniform(0, 400):.2f}"
+            near = self.pick(known("quantity")) if self.percent(60) else f"{self.random.uniform(0, 400):.2f}"
             return self.pick(PREFIXES) + near + self.pick(["", "", "||mg/dL", "|http://unitsofmeasure.org|mg/dL"])
         if kind == "date":
-            return self.pick(PREFIXES) + self.pick(self.pool["date"])
+            return self.pick(PREFIXES) + self.pick(known("date"))
         if kind == "token" and self.percent(15):
             return self.id()
-        return self.pick(self.pool["string" if kind in ("string", "uri", "special") else "token"])
+        return self.pick(known("string" if kind in ("string", "uri", "special") else "token"))
 
     def parameter(self, kind, bare=False):
         """A parameter of the type: name and value."""
         code, words = self.pick(sorted(self.search[kind].items()))
         sort = words.split()[0]
         if bare or self.percent(65):
-            return code, self.value(sort)
+            return code, self.value(sort, kind)
         modifier = self.pick(MODIFIERS)
-        value = self.pick(["true", "false"]) if modifier == "missing" else self.value(sort)
+        value = self.pick(["true", "false"]) if modifier == "missing" else self.value(sort, kind)
         return f"{code}:{modifier}", value
 
     def targets(self, kind):
@@ -136,6 +151,8 @@ class Grammar:
         other, code = self.pick(edges) if edges else ("Observation", "patient")
         if depth > 1:
             name, value = self.has(other, depth - 1)
+        elif other == "Observation" and self.percent(30):
+            name, value = "code-value-quantity", self.value("composite", other)
         else:
             name, value = self.parameter(other)
         return f"_has:{other}:{code}:{name}", value
@@ -150,10 +167,11 @@ class Grammar:
         if way == "chain":
             return way, [self.chained(kind, self.random.randint(1, 4))]
         if way == "composite":
-            codes = [code for code, words in self.search["Observation"].items() if words.startswith("composite")]
-            pair = self.pick(codes), self.value("composite")
+            codes = [code for code, words in self.search["Observation"].items() if words.startswith("composite")] + ["code-value-quantity"] * 4
+            pair = self.pick(codes), self.value("composite", "Observation")
             return way, [pair if kind == "Observation" else (f"_has:Observation:patient:{pair[0]}", pair[1])]
-        return way, [self.parameter(kind) for _ in range(1 if way == "filter" else 3)]
+        more = [self.pick(BROAD) if self.percent(70) else self.parameter(kind) for _ in range(2)] if way == "several" else []
+        return way, [self.parameter(kind), *more]
 
     def shape(self, kind):
         """What says how the answer is to be."""
@@ -239,9 +257,10 @@ class Grammar:
 
     def read(self):
         kind = self.kind()
-        path = f"/{kind}/{self.id(kind) if self.percent(85) else self.id()}"
-        way, more = self.pick([("read", ""), ("read", ""), ("history", "/_history"), ("vread", f"/_history/{self.id()}"), ("vread", "/_history/1")])
-        return way, "GET", path + more, [], None
+        own = self.id(kind) if self.percent(85) else self.id()
+        version = self.versions.get((kind, own), "1") if self.percent(70) else self.id()
+        way, more = self.pick([("read", ""), ("read", ""), ("history", "/_history"), ("vread", f"/_history/{version}"), ("vread", "/_history/1")])
+        return way, "GET", f"/{kind}/{own}{more}", [], None
 
     def operation(self):
         where = self.pick(["", f"/{self.kind()}", f"/Patient/{self.id('Patient')}", f"/Patient/{self.id('Patient')}"])
@@ -262,7 +281,7 @@ class Grammar:
         path = f"/{kind}/{self.id(kind)}"
         media = [("content-type", "application/fhir+json")]
         body = lambda: json.dumps(self.record(kind)).encode()
-        name, value = self.question(kind)[1][0]
+        name, value = self.question(kind)[1][0] if self.percent(50) else self.parameter(kind)
         query = f"?{quote(name)}={quote(value)}"
         way = self.pick(["conditional create", "conditional update", "conditional delete", "conditional patch", "create", "update", "delete", "patch", "patch", "precondition", "batch"])
         if way == "conditional create":
