@@ -281,13 +281,15 @@ async fn a_record_contained_is_the_persons_beside_whom_bystanders_stand() {
     assert!(answer.status.is_success(), "{}: {}", answer.status, answer.body);
     assert_eq!(written.lock().unwrap().drain(..).count(), 1);
     *stand.backend.always.lock().unwrap() = None;
-    for stranger in strangers() {
-        let inside = appointment(&[ward(), vec![stranger.clone()]].concat());
+    let with = |stranger: Value| appointment(&[ward(), vec![stranger]].concat());
+    let mut alone = appointment(&ward());
+    alone["participant"].as_array_mut().unwrap().remove(1);
+    for inside in strangers().into_iter().map(with).chain([alone]) {
         let shown = ask(&stand, CARE, "/Condition/c1", &record(&inside).to_string()).await;
-        assert_eq!((shown.status, shown.json().get("contained")), (StatusCode::OK, None), "{stranger}");
+        assert_eq!((shown.status, shown.json().get("contained")), (StatusCode::OK, None), "{inside}");
         new["contained"] = json!([inside]);
         let answer = send(&stand, "POST", "/Condition", &new, &[]).await;
-        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{stranger}: {}", answer.body);
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{inside}: {}", answer.body);
     }
 }
 
