@@ -82,6 +82,44 @@ pub fn of_others(types: &Types, value: &Value, person: Option<&str>) -> Vec<Stri
     found
 }
 
+/// Where a FHIR body has a search in the place of a reference (`Patient?identifier=7`, R4 "conditional references"), as a JSON
+/// Pointer: the backend would make it, by rights that nobody judged. References lead to records by their ids.
+pub fn search_in_reference(value: &Value) -> Option<String> {
+    fn look(value: &Value, path: &mut String) -> bool {
+        let length = path.len();
+        let parts: Vec<(String, &Value)> = match value {
+            Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), value)).collect(),
+            Value::Array(items) => items.iter().enumerate().map(|(at, item)| (at.to_string(), item)).collect(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return false,
+        };
+        for (name, part) in parts {
+            path.push('/');
+            path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+            if (name == "reference" && is_search(part)) || look(part, path) {
+                return true;
+            }
+            path.truncate(length);
+        }
+        false
+    }
+    let mut path = String::new();
+    look(value, &mut path).then_some(path)
+}
+
+/// The same of a JSON Patch: of the values that it puts in.
+pub fn search_in_patch(patch: &Value) -> Option<String> {
+    patch.as_array()?.iter().find_map(|step| {
+        let (path, value) = (step.get("path").and_then(Value::as_str).unwrap_or_default(), step.get("value")?);
+        let whole = path.rsplit('/').next() == Some("reference") && is_search(value);
+        let place = if whole { Some(String::new()) } else { search_in_reference(value) };
+        place.map(|within| format!("{path}{within}"))
+    })
+}
+
+fn is_search(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.contains('?'))
+}
+
 fn inside(types: &Types, value: &Value, person: Option<&str>, path: &mut String, found: &mut Vec<String>) {
     let length = path.len();
     let parts: Vec<(&str, &Value)> = match value {

@@ -16,7 +16,9 @@ use crate::redact::{holds_digit, means_individual_number};
 
 /// What is compared so that an Individual Number among it could be spelt.
 pub(super) fn spelled(comparisons: &[Comparison]) -> Categories {
-    comparisons.iter().filter(|one| spells(one)).fold(Categories::NONE, |set, one| set.or(one.categories))
+    // Where nobody's data is compared a number may stand all the same: it is stopped whatever it was taken for.
+    let among = |one: &Comparison| if one.categories.is_empty() { Categories::ALL } else { one.categories };
+    comparisons.iter().filter(|one| spells(one)).fold(Categories::NONE, |set, one| set.or(among(one)))
 }
 
 /// A comparison that could spell, of what the answer does not show.

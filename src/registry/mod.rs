@@ -98,10 +98,12 @@ impl Registry {
         let meaning = Meaning { vocabulary: vocabulary.clone(), zone: zone.clone() };
         let place = Place::new(path);
         let opening = Opening::begin();
+        // Dropped after the connections, should what follows fail.
+        let index;
         let writer = journal::connect(path, journal::BUSY)?;
         let connection = journal::connect(path, journal::BUSY)?;
         let version = journal::version(&connection)?;
-        let index = opening.index(&place.memory)?;
+        index = opening.index(&place.memory)?;
         journal::check_pages(&connection)?;
         let print = place.print()?;
         let (head, view) = read_all(&connection, &meaning)?;

@@ -286,7 +286,13 @@ pub(super) fn asked(entry: &str, outer: &Parts, base: &str) -> Result<Asked, Box
     if let Some(media) = media {
         head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     }
-    let full_url = full_url.filter(|url| url.starts_with("urn:"));
+    let is_name = |url: &String| {
+        let rest = url.strip_prefix("urn:uuid:").or_else(|| url.strip_prefix("urn:oid:"));
+        rest.is_some_and(|id| {
+            !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
+        })
+    };
+    let full_url = full_url.filter(is_name);
     Ok(Asked { head, body, full_url })
 }
 

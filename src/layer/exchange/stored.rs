@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::writeback::Held;
 use super::{Exchange, Forward, Out, Ready, validators};
-use crate::catalogue::body::{carried, carried_at, of_others};
+use crate::catalogue::body::{carried, carried_at, of_others, search_in_patch};
 use crate::catalogue::patch::patched;
 use crate::catalogue::{Pointer, Resolved, Route, SubjectAt};
 use crate::layer::entry::Settled;
@@ -36,10 +36,12 @@ impl Exchange {
         let found = patched(route.body(), types, route.everything(), patch);
         // Whose the record is, is not known yet, and a patch writes the parts that it names: no one's only.
         let others = put_in(types, patch);
+        let searched = search_in_patch(patch);
         let subject = route.entry_subject().and_then(|place| place.pointer().steps().next().map(str::to_owned));
         let problem = match found {
             Err(why) => Problem::new(StatusCode::BAD_REQUEST, "body-malformed", why),
             Ok(_) if !others.is_empty() => contained(others),
+            Ok(_) if searched.is_some() => searches(&searched.unwrap_or_default()),
             Ok(found) if found.carried.unclassified_count > 0 => unclassified(found.carried.unclassified),
             Ok(found) if found.touched.iter().any(|name| is_fixed(name) || Some(&**name) == subject.as_deref()) => {
                 let detail = "a patch changes neither a record's id, nor its type, nor whom it is about";
@@ -276,6 +278,17 @@ pub(super) fn contained(places: Vec<String>) -> Problem {
     let detail = "what is contained in the body is not about the person of the record; nothing was written";
     let mut problem = Problem::new(StatusCode::FORBIDDEN, "contained-of-another", detail);
     problem.names.push(("fields", places));
+    problem
+}
+
+/// A search stands where a record is to be named: the backend would make it, and nobody has judged it.
+pub(super) fn searches(place: &str) -> Problem {
+    let mut problem = Problem::new(
+        StatusCode::BAD_REQUEST,
+        "reference-searches",
+        "a reference names a record by its id; a search in its place is not made. Nothing was written",
+    );
+    problem.names.push(("fields", vec![place.chars().filter(|c| !c.is_control()).take(128).collect()]));
     problem
 }
 

@@ -1,6 +1,6 @@
 //! Steps 6 and 7: whose record is it, what does a write carry, and may this caller have it?
 
-use super::stored::{contained, fhir_body, says_cut};
+use super::stored::{contained, fhir_body, says_cut, searches};
 use super::{Exchange, Forward, Out, Ready, target};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{Method, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 
-use crate::catalogue::body::{carried, of_others};
+use crate::catalogue::body::{carried, of_others, search_in_reference};
 use crate::catalogue::{Part, Resolved, Route, Shape, SubjectAt};
 use crate::decision::{Permit, Reason, Refusal, json};
 use crate::layer::body::BoxError;
@@ -324,6 +324,9 @@ impl Exchange {
         };
         if route.is_fhir() && self.method == Method::PATCH {
             return self.read_patch(judgement, route, &value).await;
+        }
+        if let Some(place) = search_in_reference(&value).filter(|_| route.is_fhir()) {
+            return Err(self.refuse(judgement, searches(&place), None, &[]).await);
         }
         if route.is_fhir()
             && let Err(problem) = fhir_body(resolved, &value, self.merges(route))

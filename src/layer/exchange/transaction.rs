@@ -6,12 +6,15 @@
 //! 2. Entry by entry goes the way of [`Exchange::answer`], up to where its write would go to the backend: by then it is
 //!    permitted, what it is about is known, and its beginning is on record. There it waits. What it asks the backend before
 //!    (the record that it changes, whom its condition fits) is asked at once.
-//! 3. One that ends before, refused: those that wait are told 424, and the answer is that refusal.
+//! 3. One that ends before, refused: those that wait are told 424, and the answer is that refusal. So it is where what is
+//!    on file or the policy changed meanwhile: a stop holds for every write that has not gone.
 //! 4. Else what waits goes on as one Bundle: the writes as the judgement left them, never the caller's text.
 //! 5. The backend's answer is told apart: each entry goes on with its own as if it had come alone.
 
+use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,18 +23,20 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::batch::{ANSWERS_BYTES_MAX, Asked, asked, bundle, collected, condition_members, malformed};
 use super::{Answered, Exchange, Forward, ForwardBody, Out, raw};
 use crate::decision::json as strict;
 use crate::layer::Timeout;
 use crate::layer::body::{BoxError, GateBody};
+use crate::layer::gate::Generation;
 use crate::layer::headers;
 use crate::layer::judgement::Judgement;
 use crate::layer::paging;
 use crate::layer::pump::Upstream;
 use crate::layer::refusal::Problem;
+use crate::registry::View;
 
 /// A write that waits for the others.
 struct Write {
@@ -42,13 +47,25 @@ struct Write {
 /// An entry's own exchange, under way.
 type Running = Pin<Box<dyn Future<Output = Out> + Send>>;
 
+/// An entry whose write waits; as the Bundle for the backend has it.
+struct Waiting {
+    write: Write,
+    told: String,
+    running: Running,
+}
+
 /// How far an entry has come.
 enum Entry {
-    /// Its write, as the Bundle for the backend has it.
-    Waits { write: Write, told: String, running: Running },
-    /// Nothing is left for the backend to do.
-    Done(Out),
+    Waits(Box<Waiting>),
+    /// Nothing is left for the backend to do: what is answered, and what others may call its record by.
+    Done {
+        answer: String,
+        full_url: Option<String>,
+    },
 }
+
+/// What the judgements of a transaction's entries were made by.
+type Known = (Arc<View>, Arc<Generation>);
 
 impl Exchange {
     /// The answer to the whole.
@@ -60,91 +77,172 @@ impl Exchange {
         base: &str,
         shared: &Arc<Mutex<Forward>>,
     ) -> Out {
-        let mut read = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let entry =
-                asked(entry, head, base).and_then(|asked| match writes(&asked.head.method, asked.head.uri.path()) {
-                    true => Ok(asked),
-                    false => Err(Box::new(Problem::new(
-                        StatusCode::NOT_IMPLEMENTED,
-                        "transaction",
-                        "a transaction holds writes here; send what only reads in a `batch`",
-                    ))),
-                });
-            match entry {
-                Ok(asked) => read.push(asked),
-                Err(problem) => return at_entry(*self.refuse(judgement, *problem, None, &[]).await, read.len()).await,
+        let read = match self.read_transaction(entries, head, base) {
+            Ok(read) => read,
+            Err((problem, number)) => {
+                return at_entry(*self.refuse(judgement, *problem, None, &[]).await, number).await;
             }
-        }
-        let mut under_way = Vec::with_capacity(read.len());
+        };
+        let count = u32::try_from(read.len()).unwrap_or(u32::MAX);
+        let Ok(_room) = WAITING.try_acquire_many(count) else {
+            let detail = "too many writes of transactions are waiting; nothing of this one is done";
+            return *self.refuse(judgement, Problem::unavailable("too-many-waiting", detail), None, &[]).await;
+        };
+        let known = self.known();
+        let (mut under_way, mut told_bytes, mut room) = (Vec::with_capacity(read.len()), 0, ANSWERS_BYTES_MAX);
         for asked in read {
-            let entry = self.until_it_waits(asked, base, shared).await;
-            match entry {
-                Entry::Done(out) if failed(&out) => {
-                    let number = under_way.len();
-                    let refused = || Ok(answer(StatusCode::FAILED_DEPENDENCY, HeaderMap::new(), Bytes::new()));
-                    for entry in under_way {
-                        drop(ended(entry, refused()).await);
-                    }
-                    return at_entry(out, number).await;
+            let full_url = asked.full_url.clone();
+            let refused = match self.until_it_waits(asked, base, shared).await {
+                Ok(waiting) if told_bytes + waiting.told.len() > ANSWERS_BYTES_MAX => {
+                    drop(ended(*waiting, not_done()).await);
+                    let detail = "the writes of this transaction are too large together";
+                    let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail);
+                    *self.refuse(judgement, problem, None, &[]).await
                 }
-                entry => under_way.push(entry),
-            }
+                Ok(waiting) => {
+                    told_bytes += waiting.told.len();
+                    under_way.push(Entry::Waits(waiting));
+                    continue;
+                }
+                Err(out) if failed(&out) => *out,
+                Err(out) => {
+                    let answer = self.told_in_bundle(*out, &mut room).await;
+                    under_way.push(Entry::Done { answer, full_url });
+                    continue;
+                }
+            };
+            let number = under_way.len();
+            undone(under_way).await;
+            return at_entry(refused, number).await;
         }
-        self.committed(head, base, under_way, shared).await
+        let stale = self.outdated(known.as_ref());
+        if let Some((problem, number)) = stale.map(|problem| (problem, None)).or_else(|| dangling(&under_way)) {
+            undone(under_way).await;
+            let out = *self.refuse(judgement, *problem, None, &[]).await;
+            return match number {
+                Some(number) => at_entry(out, number).await,
+                None => out,
+            };
+        }
+        self.committed(head, base, under_way, room, shared).await
     }
 
-    /// An entry's own exchange, until its write waits or it has ended.
-    async fn until_it_waits(&self, asked: Asked, base: &str, shared: &Arc<Mutex<Forward>>) -> Entry {
+    /// The entries' requests; or what is wrong with one, and with which.
+    fn read_transaction(
+        &self,
+        entries: Vec<&str>,
+        head: &Parts,
+        base: &str,
+    ) -> Result<Vec<Asked>, (Box<Problem>, usize)> {
+        let mut names = HashSet::new();
+        let mut read = Vec::with_capacity(entries.len());
+        for (number, entry) in entries.into_iter().enumerate() {
+            let asked = asked(entry, head, base).map_err(|problem| (problem, number))?;
+            if !writes(&asked.head.method, asked.head.uri.path()) {
+                let detail = "a transaction holds writes here; send what only reads in a `batch`";
+                return Err((Box::new(Problem::new(StatusCode::NOT_IMPLEMENTED, "transaction", detail)), number));
+            }
+            if asked.full_url.as_ref().is_some_and(|name| !names.insert(name.clone())) {
+                return Err((malformed("two entries have one `fullUrl`"), number));
+            }
+            read.push(asked);
+        }
+        Ok(read)
+    }
+
+    /// What judgements are made by now; `None`: it cannot be read.
+    fn known(&self) -> Option<Known> {
+        let view = self.gate.registry.facts(self.gate.now_ms()).ok()?;
+        Some((view, self.gate.generation.load_full()))
+    }
+
+    /// Whether the first judgement might be another by now: what is on file holds from the next write on.
+    fn outdated(&self, known: Option<&Known>) -> Option<Box<Problem>> {
+        let current = self.known();
+        let same = match (known, &current) {
+            (Some(before), Some(now)) => Arc::ptr_eq(&before.0, &now.0) && Arc::ptr_eq(&before.1, &now.1),
+            _ => false,
+        };
+        let detail = "what is on file, or the policy, changed while the transaction was judged, or that took too long; \
+                      nothing is done: send it again";
+        (!same || self.started.elapsed() > WAIT_MAX).then(|| Box::new(Problem::unavailable("outdated", detail)))
+    }
+
+    /// An entry's own exchange, until its write waits; `Err`: it has ended.
+    async fn until_it_waits(
+        &self,
+        asked: Asked,
+        base: &str,
+        shared: &Arc<Mutex<Forward>>,
+    ) -> Result<Box<Waiting>, Box<Out>> {
         let full_url = asked.full_url.clone();
         let (sender, waiting) = oneshot::channel();
         let mut running = self.alone(asked, held_back(shared, sender));
         let write = tokio::select! {
             biased;
-            out = &mut running => return Entry::Done(out),
+            out = &mut running => return Err(Box::new(out)),
             Ok(write) = waiting => write,
         };
         let told = told(&write.request, full_url.as_deref(), base).await;
-        Entry::Waits { write, told, running }
+        Ok(Box::new(Waiting { write, told, running }))
     }
 
     /// Every entry may be done: they are, at once, and each is answered.
-    async fn committed(&self, head: &Parts, base: &str, entries: Vec<Entry>, shared: &Arc<Mutex<Forward>>) -> Out {
+    async fn committed(
+        &self,
+        head: &Parts,
+        base: &str,
+        mut entries: Vec<Entry>,
+        mut room: usize,
+        shared: &Arc<Mutex<Forward>>,
+    ) -> Out {
         let mut parts = Vec::new();
         let mut fields = None;
-        for entry in &entries {
-            if let Entry::Waits { write, told, .. } = entry {
-                fields.get_or_insert_with(|| write.request.headers().clone());
-                parts.push(told.clone());
+        for entry in &mut entries {
+            if let Entry::Waits(waiting) = entry {
+                fields.get_or_insert_with(|| waiting.write.request.headers().clone());
+                parts.push(std::mem::take(&mut waiting.told));
             }
         }
+        let count = parts.len();
         let answers = match fields {
             None => Ok(Vec::new()),
-            Some(fields) => ask(head, base, fields, &parts, shared).await,
+            Some(fields) => ask(head, base, fields, parts, shared).await,
         };
-        let whole_refused = answers.is_err();
+        let (whole_refused, unread) = (answers.is_err(), matches!(answers, Err(Refused::Unread)));
         let mut answers = match answers {
             Ok(answers) => answers.into_iter(),
-            Err(refused) => (0..parts.len()).map(|_| refused.again()).collect::<Vec<_>>().into_iter(),
+            Err(refused) => (0..count).map(|_| refused.again()).collect::<Vec<_>>().into_iter(),
         };
-        let (mut room, mut said) = (ANSWERS_BYTES_MAX, Vec::with_capacity(entries.len()));
-        let mut first_refused = None;
+        let (mut said, mut first_refused) = (Vec::with_capacity(entries.len()), None);
         for (number, entry) in entries.into_iter().enumerate() {
-            let waited = matches!(entry, Entry::Waits { .. });
-            let out = match waited {
-                true => ended(entry, answers.next().unwrap_or_else(|| Err(UNFIT.into()))).await,
-                false => ended(entry, Err(UNFIT.into())).await,
+            let waiting = match entry {
+                Entry::Done { answer, .. } => {
+                    said.push(answer);
+                    continue;
+                }
+                Entry::Waits(waiting) => waiting,
             };
-            if whole_refused && waited && first_refused.is_none() {
+            let out = ended(*waiting, answers.next().unwrap_or_else(|| Err(UNFIT.into()))).await;
+            if whole_refused && first_refused.is_none() {
                 first_refused = Some(at_entry(out, number).await);
             } else {
                 said.push(self.told_in_bundle(out, &mut room).await);
             }
         }
+        if unread {
+            let detail = "the backend did the transaction, and its answer does not tell what came of which entry; \
+                          look before you send it again";
+            return self.problem(&Problem::bad_gateway("body-not-judged", detail));
+        }
         first_refused.unwrap_or_else(|| bundle("transaction-response", &said))
     }
 }
 
+/// So many writes of transactions wait at most in one process: each has its beginning in the log.
+static WAITING: Semaphore = Semaphore::const_new(8192);
+/// Longer than this no permit waits for those of the other entries.
+const WAIT_MAX: Duration = Duration::from_secs(60);
 const UNFIT: &str = "the backend's answer to a transaction does not fit it";
 
 /// Whether a request is to change something.
@@ -182,19 +280,41 @@ fn held_back(shared: &Arc<Mutex<Forward>>, waiting: oneshot::Sender<Write>) -> F
 }
 
 /// Goes on with an entry to its end.
-async fn ended(entry: Entry, answered: Answered) -> Out {
-    match entry {
-        Entry::Done(out) => out,
-        Entry::Waits { write, running, .. } => {
-            drop(write.answer.send(answered));
-            running.await
+async fn ended(waiting: Waiting, answered: Answered) -> Out {
+    drop(waiting.write.answer.send(answered));
+    waiting.running.await
+}
+
+/// What an entry is told whose write is not done because of another.
+fn not_done() -> Answered {
+    Ok(answer(StatusCode::FAILED_DEPENDENCY, HeaderMap::new(), Bytes::new()))
+}
+
+async fn undone(entries: Vec<Entry>) {
+    for entry in entries {
+        if let Entry::Waits(waiting) = entry {
+            drop(ended(*waiting, not_done()).await);
         }
     }
 }
 
+/// Which write refers by its `fullUrl` to an entry that is not made anew: nobody would put an id in its place.
+fn dangling(entries: &[Entry]) -> Option<(Box<Problem>, Option<usize>)> {
+    let done = entries.iter().filter_map(|entry| match entry {
+        Entry::Done { full_url, .. } => full_url.as_deref(),
+        Entry::Waits(_) => None,
+    });
+    let refers =
+        |name: &str| entries.iter().position(|entry| matches!(entry, Entry::Waits(w) if w.told.contains(name)));
+    let number = { done }.find_map(refers)?;
+    let detail = "an entry refers by `fullUrl` to one whose record is there already: refer to that record";
+    Some((Box::new(Problem::new(StatusCode::NOT_IMPLEMENTED, "transaction", detail)), Some(number)))
+}
+
 /// A write as an entry of the Bundle that goes to the backend.
 async fn told(request: &Request<ForwardBody>, full_url: Option<&str>, base: &str) -> String {
-    let path = request.uri().path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    // Without what its query had, which changed nothing: in a Bundle it would be a condition.
+    let path = request.uri().path();
     let url = path.strip_prefix(base).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
     let mut members = json!({"method": request.method().as_str(), "url": url});
     if let Some(members) = members.as_object_mut() {
@@ -222,8 +342,10 @@ async fn told(request: &Request<ForwardBody>, full_url: Option<&str>, base: &str
 enum Refused {
     /// The backend's status for the whole.
     By(StatusCode),
-    /// It was not reached, did not answer in time, or answered what cannot be told apart.
+    /// It was not reached, or did not answer in time.
     Unanswered(BoxError),
+    /// It answered that they are done, and not so that it can be told apart what came of which.
+    Unread,
 }
 
 impl Refused {
@@ -235,6 +357,11 @@ impl Refused {
                 Some(_) => Ok(answer(StatusCode::GATEWAY_TIMEOUT, HeaderMap::new(), Bytes::new())),
                 None => Err(error.to_string().into()),
             },
+            Refused::Unread => {
+                // As of one write that is done and answered by what cannot be judged: the record says that it was done.
+                let text = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"))]);
+                Ok(answer(StatusCode::OK, text, Bytes::from_static(b"?")))
+            }
         }
     }
 }
@@ -244,15 +371,17 @@ async fn ask(
     head: &Parts,
     base: &str,
     mut fields: HeaderMap,
-    entries: &[String],
+    entries: Vec<String>,
     shared: &Arc<Mutex<Forward>>,
 ) -> Result<Vec<Answered>, Refused> {
+    let count = entries.len();
     for (_, field) in condition_members() {
         fields.remove(field);
     }
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/fhir+json"));
     fields.insert(header::ACCEPT, HeaderValue::from_static("application/fhir+json"));
     let text = format!("{{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[{}]}}", entries.join(","));
+    drop(entries);
     let mut request = Request::new(Full::new(Bytes::from(text)));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = head.uri.clone();
@@ -265,12 +394,12 @@ async fn ask(
     if !parts.status.is_success() {
         return Err(Refused::By(parts.status));
     }
-    let body = whole(body).await.map_err(Refused::Unanswered)?;
+    let body = whole(body).await.map_err(|_| Refused::Unread)?;
     let coded = parts.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
     let media = headers::media_type(&parts.headers).is_some_and(|media| headers::is_json(&media));
     let text = std::str::from_utf8(&body).ok().filter(|_| media && !coded);
-    let answers = text.and_then(|text| told_apart(text, base, entries.len()));
-    answers.ok_or_else(|| Refused::Unanswered(UNFIT.into()))
+    let answers = text.and_then(|text| told_apart(text, base, count));
+    answers.ok_or(Refused::Unread)
 }
 
 async fn whole(mut body: Upstream) -> Result<Bytes, BoxError> {
