@@ -131,11 +131,6 @@ impl SubjectPath {
     /// an empty text), so that the object has no subject and is withheld.
     pub fn id<'v>(&self, text: &'v str) -> Option<&'v str> {
         let id = if self.reference { text.strip_prefix(PERSON)? } else { text };
-        // A version of his record is his.
-        let id = match id.split_once("/_history/").filter(|_| self.reference) {
-            Some((id, _)) => id,
-            None => id,
-        };
         is_subject_id(id).then_some(id)
     }
 
