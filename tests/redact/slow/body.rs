@@ -97,7 +97,8 @@ fn is_of(reference: &Json, kind: &Json) -> bool {
             "" => name,
             _ => kind,
         });
-    reference == name || reference.starts_with(&format!("{name}/")) && !name.is_empty() && !name.contains('/')
+    let is_kind = !name.is_empty() && !name.contains('/');
+    is_kind && (reference == name || reference.starts_with(&format!("{name}/")))
 }
 
 fn who(text: &str, place: &SubjectAt) -> Who {
