@@ -51,7 +51,7 @@ fn new(person: &str) -> String {
     record.to_string()
 }
 
-async fn send(
+pub(super) async fn send(
     stand: &Stand,
     (role, purpose): Caller,
     line: (&str, &str),

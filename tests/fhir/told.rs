@@ -8,9 +8,10 @@ use sekisho::catalogue::Catalogue;
 use sekisho::demo::sample::Org;
 use serde_json::{Value, json};
 
+use super::conditional::send;
 use super::search::condition;
 use super::{CARE, Caller, MONEY, stand};
-use crate::layer::support::{Answer, Ask, Stand};
+use crate::layer::support::{Answer, Stand};
 
 /// Deletes what a person had deleted.
 const OFFICER: Caller = ("privacy-officer", "principal-request.deletion");
@@ -46,17 +47,6 @@ fn stored() -> Value {
 fn put() -> String {
     json!({"resourceType": "Condition", "id": "c1", "subject": {"reference": "Patient/p1"}, "identifier": [{"value": "A-1"}]})
         .to_string()
-}
-
-async fn send(
-    stand: &Stand,
-    (role, purpose): Caller,
-    line: (&str, &str),
-    body: &str,
-    fields: &[(&str, &str)],
-) -> Answer {
-    let (method, target) = line;
-    stand.ask(Ask { method, target, claims: json!({"roles": [role]}), purpose, body, fields }).await
 }
 
 /// All that a caller can tell an answer by, but for the decision's id.

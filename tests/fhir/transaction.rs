@@ -366,3 +366,16 @@ async fn a_search_in_the_place_of_a_reference_reaches_no_backend() {
     let answer = send(&stand, CARE, &[with("asserter", reference("Practitioner/d1"))]).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
 }
+
+/// What was sent to the backend ends on record, whatever becomes of the asking.
+#[tokio::test]
+async fn a_backend_that_breaks_while_it_is_asked_leaves_every_write_with_its_end() {
+    for (panics, code) in [(true, "backend-unreachable"), (false, "backend-unreachable")] {
+        let stand = stand();
+        serve(&stand, None);
+        stand.hook(move || if panics { panic!("the backend's client broke") } else { Err("connection reset".into()) });
+        let answer = send(&stand, CARE, &[create("c9", "p1"), create("c8", "p1")]).await;
+        assert_eq!(answer.status, StatusCode::BAD_GATEWAY, "{}", answer.body);
+        assert_eq!(ends(&stand), (2, vec![(502, code.to_owned()); 2]), "panics: {panics}");
+    }
+}
