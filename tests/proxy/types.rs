@@ -126,7 +126,8 @@ async fn a_bomb_in_any_coding_is_stopped_by_its_ratio() {
         let field = format!("Content-Encoding: {coding}\r\n");
         let got = behind(&gate, with(JSON, &field, &encoded(coding, body.as_bytes()).await)).await;
         is_not_whole(&got, coding);
-        assert!(!got.bytes.contains("111") && !got.bytes.contains(CANARY), "{coding}");
+        // So many ones stand by chance in no decision's id.
+        assert!(!got.bytes.contains(&"1".repeat(16)) && !got.bytes.contains(CANARY), "{coding}: {}", got.head);
     }
     let log = gate.end().await.log();
     assert!(log.endings().iter().all(|(how, code, _)| (*how, *code) == ("failed", "backend-body-broken")));
