@@ -82,7 +82,7 @@ class Attack(threading.Thread):
             for caller, target in zip(self.callers, targets):
                 caller.send(method, target, fields, body)
             answers = [caller.receive() for caller in self.callers]
-            if all(answer.status != 429 for answer in answers):
+            if not any(slowed(answer) for answer in answers):
                 break
             time.sleep(0.1)  # too many refusals: the limit is on time, which is not compared
         self.asked += 1
@@ -109,6 +109,11 @@ class Attack(threading.Thread):
             self.grammar.cursors.append([link.partition("_cursor=")[2] for link in links])
             answers = self.ask("page", "GET", [link.partition(".example")[2] for link in links], [], None)
             self.grammar.seen(answers[0])
+
+
+def slowed(answer):
+    """Whether the gate said "slow down", to the request or to one in a batch."""
+    return answer.status == 429 or b'"rate-limited"' in answer.body
 
 
 def read(folder):
