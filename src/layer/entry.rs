@@ -10,8 +10,9 @@ use super::paging::{Progress, Turn};
 use super::releasing::Releasing;
 use crate::catalogue::Route;
 use crate::decision::{Permit, Refusal};
-use crate::policy::{Action, Categories, PurposeId, RecipientId, Release};
+use crate::policy::{Action, Categories, Moment, PurposeId, RecipientId, Release};
 use crate::redact::{Entry, Judge, Plan, Spec, Verdict};
+use crate::registry::View;
 
 /// What the judge of entries noticed, for the one who drives the redactor.
 #[derive(Default)]
@@ -56,15 +57,57 @@ pub(super) trait Decider {
     }
 
     /// May this record leave, now? `told`: what it tells that there is one of its type, besides what the route's own tells.
-    /// `again`: what is on file was looked at for another entry, and nothing was awaited since. `None`: it cannot be read.
+    /// `None`: what is on file cannot be read.
     fn about(
         &self,
         whose: Whose<'_>,
         record: &str,
         asked: (Action, Categories),
         told: Categories,
-        again: bool,
+        again: Again<'_>,
     ) -> Option<Result<Permit, Refusal>>;
+}
+
+/// What is known from the entries before.
+pub(super) struct Again<'a> {
+    /// What is on file was looked at for another entry, and nothing was awaited since.
+    looked: bool,
+    /// What was decided last.
+    decided: &'a mut Option<Decided>,
+}
+
+/// What was permitted, and on what that hung besides what is the same for all entries of an answer.
+#[derive(Clone)]
+pub(super) struct Decided {
+    view: Arc<View>,
+    now: Moment,
+    /// About nobody: none.
+    subject: Option<Box<str>>,
+    told: Categories,
+    permit: Permit,
+}
+
+impl Decided {
+    /// `None`: it hung on the very record, as no other entry is.
+    fn of(view: Arc<View>, now: Moment, whose: Whose<'_>, told: Categories, permit: Permit) -> Option<Decided> {
+        let subject = named(whose)?;
+        let of_record = view.person(subject.unwrap_or("")).relations.iter().any(|relation| relation.records.is_some());
+        (!of_record).then(|| Decided { view, now, subject: subject.map(Into::into), told, permit })
+    }
+
+    fn holds(&self, view: &Arc<View>, now: Moment, whose: Whose<'_>, told: Categories) -> bool {
+        let same = Arc::ptr_eq(&self.view, view) && self.now == now && self.told == told;
+        same && named(whose) == Some(self.subject.as_deref())
+    }
+}
+
+/// Whom a decision names; `None`: it is about anybody.
+fn named(whose: Whose<'_>) -> Option<Option<&str>> {
+    match whose {
+        Whose::Of(subject) => Some(Some(subject)),
+        Whose::NoOnes => Some(None),
+        Whose::Anybodys => None,
+    }
 }
 
 impl Decider for Arc<Judgement> {
@@ -80,19 +123,24 @@ impl Decider for Arc<Judgement> {
         self.route.as_ref().map_or(Categories::NONE, |reference| reference.spelled)
     }
 
-    /// Facts and clock are read again at each entry.
+    /// Facts and clock are read again at each entry; where both are the same, and so is the person, the decision is.
     fn about(
         &self,
         whose: Whose<'_>,
         record: &str,
         asked: (Action, Categories),
         told: Categories,
-        again: bool,
+        again: Again<'_>,
     ) -> Option<Result<Permit, Refusal>> {
         let (now, registry) = (self.gate.now_ms(), &self.gate.registry);
-        let view = if again { registry.facts_again(now) } else { registry.facts(now) }.ok()?;
+        let view = if again.looked { registry.facts_again(now) } else { registry.facts(now) }.ok()?;
+        if let Some(same) = again.decided.as_ref().filter(|decided| decided.holds(&view, now, whose, told)) {
+            return Some(Ok(same.permit));
+        }
         let query = self.route.as_ref().map_or(Categories::NONE, |reference| reference.query);
-        Some(self.decide_searching(whose, record, &view, now, asked, query.or(told)))
+        let decided = self.decide_searching(whose, record, &view, now, asked, query.or(told));
+        *again.decided = decided.as_ref().ok().and_then(|permit| Decided::of(view, now, whose, told, *permit));
+        Some(decided)
     }
 }
 
@@ -111,13 +159,20 @@ pub(super) struct EntryJudge<D = Arc<Judgement>> {
     /// The id of the record that the path names, where it names one besides its subject, or a FHIR record.
     pub(super) record: Option<Arc<str>>,
     /// What was last released, and how: the entries of a list are mostly released alike.
-    pub(super) last: Option<(Alike, Arc<Plan>)>,
+    pub(super) last: Last,
     /// FHIR: whose matches were released of this body, where it may bring records besides.
     pub(super) matched: HashSet<Box<str>>,
     /// Of them the one who is known by the last entry alone.
     pub(super) fresh: Option<Box<str>>,
     /// What is on file was looked at since this piece of the body was begun.
     pub(super) looked: Cell<bool>,
+}
+
+/// What is remembered of the entry before.
+#[derive(Clone, Default)]
+pub(super) struct Last {
+    plan: Option<(Alike, Arc<Plan>)>,
+    decided: Option<Decided>,
 }
 
 /// What the plan of an entry hangs on, within one answer: its release, to whom and for what.
@@ -133,7 +188,7 @@ impl<D: Decider> Judge for EntryJudge<D> {
     }
 
     fn judge(&mut self, entry: &Entry<'_>) -> Verdict {
-        let mut last = self.last.take();
+        let mut last = std::mem::take(&mut self.last);
         let (verdict, matched) = self.of(entry, &mut last);
         self.last = last;
         self.fresh = matched.filter(|person| self.matched.len() < MATCHED_MAX && self.matched.insert(person.clone()));
@@ -161,7 +216,7 @@ impl<D: Decider> Judge for EntryJudge<D> {
 
 impl<D: Decider> EntryJudge<D> {
     /// The verdict; and, of a match that is released, its person, where that may bring others.
-    fn of(&self, entry: &Entry<'_>, last: &mut Option<(Alike, Arc<Plan>)>) -> (Verdict, Option<Box<str>>) {
+    fn of(&self, entry: &Entry<'_>, last: &mut Last) -> (Verdict, Option<Box<str>>) {
         const DROPPED: (Verdict, Option<Box<str>>) = (Verdict::Drop, None);
         let releasing = self.decider.releasing();
         let Some(route) = releasing.route else { return DROPPED };
@@ -210,19 +265,13 @@ impl<D: Decider> EntryJudge<D> {
         !hides || (!kind.of_no_one && entry.subject.is_some_and(|person| self.matched.contains(person)))
     }
 
-    fn verdict(
-        &self,
-        releasing: &Releasing<'_>,
-        kind: &Kind,
-        entry: &Entry<'_>,
-        last: &mut Option<(Alike, Arc<Plan>)>,
-    ) -> Verdict {
+    fn verdict(&self, releasing: &Releasing<'_>, kind: &Kind, entry: &Entry<'_>, last: &mut Last) -> Verdict {
         let Some(route) = releasing.route else { return Verdict::Drop };
         let whose = match (&self.settled, entry.subject) {
             _ if kind.of_no_one => Whose::NoOnes,
             (Settled::Open, _) => {
                 let make = || releasing.plan(&self.spec, self.side, Release::NOTHING, None);
-                return Verdict::Release(plan(last, Release::NOTHING, None, make));
+                return Verdict::Release(plan(&mut last.plan, Release::NOTHING, None, make));
             }
             (Settled::Each, Some(subject)) => Whose::Of(subject),
             (Settled::Each, None) => return Verdict::Drop,
@@ -241,13 +290,13 @@ impl<D: Decider> EntryJudge<D> {
             }
         };
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        let again = self.looked.replace(true);
+        let again = Again { looked: self.looked.replace(true), decided: &mut last.decided };
         match self.decider.about(whose, entry.id.unwrap_or(""), self.asked, kind.told, again) {
             // Of several types that were asked for, others may be shown, and nothing of this one.
             Some(Ok(permit)) if !kind.shows_any(&permit) => Verdict::Drop,
             Some(Ok(permit)) => {
                 let make = || releasing.plan(&self.spec, self.side, *permit.release(), Some(&permit));
-                let plan = plan(last, *permit.release(), Some(&permit), make);
+                let plan = plan(&mut last.plan, *permit.release(), Some(&permit), make);
                 if kind.fills && self.progress(Progress::is_before).unwrap_or(false) {
                     return Verdict::Sought(plan);
                 }

@@ -297,7 +297,7 @@ impl Pump {
         if let Some(pager) = &mut self.pager {
             pager.read(&piece);
         }
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(piece.len());
         let pushed = match &mut self.filter {
             Filter::Json(redactor) => redactor.push(&piece, &mut out),
             Filter::Parts(parts) => parts.push(&piece, &mut out),

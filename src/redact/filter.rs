@@ -128,6 +128,10 @@ impl<J: Judge> Core<J> {
         self.judge.piece_begins();
     }
 
+    pub(super) const fn set_closely(&mut self) {
+        self.entry.set_closely();
+    }
+
     pub(super) const fn set_portable(&mut self) {
         self.trusted.set_portable();
         self.stream.set_portable();

@@ -201,8 +201,14 @@ pub(super) const fn hash_open(head: u128, length: usize) -> u64 {
 /// The same where sixteen bytes from the name's beginning are at hand, whatever comes after it: without a branch for
 /// each length.
 #[inline(always)]
-#[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
 pub(super) fn hash_at(seed: KeySeed, head: &[u8; 16], name: &[u8]) -> u64 {
+    hash_head(seed, head_at(head, name.len()), name)
+}
+
+/// As [`head`], of a name of so many bytes that begins with the first of these.
+#[inline(always)]
+#[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
+pub(super) fn head_at(bytes: &[u8; 16], length: usize) -> u128 {
     const MASKS: [u128; 17] = {
         let mut masks = [u128::MAX; 17];
         let mut length = 0;
@@ -212,8 +218,7 @@ pub(super) fn hash_at(seed: KeySeed, head: &[u8; 16], name: &[u8]) -> u64 {
         }
         masks
     };
-    let mask = MASKS.get(name.len()).copied().unwrap_or(u128::MAX);
-    hash_head(seed, u128::from_le_bytes(*head) & mask, name)
+    u128::from_le_bytes(*bytes) & MASKS.get(length).copied().unwrap_or(u128::MAX)
 }
 
 /// `head`: the first sixteen bytes of the name, zeros beyond its end. How long the name is turns the second key, so that

@@ -1,6 +1,8 @@
 //! Which place has the member of this name? A table with open addressing: one hash, mostly one comparison.
 
-use super::keys::{hash_open, head};
+use std::ops::Range;
+
+use super::keys::{hash_open, head, head_at};
 
 /// Names of members and the numbers of their places.
 #[derive(Clone, Debug)]
@@ -47,10 +49,23 @@ impl Names {
     /// The place of this name.
     #[inline]
     pub(super) fn get(&self, name: &[u8]) -> Option<u32> {
-        if self.slots.is_empty() {
-            return None;
+        if self.slots.is_empty() { None } else { self.find(head(name), name) }
+    }
+
+    /// The place of the name that stands here in these bytes: mostly there are bytes enough from its beginning to read it in one
+    /// piece, however long it is.
+    #[inline]
+    pub(super) fn get_at(&self, bytes: &[u8], at: Range<usize>) -> Option<u32> {
+        let from_here = bytes.get(at.start..)?;
+        let name = from_here.get(..at.len())?;
+        match from_here.first_chunk() {
+            Some(chunk) if !self.slots.is_empty() => self.find(head_at(chunk, name.len()), name),
+            _ => self.get(name),
         }
-        let head = head(name);
+    }
+
+    #[inline]
+    fn find(&self, head: u128, name: &[u8]) -> Option<u32> {
         let mut at = self.start(head, name.len());
         loop {
             match self.slots.get(at)? {
@@ -100,7 +115,12 @@ mod tests {
         for id in 0..500u32 {
             names.add(format!("name{id}").as_bytes(), id);
             for known in 0..=id {
-                assert_eq!(names.get(format!("name{known}").as_bytes()), Some(known));
+                let name = format!("name{known}");
+                assert_eq!(names.get(name.as_bytes()), Some(known));
+                let among = format!("\"{name}\":\"longer than that\"");
+                assert_eq!(names.get_at(among.as_bytes(), 1..1 + name.len()), Some(known));
+                assert_eq!(names.get_at(name.as_bytes(), 0..name.len()), Some(known));
+                assert_eq!(names.get_at(name.as_bytes(), 1..name.len() + 1), None);
             }
             assert!(names.get(format!("name{}", id + 1).as_bytes()).is_none());
             assert!(names.get(b"").is_none());

@@ -6,7 +6,9 @@
 //! shared.
 
 mod join;
+mod quick;
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use crate::catalogue::dicomweb::Vr;
@@ -19,6 +21,7 @@ use super::scan::Kind;
 use super::spec::{Spec, Step, Types};
 use super::tally::Occurred;
 use join::Join;
+pub(super) use quick::{Leaf, Quick, Room};
 
 /// Rewrites URLs into the API so that they lead through the gate.
 pub trait LinkRewriter: Send + Sync {
@@ -144,6 +147,8 @@ impl By {
 /// The places of one document or resource type.
 pub(super) struct Tree {
     places: Vec<Place>,
+    /// The same places, each in one word.
+    quick: Vec<Quick>,
     pub(super) root: u32,
     /// Names that begin with `_` are shadows of primitive elements.
     pub(super) fhir: bool,
@@ -192,6 +197,12 @@ impl Place {
         self.any.is_some() || self.members.get(name).is_some()
     }
 
+    /// What holds for a member that is named here by the name that stands at this place of these bytes.
+    #[inline]
+    pub(super) fn named_at(&self, bytes: &[u8], at: Range<usize>) -> Option<u32> {
+        self.members.get_at(bytes, at)
+    }
+
     /// Whether members are named here, or stand in a resource here.
     pub(super) fn has_members(&self) -> bool {
         self.resource || !self.members.is_empty()
@@ -216,7 +227,14 @@ impl Tree {
         members.filter_map(|id| self.place(Some(id)).system.as_deref())
     }
 
+    /// What the place of this number says in one word.
+    #[inline]
+    pub(super) fn quick(&self, id: u32) -> Quick {
+        usize::try_from(id).ok().and_then(|id| self.quick.get(id)).copied().unwrap_or(Quick::ASK)
+    }
+
     /// The place of this number; one that names nothing if there is none.
+    #[inline]
     pub(super) fn place(&self, id: Option<u32>) -> &Place {
         id.and_then(|id| self.places.get(usize::try_from(id).ok()?)).unwrap_or(&EMPTY)
     }

@@ -104,6 +104,13 @@ impl<J: Judge> Redactor<J> {
         self
     }
 
+    /// The same with every value looked at closely, also where its place has one word for it: for tests.
+    #[must_use]
+    pub const fn closely(mut self) -> Redactor<J> {
+        self.core.set_closely();
+        self
+    }
+
     /// The same without waiting for more when a piece is a crumb: for tests, which cut anywhere.
     #[must_use]
     pub const fn at_once(mut self) -> Redactor<J> {

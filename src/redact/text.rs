@@ -150,17 +150,22 @@ pub(super) fn unescape(inside: &[u8]) -> Option<Cow<'_, str>> {
 pub(super) fn quote_into(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
-    for byte in text.bytes() {
+    let mut rest = text.as_bytes();
+    while let Some((plain, [byte, after @ ..])) =
+        rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0x00..0x20)).map(|at| rest.split_at(at))
+    {
+        out.extend_from_slice(plain);
         match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            0x00..0x20 => {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', *byte]),
+            _ => {
                 out.extend_from_slice(b"\\u00");
-                out.push(if byte < 0x10 { b'0' } else { b'1' });
+                out.push(if *byte < 0x10 { b'0' } else { b'1' });
                 out.extend(HEX.get(usize::from(byte & 0xF)));
             }
-            _ => out.push(byte),
         }
+        rest = after;
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
 }
 

@@ -48,13 +48,22 @@ fn list_with(members: &[(&str, Node)], terms: Terms, limits: Limits) -> (Arc<Spe
     (spec, plan)
 }
 
-fn run((spec, plan): &(Arc<Spec>, Arc<Plan>), pieces: &[&[u8]]) -> (String, Tally) {
+fn run(setup: &(Arc<Spec>, Arc<Plan>), pieces: &[&[u8]]) -> (String, Tally) {
+    let [(out, tally), (left, closely)] = [false, true].map(|closely| run_by(setup, pieces, closely));
+    assert!(left == out && closely == tally, "closely looked at {left} leaves, not {out}");
+    (out, tally)
+}
+
+fn run_by((spec, plan): &(Arc<Spec>, Arc<Plan>), pieces: &[&[u8]], closely: bool) -> (String, Tally) {
     let entries = Arc::clone(plan);
     let judge = move |entry: &Entry<'_>| match entry.subject {
         Some("nobody") | None => Verdict::Release(Arc::clone(&entries)),
         Some(person) => Verdict::ReleaseOf(Arc::clone(&entries), person.into()),
     };
     let mut redactor = Redactor::new(Arc::clone(spec), judge, Arc::clone(plan), KeySeed::new([1, 2]));
+    if closely {
+        redactor = redactor.closely();
+    }
     let mut out = Vec::new();
     for piece in pieces {
         redactor.push(piece, &mut out).unwrap();

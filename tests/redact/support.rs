@@ -164,9 +164,19 @@ impl Setup {
         Redactor::new(Arc::clone(&self.spec), judge, Arc::clone(&self.plan), KeySeed::new([1, 2]))
     }
 
-    /// What leaves, and how it ended; each piece is read at once, however small.
+    /// What leaves, and how it ended; each piece is read at once, however small. The same leaves where each value is looked at
+    /// closely.
+    #[track_caller]
     pub(crate) fn run(&self, pieces: &[&[u8]]) -> (Vec<u8>, Result<Tally, Fault>) {
-        self.run_by(self.redactor().at_once(), pieces)
+        let (out, end) = self.run_by(self.redactor().at_once(), pieces);
+        let (left, ended) = self.run_by(self.redactor().at_once().closely(), pieces);
+        assert!(ended == end, "looked at closely it ends otherwise: {}", String::from_utf8_lossy(&pieces.concat()));
+        assert_eq!(
+            String::from_utf8_lossy(&left),
+            String::from_utf8_lossy(&out),
+            "left is what leaves closely looked at"
+        );
+        (out, end)
     }
 
     /// The same as a body is read in earnest.

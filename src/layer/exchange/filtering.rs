@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use http::header;
 
 use crate::catalogue::{Part, Route, Shape, SubjectAt};
-use crate::layer::entry::{EntryJudge, Notes, Settled};
+use crate::layer::entry::{EntryJudge, Last, Notes, Settled};
 use crate::layer::headers;
 use crate::layer::judgement::Whose;
 use crate::layer::layout::Side;
@@ -79,7 +79,7 @@ impl Exchange {
             asked,
             progress: progress.map(Arc::clone),
             record: record_asked(ready, route),
-            last: None,
+            last: Last::default(),
             matched: HashSet::new(),
             fresh: None,
             looked: Cell::new(false),

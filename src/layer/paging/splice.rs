@@ -104,7 +104,7 @@ impl Splice {
             Seen::Close if path.is_empty() => marks.push((at, At::Tail)),
             Seen::Open | Seen::Close | Seen::Text(_) => {}
         });
-        let (mut out, mut from) = (Vec::new(), 0);
+        let (mut out, mut from) = (Vec::with_capacity(bytes.len()), 0);
         for (at, next) in marks {
             self.stretch(bytes.get(from..at).unwrap_or_default(), &mut out)?;
             if next == At::Entries && self.first {

@@ -10,7 +10,7 @@ use super::Unseen;
 use crate::catalogue::{self, Route};
 use crate::decision::evaluation::{Evaluation, answer};
 use crate::decision::{Permit, Refusal, Request, decide};
-use crate::layer::entry::{Decider, EntryJudge, Notes, Settled};
+use crate::layer::entry::{Again, Decider, EntryJudge, Last, Notes, Settled};
 use crate::layer::gate::Generation;
 use crate::layer::judgement::Whose;
 use crate::layer::layout::Side;
@@ -170,7 +170,7 @@ impl Asking {
             asked: self.asked(),
             progress: None,
             record: None,
-            last: None,
+            last: Last::default(),
             matched: HashSet::new(),
             fresh: None,
             looked: Cell::new(false),
@@ -203,7 +203,7 @@ impl Decider for Asking {
         record: &str,
         asked: (Action, Categories),
         told: Categories,
-        _: bool,
+        _: Again<'_>,
     ) -> Option<Result<Permit, Refusal>> {
         Some(self.decide(whose, record, asked, told))
     }

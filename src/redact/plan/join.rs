@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::names::Names;
-use super::{Act, By, EMPTY, Place, Takes, Terms, Tree};
+use super::{Act, By, EMPTY, Place, Quick, Takes, Terms, Tree};
 use crate::catalogue::categories_of;
 use crate::catalogue::dicomweb::{Room, Vr};
 use crate::catalogue::fields::{Covers, Generaliser, Meaning, Node};
@@ -69,7 +69,9 @@ impl<'a> Join<'a> {
             self.name_resource_type(root);
         }
         let (label, tags) = (resource && self.cut, self.tags);
-        Tree { places: self.places, root, fhir: self.fhir, label, all: self.all, tags }
+        let links = self.terms.links.is_some();
+        let quick = self.places.iter().map(|place| Quick::of(place, links)).collect();
+        Tree { places: self.places, quick, root, fhir: self.fhir, label, all: self.all, tags }
     }
 
     /// A resource was dispatched on its type, which its own tree need not name to keep.

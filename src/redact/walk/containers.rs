@@ -182,8 +182,7 @@ impl Walker {
             labelled: fhir::Seen::default(),
             path_length,
             resource: false,
-            absent: Vec::new(),
-            systems: super::hooks::Systems::default(),
+            extra: None,
         });
         true
     }
@@ -261,10 +260,16 @@ impl Walker {
     }
 
     fn close_frame(&mut self, src: &[u8], at: usize, kind: Kind, out: &mut Vec<u8>) {
-        self.add_what_is_missing(src, out);
+        if self.frames.last().is_some_and(|frame| frame.role != fhir::Role::None || frame.extra.is_some()) {
+            self.add_what_is_missing(src, out);
+        }
         let (start, opened, after) = (self.element_start(), self.top_opened(), at + 1);
         let Some(frame) = self.frames.pop() else { return };
         self.path.truncate(frame.path_length);
+        if opened && !frame.resource {
+            self.slot = Slot::Place(frame.own);
+            return self.keep(after, out);
+        }
         let (required, clear_throughout) = self.tree().map_or((false, false), |tree| {
             let place = tree.place(frame.own);
             (place.required, place.clear_throughout && frame.place == frame.own)
@@ -291,10 +296,10 @@ impl Walker {
     fn add_what_is_missing(&mut self, src: &[u8], out: &mut Vec<u8>) {
         self.add_labels(src, out);
         if self.top_opened()
-            && let Some(frame) = self.frames.last_mut()
-            && !frame.absent.is_empty()
+            && let Some(extra) = self.frames.last_mut().and_then(|frame| frame.extra.as_mut())
+            && !extra.absent.is_empty()
         {
-            let absent = std::mem::take(&mut frame.absent);
+            let absent = std::mem::take(&mut extra.absent);
             self.inject(src, &absent, out);
         }
     }

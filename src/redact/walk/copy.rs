@@ -125,10 +125,11 @@ impl Walker {
         member.extend_from_slice(fhir::absent(kind));
         match self.frames.last_mut() {
             Some(frame) if !stays && !frame.resource && !frame.forced && frame.role == fhir::Role::None => {
-                if !frame.absent.is_empty() {
-                    frame.absent.push(b',');
+                let absent = &mut frame.extra().absent;
+                if !absent.is_empty() {
+                    absent.push(b',');
                 }
-                frame.absent.extend_from_slice(&member);
+                absent.extend_from_slice(&member);
                 self.remove(src, at, out);
             }
             _ => {

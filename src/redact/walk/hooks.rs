@@ -170,7 +170,7 @@ impl Walker {
         if tree.place(frame.place).systems {
             let mut found = |name: &str| here.string_member(name, finder).filter(|system| !system.trim().is_empty());
             let systems = tree.systems(frame.place);
-            frame.systems = systems.filter_map(|name| Some((name.into(), found(name)?.into_owned()))).collect();
+            frame.extra().systems = systems.filter_map(|name| Some((name.into(), found(name)?.into_owned()))).collect();
         }
     }
 
@@ -181,7 +181,8 @@ impl Walker {
         if self.streams {
             return System::Unknown;
         }
-        let systems = self.frames.last().map(|frame| frame.systems.as_slice()).unwrap_or_default();
+        let extra = self.frames.last().and_then(|frame| frame.extra.as_deref());
+        let systems = extra.map(|extra| extra.systems.as_slice()).unwrap_or_default();
         let said = systems.iter().find(|(known, _)| **known == *name);
         said.map_or(System::None, |(_, system)| System::Said(system))
     }

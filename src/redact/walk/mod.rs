@@ -21,6 +21,7 @@ mod copy;
 mod hooks;
 mod labels;
 mod modifiers;
+mod quick;
 mod read;
 mod values;
 
@@ -99,10 +100,23 @@ struct Frame {
     path_length: usize,
     /// A resource of its own: its tree goes when it closes.
     resource: bool,
+    /// What few containers have.
+    extra: Option<Box<Extra>>,
+}
+
+/// What few containers have.
+#[derive(Clone, Default)]
+struct Extra {
     /// Required members that were withheld before anything was kept: they leave at its end, if it stays at all.
     absent: Vec<u8>,
     /// What the members say that name the systems of identifiers beside them.
     systems: hooks::Systems,
+}
+
+impl Frame {
+    fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
 }
 
 /// What happens to the value that is taken whole.
@@ -161,6 +175,8 @@ pub(super) struct Walker {
     labels: labels::Marks,
     /// The entry may hold modifier extensions.
     modifiers: bool,
+    /// No value is kept or removed by the word of its place alone.
+    closely: bool,
     /// The containers of a read entry that are walked: the numbers of their nodes.
     inside: Vec<(usize, Kind)>,
     /// What the entry's values were that were stopped as Individual Numbers.
@@ -202,6 +218,7 @@ impl Walker {
             streams: true,
             labels: labels::Marks::default(),
             modifiers: false,
+            closely: false,
             inside: Vec::new(),
             stopped: Categories::NONE,
         }
@@ -232,6 +249,11 @@ impl Walker {
         self.entry_path.extend_from_slice(path);
     }
 
+    /// Every value is looked at closely: for tests.
+    pub(super) const fn set_closely(&mut self) {
+        self.closely = true;
+    }
+
     /// What those values of the entry were, so far, that were stopped as Individual Numbers; free text is everything.
     pub(super) const fn stopped(&self) -> Categories {
         self.stopped
@@ -240,7 +262,7 @@ impl Walker {
     /// How much memory it holds, in bytes.
     pub(super) fn buffer_bytes(&self) -> usize {
         self.frames.capacity() * size_of::<Frame>()
-            + self.frames.iter().map(|frame| frame.absent.capacity()).sum::<usize>()
+            + self.frames.iter().filter_map(|frame| Some(frame.extra.as_ref()?.absent.capacity())).sum::<usize>()
             + self.pending.capacity()
             + self.treated.capacity()
             + self.name.capacity()

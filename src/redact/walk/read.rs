@@ -5,6 +5,7 @@
 use super::super::fault::Fault;
 use super::super::scan::{Kind, Node, Take, Value};
 use super::super::text;
+use super::quick::Done;
 use super::{Ctx, Walker};
 
 impl Walker {
@@ -23,19 +24,21 @@ impl Walker {
             if let Some(end) = before {
                 self.comma_after(entry, end, ctx)?;
             }
-            if let Some((_, Kind::Object)) = inside.last() {
-                self.read_name(entry, node)?;
-            }
-            ctx.read = Some((nodes, number));
-            let value = node.value();
+            let took = match self.quickly(entry, nodes, number, ctx)? {
+                Done::Inside => Take::Inside,
+                Done::Whole => Take::Whole,
+                Done::No => {
+                    ctx.read = Some((nodes, number));
+                    self.closely(entry, node, inside.last().map(|(_, kind)| *kind), ctx)?
+                }
+            };
             before = None;
-            match (self.begin(entry, node.start(), value, ctx)?, value) {
+            match (took, node.value()) {
                 (Take::Inside, Value::Container(kind)) => {
                     inside.push((number, kind));
                     number += 1;
                 }
                 _ => {
-                    self.end(entry, node.end(), ctx);
                     before = Some(node.end());
                     number = node.next();
                 }
@@ -53,6 +56,18 @@ impl Walker {
         self.inside = inside;
         ctx.read = None;
         self.pause(entry, entry.len(), ctx)
+    }
+
+    /// A value that takes a closer look; `inside`: what it lies in.
+    fn closely(&mut self, entry: &[u8], node: &Node, inside: Option<Kind>, ctx: &mut Ctx<'_>) -> Result<Take, Fault> {
+        if inside == Some(Kind::Object) {
+            self.read_name(entry, node)?;
+        }
+        let took = self.begin(entry, node.start(), node.value(), ctx)?;
+        if took == Take::Whole {
+            self.end(entry, node.end(), ctx);
+        }
+        Ok(took)
     }
 
     /// The comma after what ends before `at`.
