@@ -340,8 +340,10 @@ def requests():
         refused(CARE, read, 405, method, "-X", method)
     refused(CARE, read, 403, "DELETE", "-X", "DELETE")
     refused(CARE, "/Patient", 405, "a PUT to all charts", "-X", "PUT")
-    transaction = json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [{"request": {"method": "GET", "url": "Patient"}}]})
-    refused(CARE, "/", 501, "a transaction", *posted(transaction))
+    visit = {"fullUrl": "urn:uuid:visit", "resource": {"resourceType": "Encounter"}, "request": {"method": "POST", "url": "Encounter"}}
+    reads = {"request": {"method": "GET", "url": "Condition?encounter=urn:uuid:visit"}}
+    transaction = json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [visit, reads]})
+    refused(CARE, "/", 501, "a transaction that reads by what it makes", *posted(transaction))
     for path in [f"{read}/$validate", "/_history", "/$export", "/Parameters/x", "/Bundle", "/$match/x", "/"]:
         refused(CARE, path, 404, path)
     for query in [

@@ -49,6 +49,7 @@ const OF_ONE_REQUEST: [HeaderName; 8] = [
 ];
 
 /// One entry's request.
+#[derive(Clone)]
 pub(super) struct Asked {
     pub(super) head: Parts,
     pub(super) body: Bytes,
@@ -159,7 +160,7 @@ impl Exchange {
 }
 
 /// Asks the backend as it comes.
-fn at_once(shared: &Arc<Mutex<Forward>>) -> Forward {
+pub(super) fn at_once(shared: &Arc<Mutex<Forward>>) -> Forward {
     let shared = Arc::clone(shared);
     Box::new(move |request| {
         let mut forward = shared.lock().unwrap_or_else(PoisonError::into_inner);

@@ -48,6 +48,10 @@ pub(super) type Answered = Result<Response<Upstream>, BoxError>;
 /// Asks the backend: for the record that a write changes, for what was permitted, for the next page of it.
 pub(super) type Forward = Box<dyn FnMut(Request<ForwardBody>) -> Pin<Box<dyn Future<Output = Answered> + Send>> + Send>;
 
+/// Marks the request that was judged: what is asked only to judge by, and the further pages of a list, have no such mark.
+#[derive(Clone, Copy)]
+struct Permitted;
+
 /// One request on its way through the gate.
 pub(super) struct Exchange {
     gate: Arc<Gate>,

@@ -2,7 +2,7 @@
 
 use super::filtering::Unread;
 use super::validators::{self, Asked};
-use super::{Exchange, Forward, ForwardBody, Out, Ready, caught, is_form, lookup, panicked};
+use super::{Exchange, Forward, ForwardBody, Out, Permitted, Ready, caught, is_form, lookup, panicked};
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
@@ -37,10 +37,11 @@ impl Exchange {
         mut forward: Forward,
     ) -> Out {
         let judgement = Arc::clone(&ready.judgement);
-        let Some(request) = self.forwarded(head, &ready) else {
+        let Some(mut request) = self.forwarded(head, &ready) else {
             drop(pending);
             return self.problem(&Problem::bad_gateway("target", "the request cannot be put to the backend"));
         };
+        request.extensions_mut().insert(Permitted);
         let reads = judgement.route.as_ref().is_some_and(|r| r.action.releases());
         // A write is on disk before it is forwarded; a read before its first byte is released, while the backend works.
         let (answered, ticket) = if reads {

@@ -1,53 +1,42 @@
-//! FHIR: several writes, all or none (`POST` of a Bundle of type `transaction`). Each is judged as if it had come alone, and
-//! the backend gets them as one transaction: it alone can keep what that promises.
+//! FHIR: several writes, all or none, and what is read after them (`POST` of a Bundle of type `transaction`). Each is judged as if
+//! it had come alone, and the backend gets the writes as one transaction: it alone can keep what that promises.
 //!
 //! In this order:
-//! 1. Every entry is read; one that is malformed, or no write, and nothing of the whole is done.
-//! 2. Entry by entry goes the way of [`Exchange::answer`], up to where its write would go to the backend: by then it is
-//!    permitted, what it is about is known, and its beginning is on record. There it waits. What it asks the backend before
-//!    (the record that it changes, whom its condition fits) is asked at once.
+//! 1. Every entry is read; one that is malformed, and nothing of the whole is done.
+//! 2. Entry by entry goes the way of [`Exchange::answer`], up to where what it is permitted would go to the backend: by then
+//!    what it is about is known as far as a request alone tells it, and its beginning is on its way to the record (of a write:
+//!    there). There it waits. What it asks the backend before (the record that it changes, whom its condition fits) is asked
+//!    at once.
 //! 3. One that ends before, refused: those that wait are told 424, and the answer is that refusal. So it is where what is
 //!    on file or the policy changed meanwhile: a stop holds for every write that has not gone.
-//! 4. Else what waits goes on as one Bundle: the writes as the judgement left them, never the caller's text.
-//! 5. The backend's answer is told apart: each entry goes on with its own as if it had come alone.
+//! 4. Else the writes go on as one Bundle, as the judgement left them, never the caller's text.
+//! 5. The backend's answer is told apart: each write goes on with its own as if it had come alone.
+//! 6. The writes stand. What reads goes on, one after the other, each as a single request: it sees them. What becomes of one
+//!    is told in its own entry. Where the writes were not done, nothing is read.
 
+mod held;
 mod told;
 
 use std::collections::HashSet;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{Response, header};
+use http::{StatusCode, Uri};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, oneshot};
 
-use self::told::{Refused, answer, ask, told};
-use super::batch::{ANSWERS_BYTES_MAX, Asked, asked, bundle, collected, malformed};
-use super::{Answered, Exchange, Forward, ForwardBody, Out};
+use self::held::{Next, Waiting, held_back, not_done, writes};
+use self::told::{Refused, ask, told};
+use super::batch::{ANSWERS_BYTES_MAX, Asked, asked, at_once, bundle, collected, malformed};
+use super::{Exchange, Forward, Out};
 use crate::layer::body::GateBody;
 use crate::layer::gate::Generation;
 use crate::layer::judgement::Judgement;
 use crate::layer::refusal::Problem;
 use crate::registry::View;
-
-/// A write that waits for the others.
-struct Write {
-    request: Request<ForwardBody>,
-    answer: oneshot::Sender<Answered>,
-}
-
-/// An entry's own exchange, under way.
-type Running = Pin<Box<dyn Future<Output = Out> + Send>>;
-
-/// An entry whose write waits; as the Bundle for the backend has it.
-struct Waiting {
-    write: Write,
-    told: String,
-    running: Running,
-}
 
 /// How far an entry has come.
 enum Entry {
@@ -88,14 +77,14 @@ impl Exchange {
         for asked in read {
             let full_url = asked.full_url.clone();
             let refused = match self.until_it_waits(asked, base, shared).await {
-                Ok(waiting) if told_bytes + waiting.told.len() > ANSWERS_BYTES_MAX => {
-                    drop(ended(*waiting, not_done()).await);
+                Ok(waiting) if told_bytes + waiting.told_bytes() > ANSWERS_BYTES_MAX => {
+                    drop(waiting.ended(not_done()).await);
                     let detail = "the writes of this transaction are too large together";
                     let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail);
                     *self.refuse(judgement, problem, None, &[]).await
                 }
                 Ok(waiting) => {
-                    told_bytes += waiting.told.len();
+                    told_bytes += waiting.told_bytes();
                     under_way.push(Entry::Waits(waiting));
                     continue;
                 }
@@ -119,7 +108,8 @@ impl Exchange {
                 None => out,
             };
         }
-        self.committed(head, base, under_way, room, shared).await
+        let known = known.as_ref();
+        self.committed(head, base, (under_way, known), room, shared).await
     }
 
     /// The entries' requests; or what is wrong with one, and with which.
@@ -133,14 +123,19 @@ impl Exchange {
         let mut read = Vec::with_capacity(entries.len());
         for (number, entry) in entries.into_iter().enumerate() {
             let asked = asked(entry, head, base).map_err(|problem| (problem, number))?;
-            if !writes(&asked.head.method, asked.head.uri.path()) {
-                let detail = "a transaction holds writes here; send what only reads in a `batch`";
-                return Err((Box::new(Problem::new(StatusCode::NOT_IMPLEMENTED, "transaction", detail)), number));
-            }
             if asked.full_url.as_ref().is_some_and(|name| !names.insert(name.clone())) {
                 return Err((malformed("two entries have one `fullUrl`"), number));
             }
             read.push(asked);
+        }
+        let by_name = |asked: &Asked| {
+            !writes(&asked.head.method, asked.head.uri.path())
+                && names.iter().any(|name| names_in(&asked.head.uri, name))
+        };
+        if let Some(number) = read.iter().position(by_name) {
+            let detail =
+                "a read names an entry by its `fullUrl`: what is made beside it has no id yet by which it is judged";
+            return Err((Box::new(Problem::new(StatusCode::NOT_IMPLEMENTED, "transaction", detail)), number));
         }
         Ok(read)
     }
@@ -163,40 +158,43 @@ impl Exchange {
         (!same || self.started.elapsed() > WAIT_MAX).then(|| Box::new(Problem::unavailable("outdated", detail)))
     }
 
-    /// An entry's own exchange, until its write waits; `Err`: it has ended.
+    /// An entry's own exchange, until what it is permitted waits; `Err`: it has ended.
     async fn until_it_waits(
         &self,
         asked: Asked,
         base: &str,
         shared: &Arc<Mutex<Forward>>,
     ) -> Result<Box<Waiting>, Box<Out>> {
-        let full_url = asked.full_url.clone();
+        let (full_url, again) = (asked.full_url.clone(), asked.clone());
         let (sender, waiting) = oneshot::channel();
         let mut running = self.alone(asked, held_back(shared, sender));
-        let write = tokio::select! {
+        let held = tokio::select! {
             biased;
             out = &mut running => return Err(Box::new(out)),
-            Ok(write) = waiting => write,
+            Ok(held) = waiting => held,
         };
-        let told = told(&write.request, full_url.as_deref(), base).await;
-        Ok(Box::new(Waiting { write, told, running }))
+        let write = match &held.write {
+            Some(request) => Some((told(request, full_url.as_deref(), base).await, request.headers().clone())),
+            None => None,
+        };
+        let again = write.is_none().then(|| again.reading(held.target));
+        Ok(Box::new(Waiting { write, full_url, again, go_on: held.go_on, running }))
     }
 
-    /// Every entry may be done: they are, at once, and each is answered.
+    /// Every entry may be done: the writes are, at once, then the reads, and each is answered.
     async fn committed(
         &self,
         head: &Parts,
         base: &str,
-        mut entries: Vec<Entry>,
+        (mut entries, known): (Vec<Entry>, Option<&Known>),
         mut room: usize,
         shared: &Arc<Mutex<Forward>>,
     ) -> Out {
-        let mut parts = Vec::new();
-        let mut fields = None;
+        let (mut parts, mut fields) = (Vec::new(), None);
         for entry in &mut entries {
-            if let Entry::Waits(waiting) = entry {
-                fields.get_or_insert_with(|| waiting.write.request.headers().clone());
-                parts.push(std::mem::take(&mut waiting.told));
+            if let Some(Waiting { write: Some((told, own)), .. }) = entry.waiting() {
+                fields.get_or_insert_with(|| own.clone());
+                parts.push(std::mem::take(told));
             }
         }
         let count = parts.len();
@@ -209,101 +207,110 @@ impl Exchange {
             Ok(answers) => answers.into_iter(),
             Err(refused) => (0..count).map(|_| refused.again()).collect::<Vec<_>>().into_iter(),
         };
-        let (mut said, mut first_refused) = (Vec::with_capacity(entries.len()), None);
+        let (mut said, mut reads, mut first_refused) = (Vec::with_capacity(entries.len()), Vec::new(), None);
         for (number, entry) in entries.into_iter().enumerate() {
             let waiting = match entry {
                 Entry::Done { answer, .. } => {
-                    said.push(answer);
+                    said.push((number, answer));
+                    continue;
+                }
+                Entry::Waits(waiting) if waiting.write.is_none() => {
+                    reads.push((number, waiting));
                     continue;
                 }
                 Entry::Waits(waiting) => waiting,
             };
-            let out = ended(*waiting, answers.next().unwrap_or_else(|| Err(UNFIT.into()))).await;
+            let out = waiting.ended(Next::Answered(answers.next().unwrap_or_else(|| Err(UNFIT.into())))).await;
             if whole_refused && first_refused.is_none() {
                 first_refused = Some(at_entry(out, number).await);
             } else {
-                said.push(self.told_in_bundle(out, &mut room).await);
+                said.push((number, self.told_in_bundle(out, &mut room).await));
             }
+        }
+        for (number, waiting) in reads {
+            if whole_refused {
+                drop(waiting.ended(not_done()).await);
+                continue;
+            }
+            let out = self.read_after(*waiting, known, shared).await;
+            said.push((number, self.told_in_bundle(out, &mut room).await));
         }
         if unread {
             let detail = "the backend did the transaction, and its answer does not tell what came of which entry; \
                           look before you send it again";
             return self.problem(&Problem::bad_gateway("body-not-judged", detail));
         }
+        said.sort_unstable_by_key(|(number, _)| *number);
+        let said: Vec<String> = said.into_iter().map(|(_, answer)| answer).collect();
         first_refused.unwrap_or_else(|| bundle("transaction-response", &said))
+    }
+
+    /// What reads, once the writes are done. Where what it was judged by may be another by now it is judged anew.
+    async fn read_after(&self, mut waiting: Waiting, known: Option<&Known>, shared: &Arc<Mutex<Forward>>) -> Out {
+        match waiting.again.take().filter(|_| self.outdated(known).is_some()) {
+            None => waiting.ended(Next::Ask).await,
+            Some(again) => {
+                drop(waiting.ended(not_done()).await);
+                self.alone(again, at_once(shared)).await
+            }
+        }
     }
 }
 
-/// So many writes of transactions wait at most in one process: each has its beginning in the log.
+impl Entry {
+    fn waiting(&mut self) -> Option<&mut Waiting> {
+        match self {
+            Entry::Waits(waiting) => Some(waiting),
+            Entry::Done { .. } => None,
+        }
+    }
+}
+
+/// So many entries of transactions wait at most in one process: each has its beginning in the log.
 static WAITING: Semaphore = Semaphore::const_new(8192);
 /// Longer than this no permit waits for those of the other entries.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 const UNFIT: &str = "the backend's answer to a transaction does not fit it";
 
-/// Whether a request is to change something.
-fn writes(method: &Method, path: &str) -> bool {
-    match *method {
-        Method::PUT | Method::PATCH | Method::DELETE => true,
-        Method::POST => !path.ends_with("/_search"),
-        _ => false,
-    }
-}
-
 fn failed(out: &Out) -> bool {
     out.status().is_client_error() || out.status().is_server_error()
-}
-
-/// What asks the backend for an entry: its write waits, all else is asked at once.
-fn held_back(shared: &Arc<Mutex<Forward>>, waiting: oneshot::Sender<Write>) -> Forward {
-    let shared = Arc::clone(shared);
-    let mut waiting = Some(waiting);
-    Box::new(move |request| {
-        if !writes(request.method(), request.uri().path()) {
-            let mut forward = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            return (*forward)(request);
-        }
-        let waiting = waiting.take();
-        Box::pin(async move {
-            let (answer, answered) = oneshot::channel();
-            let waits = waiting.is_some_and(|waiting| waiting.send(Write { request, answer }).is_ok());
-            if !waits {
-                return Err("an entry of a transaction writes once".into());
-            }
-            answered.await.unwrap_or_else(|_| Err("the transaction was given up".into()))
-        })
-    })
-}
-
-/// Goes on with an entry to its end.
-async fn ended(waiting: Waiting, answered: Answered) -> Out {
-    drop(waiting.write.answer.send(answered));
-    waiting.running.await
-}
-
-/// What an entry is told whose write is not done because of another.
-fn not_done() -> Answered {
-    Ok(answer(StatusCode::FAILED_DEPENDENCY, HeaderMap::new(), Bytes::new()))
 }
 
 async fn undone(entries: Vec<Entry>) {
     for entry in entries {
         if let Entry::Waits(waiting) = entry {
-            drop(ended(*waiting, not_done()).await);
+            drop(waiting.ended(not_done()).await);
         }
     }
 }
 
 /// Which write refers by its `fullUrl` to an entry that is not made anew: nobody would put an id in its place.
 fn dangling(entries: &[Entry]) -> Option<(Box<Problem>, Option<usize>)> {
-    let done = entries.iter().filter_map(|entry| match entry {
-        Entry::Done { full_url, .. } => full_url.as_deref(),
-        Entry::Waits(_) => None,
-    });
-    let refers =
-        |name: &str| entries.iter().position(|entry| matches!(entry, Entry::Waits(w) if w.told.contains(name)));
-    let number = { done }.find_map(refers)?;
+    let written = |entry: &Entry| match entry {
+        Entry::Waits(waiting) => waiting.write.is_some(),
+        Entry::Done { .. } => false,
+    };
+    let name = |entry: &'_ Entry| match entry {
+        Entry::Done { full_url, .. } => full_url.clone(),
+        Entry::Waits(waiting) => waiting.full_url.clone(),
+    };
+    let mut not_made = entries.iter().filter(|entry| !written(entry)).filter_map(name);
+    let refers = |name: String| {
+        let told = |entry: &Entry| matches!(entry, Entry::Waits(w) if w.write.as_ref().is_some_and(|(t, _)| t.contains(&name)));
+        entries.iter().position(told)
+    };
+    let number = not_made.find_map(refers)?;
     let detail = "an entry refers by `fullUrl` to one whose record is there already: refer to that record";
     Some((Box::new(Problem::new(StatusCode::NOT_IMPLEMENTED, "transaction", detail)), Some(number)))
+}
+
+/// Whether a target names an entry, whatever way it is written; `urn:x:12` does not name `urn:x:1`.
+fn names_in(target: &Uri, name: &str) -> bool {
+    let text = target.path_and_query().map_or("", |text| text.as_str());
+    let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy().to_ascii_lowercase();
+    let name = name.to_ascii_lowercase();
+    let goes_on = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
+    text.match_indices(&name).any(|(at, found)| !text.get(at + found.len()..).is_some_and(goes_on))
 }
 
 /// A refusal as the answer to the whole: it says at which entry.
