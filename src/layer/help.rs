@@ -121,6 +121,7 @@ fn trial(judgement: &Judgement, purpose: PurposeId, reference: RouteRef, basis: 
         training_until: judgement.training_until,
         route: Some(reference),
         view: None,
+        looked: None,
     }
 }
 

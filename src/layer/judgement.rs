@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::declaration::Declaration;
 use super::gate::{Gate, Generation};
+use super::looked::Looked;
 use super::releasing::{Releasing, class};
 use super::spelling::spelled;
 use crate::catalogue::patch::Patched;
@@ -29,6 +30,8 @@ pub(super) struct Judgement {
     pub(super) route: Option<RouteRef>,
     /// What was on file when the request was judged, once that was read: what the record tells is what was judged.
     pub(super) view: Option<Arc<View>>,
+    /// Of an entry of a transaction: where what it is judged by is noted.
+    pub(super) looked: Option<Arc<Looked>>,
 }
 
 /// What the catalogue said of the request, without a borrow of the catalogue.
@@ -124,6 +127,7 @@ impl Judgement {
             training_until: self.training_until,
             route: Some(RouteRef::of(&self.generation, resolved)),
             view: self.view.clone(),
+            looked: self.looked.clone(),
         }
     }
 
@@ -179,6 +183,9 @@ impl Judgement {
             Whose::Of(subject) => Some(subject),
             Whose::Anybodys | Whose::NoOnes => None,
         };
+        if let Some(looked) = &self.looked {
+            looked.note(view, subject.unwrap_or_default(), &self.caller.issuer, &self.caller.id);
+        }
         decide(&self.policy, &Request { record, query, ..self.request(subject, person.as_deref(), view, at, asked) })
     }
 

@@ -21,6 +21,7 @@ mod headers;
 mod help;
 mod judgement;
 mod layout;
+mod looked;
 mod media;
 mod merge;
 mod paging;

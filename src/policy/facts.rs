@@ -50,7 +50,7 @@ impl Overseas {
 }
 
 /// A registered organisation: what it is to us, until when, for what.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organization {
     /// Its id, as a token names it.
     pub id: String,
@@ -74,7 +74,7 @@ impl Organization {
 }
 
 /// The organisation's own approval of another, for a purpose.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
     /// The approved organisation.
     pub organization: String,
@@ -89,7 +89,7 @@ pub struct Approval {
 pub struct EntryId(u32);
 
 /// All organisations, indexed by id and by what they are.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Register {
     organizations: Vec<Organization>,
     approvals: HashMap<String, Vec<Approval>>,

@@ -35,7 +35,7 @@ pub use entry::{Entry, Lexicon};
 pub use error::{Mistake, Mistakes, RegistryError, Stale};
 pub use kind::{Key, Kind, What};
 pub use show::{Filter, Listed, json, table};
-pub use view::View;
+pub use view::{Basis, View};
 pub use write::{Change, End, EntryId, Happened};
 
 use self::index::{Header, Index, Opening};

@@ -37,6 +37,27 @@ pub struct View {
     blocked: Arc<HashMap<String, HashSet<String>>>,
 }
 
+/// What one judgement was made by; two are the same if nothing was entered between them about this person, this caller or an
+/// organisation. Rows about others change none of it.
+#[derive(Clone)]
+pub struct Basis {
+    register: Arc<Register>,
+    person: Option<Arc<Person>>,
+    blocked: bool,
+}
+
+impl PartialEq for Basis {
+    fn eq(&self, other: &Basis) -> bool {
+        let person = match (&self.person, &other.person) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other), // made anew by each row about him
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        let register = Arc::ptr_eq(&self.register, &other.register) || self.register == other.register;
+        person && register && self.blocked == other.blocked
+    }
+}
+
 impl View {
     pub(super) fn empty() -> View {
         View {
@@ -65,6 +86,12 @@ impl View {
             return Cow::Borrowed(&BLOCKED);
         }
         Cow::Owned(Person { blocked: true, ..person.clone() })
+    }
+
+    /// What a judgement about this person, for this caller, is made by; of an empty subject only the caller and the organisations.
+    pub fn basis(&self, subject: &str, issuer: &str, caller: &str) -> Basis {
+        let person = self.persons.get(self.shard(subject)).and_then(|shard| shard.get(subject)).cloned();
+        Basis { register: Arc::clone(&self.register), person, blocked: self.is_blocked_caller(issuer, caller) }
     }
 
     /// The organisations and approvals.

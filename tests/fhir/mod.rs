@@ -9,6 +9,7 @@ mod search;
 mod spelled;
 mod told;
 mod transaction;
+mod transaction_meanwhile;
 mod transaction_reads;
 mod writeback;
 mod writes;

@@ -280,29 +280,6 @@ async fn a_log_that_takes_no_beginning_lets_no_write_of_the_whole_go() {
     assert!(seen.lock().unwrap().is_empty());
 }
 
-/// A transaction waits for all its judgements: a stop that comes meanwhile holds for every write of it.
-#[tokio::test]
-async fn a_restriction_that_comes_while_a_transaction_is_judged_holds_for_all_of_it() {
-    let stand = Arc::new(stand());
-    let seen = serve(&stand, None);
-    let (other, plain) = (Arc::downgrade(&stand), stand.backend.always.lock().unwrap().take().unwrap());
-    let answers = move |head: &http::request::Parts, body: &Bytes| {
-        if head.uri.path() == "/Condition/o2" {
-            other.upgrade().unwrap().add("restriction", "subject=p1 name=stop-use");
-        }
-        plain(head, body)
-    };
-    *stand.backend.always.lock().unwrap() = Some(Arc::new(answers));
-    let answer = send(&stand, CARE, &[create("c9", "p1"), put("o2", "p2")]).await;
-    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
-    assert!(answer.body.contains("outdated"), "{}", answer.body);
-    assert!(seen.lock().unwrap().is_empty());
-    assert_eq!(ends(&stand), (2, vec![(424, "not-done".to_owned()); 2]));
-    // Sent again, it is judged by what is on file.
-    assert_eq!(send(&stand, CARE, &[create("c9", "p1"), put("o1", "p2")]).await.status, StatusCode::FORBIDDEN);
-    assert!(seen.lock().unwrap().is_empty());
-}
-
 /// In a Bundle a `?` is a condition, which is the gate's to look up; and a name is a name only once.
 #[tokio::test]
 async fn the_backend_is_sent_no_condition_and_no_name_but_those_that_were_judged() {

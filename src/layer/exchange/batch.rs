@@ -91,7 +91,8 @@ impl Exchange {
         let spent: Forward = Box::new(|_| Box::pin(async { Err("asked after its end".into()) }));
         let shared = Arc::new(Mutex::new(std::mem::replace(forward, spent)));
         if transaction {
-            return Ok(self.within(head).transaction(judgement, head, entries, base, &shared).await);
+            let whole = Exchange { looked: Some(Arc::default()), ..self.within(head) };
+            return Ok(whole.transaction(judgement, head, entries, base, &shared).await);
         }
         let mut room = ANSWERS_BYTES_MAX;
         let mut answers = Vec::with_capacity(entries.len());
@@ -107,7 +108,12 @@ impl Exchange {
 
     /// An exchange for one entry.
     fn within(&self, head: &Parts) -> Exchange {
-        Exchange { within_batch: true, fhir: true, ..Exchange::new(Arc::clone(&self.gate), head) }
+        Exchange {
+            within_batch: true,
+            fhir: true,
+            looked: self.looked.clone(),
+            ..Exchange::new(Arc::clone(&self.gate), head)
+        }
     }
 
     /// The answer to one entry, as if it had come alone.

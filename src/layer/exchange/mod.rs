@@ -33,6 +33,7 @@ use crate::layer::declaration::{Declaration, DeclarationFault, dry_run};
 use crate::layer::entry::Settled;
 use crate::layer::gate::Gate;
 use crate::layer::judgement::{Judgement, RouteRef, training_until};
+use crate::layer::looked::Looked;
 use crate::layer::paging::{self, Cursor, Own};
 use crate::layer::pump::Upstream;
 use crate::layer::refusal::Problem;
@@ -65,6 +66,8 @@ pub(super) struct Exchange {
     fhir: bool,
     /// It is an entry of a batch.
     within_batch: bool,
+    /// It is an entry of a transaction, with all of which it notes what it is judged by.
+    looked: Option<Arc<Looked>>,
 }
 
 /// A refusal before or after its record: what the caller gets.
@@ -101,6 +104,7 @@ impl Exchange {
             dry_run: false,
             fhir: gate.generation.load().catalogue.is_fhir(),
             within_batch: false,
+            looked: None,
             gate,
         }
     }
@@ -304,6 +308,7 @@ impl Exchange {
             training_until: training,
             route: None,
             view: None,
+            looked: self.looked.clone(),
         })
     }
 

@@ -35,8 +35,9 @@ use super::{Exchange, Forward, Out};
 use crate::layer::body::GateBody;
 use crate::layer::gate::Generation;
 use crate::layer::judgement::Judgement;
+use crate::layer::looked::Looked;
 use crate::layer::refusal::Problem;
-use crate::registry::View;
+use crate::policy::Policy;
 
 /// How far an entry has come.
 enum Entry {
@@ -48,8 +49,8 @@ enum Entry {
     },
 }
 
-/// What the judgements of a transaction's entries were made by.
-type Known = (Arc<View>, Arc<Generation>);
+/// What the judgements of a transaction's entries were made by, besides what is on file.
+type Known = (Arc<Generation>, Arc<Policy>);
 
 impl Exchange {
     /// The answer to the whole.
@@ -99,7 +100,10 @@ impl Exchange {
             undone(under_way).await;
             return at_entry(refused, number).await;
         }
-        let stale = self.outdated(known.as_ref());
+        if let Some(looked) = &self.looked {
+            looked.close();
+        }
+        let stale = self.outdated(judgement, known.as_ref());
         if let Some((problem, number)) = stale.map(|problem| (problem, None)).or_else(|| dangling(&under_way)) {
             undone(under_way).await;
             let out = *self.refuse(judgement, *problem, None, &[]).await;
@@ -109,7 +113,7 @@ impl Exchange {
             };
         }
         let known = known.as_ref();
-        self.committed(head, base, (under_way, known), room, shared).await
+        self.committed((judgement, known), (head, base), under_way, room, shared).await
     }
 
     /// The entries' requests; or what is wrong with one, and with which.
@@ -140,21 +144,27 @@ impl Exchange {
         Ok(read)
     }
 
-    /// What judgements are made by now; `None`: it cannot be read.
+    /// The documents that judgements are made by now; `None`: there are none.
     fn known(&self) -> Option<Known> {
-        let view = self.gate.registry.facts(self.gate.now_ms()).ok()?;
-        Some((view, self.gate.generation.load_full()))
+        let generation = self.gate.generation.load_full();
+        let policy = generation.revisions.at(self.gate.now_ms()).cloned()?;
+        Some((generation, policy))
     }
 
-    /// Whether the first judgement might be another by now: what is on file holds from the next write on.
-    fn outdated(&self, known: Option<&Known>) -> Option<Box<Problem>> {
-        let current = self.known();
-        let same = match (known, &current) {
+    /// Whether one of the judgements might be another by now: what is on file holds from the next write on.
+    fn outdated(&self, judgement: &Judgement, known: Option<&Known>) -> Option<Box<Problem>> {
+        let documents = match (known, &self.known()) {
             (Some(before), Some(now)) => Arc::ptr_eq(&before.0, &now.0) && Arc::ptr_eq(&before.1, &now.1),
             _ => false,
         };
-        let detail = "what is on file, or the policy, changed while the transaction was judged, or that took too long; \
-                      nothing is done: send it again";
+        let caller = &judgement.caller;
+        let on_file = |looked: &Looked| {
+            let view = self.gate.registry.facts(self.gate.now_ms());
+            view.is_ok_and(|view| looked.still(&view, &caller.issuer, &caller.id))
+        };
+        let same = documents && self.looked.as_deref().is_some_and(on_file);
+        let detail = "what is on file of those whom it concerns, or the policy, changed while the transaction was judged, \
+                      or that took too long; nothing is done: send it again";
         (!same || self.started.elapsed() > WAIT_MAX).then(|| Box::new(Problem::unavailable("outdated", detail)))
     }
 
@@ -184,9 +194,9 @@ impl Exchange {
     /// Every entry may be done: the writes are, at once, then the reads, and each is answered.
     async fn committed(
         &self,
-        head: &Parts,
-        base: &str,
-        (mut entries, known): (Vec<Entry>, Option<&Known>),
+        by: (&Judgement, Option<&Known>),
+        (head, base): (&Parts, &str),
+        mut entries: Vec<Entry>,
         mut room: usize,
         shared: &Arc<Mutex<Forward>>,
     ) -> Out {
@@ -232,7 +242,7 @@ impl Exchange {
                 drop(waiting.ended(not_done()).await);
                 continue;
             }
-            let out = self.read_after(*waiting, known, shared).await;
+            let out = self.read_after(*waiting, by, shared).await;
             said.push((number, self.told_in_bundle(out, &mut room).await));
         }
         if unread {
@@ -246,8 +256,13 @@ impl Exchange {
     }
 
     /// What reads, once the writes are done. Where what it was judged by may be another by now it is judged anew.
-    async fn read_after(&self, mut waiting: Waiting, known: Option<&Known>, shared: &Arc<Mutex<Forward>>) -> Out {
-        match waiting.again.take().filter(|_| self.outdated(known).is_some()) {
+    async fn read_after(
+        &self,
+        mut waiting: Waiting,
+        (judgement, known): (&Judgement, Option<&Known>),
+        shared: &Arc<Mutex<Forward>>,
+    ) -> Out {
+        match waiting.again.take().filter(|_| self.outdated(judgement, known).is_some()) {
             None => waiting.ended(Next::Ask).await,
             Some(again) => {
                 drop(waiting.ended(not_done()).await);
