@@ -13,7 +13,7 @@ use super::Catalogue;
 use super::dicomweb::is_uid;
 use super::pointer::PERSON;
 use super::route::{Param, Route};
-use super::search::{self, Asked, Charge, Comparison, How, ParameterFault};
+use super::search::{self, Asked, Charge, Comparison, How, ParameterFault, takes_in_free_text};
 use super::target::{self, BadTarget, Parameter, Segment};
 
 /// DICOM: names are compared by their sound, or whatever the archive makes of it.
@@ -254,7 +254,8 @@ impl Query {
             if let Some(how) = how {
                 let shown = route.categories.covers(categories);
                 let (parameter, value) = (name.clone(), parameter.value.to_string());
-                asked.comparisons.push(Comparison { parameter, value, categories, how, shown });
+                let free_text = takes_in_free_text(categories, route.categories);
+                asked.comparisons.push(Comparison { parameter, value, categories, free_text, how, shown });
             }
             asked.charges.push(Charge { parameter: name, categories });
         };

@@ -56,6 +56,11 @@ pub(super) trait Decider {
         Categories::NONE
     }
 
+    /// Whether free text is among that.
+    fn spells_free_text(&self) -> bool {
+        true
+    }
+
     /// May this record leave, now? `told`: what it tells that there is one of its type, besides what the route's own tells.
     /// `None`: what is on file cannot be read.
     fn about(
@@ -121,6 +126,10 @@ impl Decider for Arc<Judgement> {
 
     fn spelled(&self) -> Categories {
         self.route.as_ref().map_or(Categories::NONE, |reference| reference.spelled)
+    }
+
+    fn spells_free_text(&self) -> bool {
+        self.route.as_ref().is_none_or(|reference| reference.spells_free_text)
     }
 
     /// Facts and clock are read again at each entry; where both are the same, and so is the person, the decision is.
@@ -197,6 +206,10 @@ impl<D: Decider> Judge for EntryJudge<D> {
 
     fn spelled(&self) -> Categories {
         self.decider.spelled()
+    }
+
+    fn spells_free_text(&self) -> bool {
+        self.decider.spells_free_text()
     }
 
     fn taken_back(&mut self, resource_type: Option<&str>) {

@@ -7,7 +7,7 @@ use super::declaration::Declaration;
 use super::gate::{Gate, Generation};
 use super::looked::Looked;
 use super::releasing::{Releasing, class};
-use super::spelling::spelled;
+use super::spelling::{spelled, spells_free_text};
 use crate::catalogue::patch::Patched;
 use crate::catalogue::{Charge, Resolved, Route};
 use crate::decision::{Caller, Named, Permit, Refusal, Request, decide};
@@ -48,6 +48,7 @@ pub(super) struct RouteRef {
     pub(super) brought: Categories,
     /// What it compares so that an Individual Number among it could be spelt.
     pub(super) spelled: Categories,
+    pub(super) spells_free_text: bool,
     /// A write that replaces what is there, seen or not.
     pub(super) replaces: bool,
     /// A write that is merged: whether its body names what the caller may not see in clear, which is not written.
@@ -76,6 +77,7 @@ impl RouteRef {
             included,
             brought: Categories::NONE,
             spelled: Categories::NONE,
+            spells_free_text: false,
             replaces: false,
             names_hidden: false,
             patch: None,
@@ -91,6 +93,7 @@ impl RouteRef {
             charges: resolved.charges.clone().into(),
             included: resolved.included.clone().into(),
             spelled: spelled(&resolved.comparisons),
+            spells_free_text: spells_free_text(&resolved.comparisons),
             brought: brought.fold(Categories::NONE, |set, known| set.or(known.categories)),
             ..RouteRef::new(generation, route, resolved.action, resolved.asked, query)
         }

@@ -4,7 +4,8 @@
 //! records come back. What compares so is told by the catalogue ([`Comparison`]); a comparison counts that holds a digit, or, where whole
 //! values are compared, is an Individual Number itself; an order of texts always does.
 //! * Where each record of the answer shows what was compared, one in which a number was stopped among it is dropped as if it had
-//!   not been found ([`spelled`], [`Judge::spelled`](crate::redact::Judge::spelled)).
+//!   not been found ([`spelled`], [`Judge::spelled`](crate::redact::Judge::spelled)). What was stopped in free text is among it where
+//!   free text is compared ([`spells_free_text`]); elsewhere the record stays, without the number.
 //! * Where it does not, the parameter is refused by name ([`refuse_unshown`]), whatever is there.
 
 use http::StatusCode;
@@ -19,6 +20,11 @@ pub(super) fn spelled(comparisons: &[Comparison]) -> Categories {
     // Where nobody's data is compared a number may stand all the same: it is stopped whatever it was taken for.
     let among = |one: &Comparison| if one.categories.is_empty() { Categories::ALL } else { one.categories };
     comparisons.iter().filter(|one| spells(one)).fold(Categories::NONE, |set, one| set.or(among(one)))
+}
+
+/// Whether free text is among it.
+pub(super) fn spells_free_text(comparisons: &[Comparison]) -> bool {
+    comparisons.iter().any(|one| one.free_text && spells(one))
 }
 
 /// A comparison that could spell, of what the answer does not show.
@@ -65,7 +71,7 @@ mod tests {
 
     fn told(how: How, value: &str) -> bool {
         let (parameter, value) = ("p".to_owned(), value.to_owned());
-        spells(&Comparison { parameter, value, categories: Categories::ALL, how, shown: true })
+        spells(&Comparison { parameter, value, categories: Categories::ALL, free_text: true, how, shown: true })
     }
 
     #[test]

@@ -278,7 +278,8 @@ impl<J: Judge> Core<J> {
         let ctx = Ctx { out: &mut out, tally: &mut tally, read: None };
         // What cannot be walked here cannot be where it is to leave either, and ends the body there.
         let walked = walk(&mut self.entry, &mut self.trusted, entry.bytes(), known, ctx);
-        walked.is_ok() && !self.entry.stopped().and(spelled).is_empty()
+        let in_text = self.entry.stopped_in_text() && self.judge.spells_free_text();
+        walked.is_ok() && (in_text || !self.entry.stopped().and(spelled).is_empty())
     }
 
     /// Whether the entry, or the resource in it, has a modifier extension at its root that cannot leave: then nothing of it does.

@@ -52,6 +52,11 @@ pub trait Judge {
     fn spelled(&self) -> Categories {
         Categories::NONE
     }
+
+    /// Whether free text may be among that.
+    fn spells_free_text(&self) -> bool {
+        true
+    }
 }
 
 impl<F: FnMut(&Entry<'_>) -> Verdict> Judge for F {

@@ -197,6 +197,30 @@ async fn an_order_places_no_number() {
     assert_eq!(ids(&get(&held, CARE, "/Patient?_sort=birthdate").await).len(), 12, "a day is no text");
 }
 
+/// A note is compared with by none of these.
+#[tokio::test]
+async fn a_number_in_a_note_takes_no_record_out_of_a_search_of_something_else() {
+    let stand = stand();
+    let record = |id: &str, text: &str| {
+        let mut record = condition(id, "p1");
+        record["code"]["text"] = json!("E1");
+        record["note"] = json!([{"text": text}]);
+        record
+    };
+    serve(&stand, vec![record("c1", "x"), record("c2", NUMBER)]);
+    for target in ["/Condition?_sort=code", "/Condition?code:text=1", "/Condition?_sort=clinical-status&patient=p1"] {
+        let answer = get(&stand, CARE, target).await;
+        assert_eq!(ids(&answer), ["c1", "c2"], "{target}");
+        let notes = [0, 1].map(|at| answer.json()["entry"][at]["resource"]["note"][0]["text"].clone());
+        assert!(notes == [json!("x"), Value::Null], "{target}: {notes:?}");
+    }
+    // A text that lies in what is compared is compared.
+    let mut chart = patient("p3", "x", "x1");
+    chart["name"][0]["given"] = json!([NUMBER]);
+    serve(&stand, vec![chart]);
+    assert!(ids(&get(&stand, CARE, "/Patient?_sort=family").await).is_empty());
+}
+
 /// Of one person nothing else is dropped: neither a short page nor a `next` that leads to nobody may tell.
 #[tokio::test]
 async fn a_page_about_one_person_is_filled_too() {

@@ -77,6 +77,34 @@ async fn a_list_of_plain_json_drops_what_a_digit_would_spell() {
     }
 }
 
+/// What was written in a note is compared where notes are searched, and is no reason to leave a record out elsewhere.
+#[tokio::test]
+async fn a_number_in_a_note_takes_no_record_out_of_a_list_that_compares_something_else() {
+    let stand = stand(
+        r#"{"id":"d-1","memo":"x","phone":"03-1"},{"id":"d-2","memo":"123456789018","phone":"03-2","born":"1980-01-01"}"#,
+    );
+    for (target, found) in [
+        ("/donors?sort=-phone", vec!["d-1", "d-2"]),
+        ("/donors?sort=born", vec!["d-1", "d-2"]),
+        ("/donors?born=1980-01-01", vec!["d-1", "d-2"]),
+        ("/donors?phone=1", vec!["d-1", "d-2"]),
+        ("/donors?words=x", vec!["d-1", "d-2"]),
+        ("/donors?words=1", vec!["d-1"]),
+        ("/donors?words=1&sort=born", vec!["d-1"]),
+        ("/donors?sort=memo", vec!["d-1"]),
+        ("/donors?sort=phone,-memo", vec!["d-1"]),
+    ] {
+        assert_eq!(ids(&stand, target).await, found, "{target}");
+    }
+    let answer = get(&stand, "/donors?sort=-phone").await;
+    let shown = answer.json()["items"][1].clone();
+    assert_eq!(
+        (shown["phone"].as_str(), shown.get("memo")),
+        (Some("03-2"), None),
+        "the value is withheld, not the record"
+    );
+}
+
 /// Digits are compared with nothing that the list has not: neither could what is there be dropped by.
 #[tokio::test]
 async fn a_filter_on_what_the_list_does_not_show_takes_no_digits() {

@@ -33,6 +33,8 @@ pub struct Comparison {
     pub value: String,
     /// What it is compared with.
     pub categories: Categories,
+    /// Whether free text may be among that: what is charged with all that a record can carry, or with nothing of it.
+    pub free_text: bool,
     /// How.
     pub how: How,
     /// Whether each record of the answer shows what was compared: not where that lies in another record, behind a chain, where
@@ -63,7 +65,9 @@ impl Guard<'_> {
         };
         if let Some(how) = how {
             let (parameter, value, shown) = (super::shown(text), value.to_owned(), name.hops.is_empty());
-            self.asked.comparisons.push(Comparison { parameter, value, categories, how, shown });
+            let everything = self.catalogue.types.get(kind).map_or(Categories::NONE, |known| known.categories);
+            let free_text = takes_in_free_text(categories, everything);
+            self.asked.comparisons.push(Comparison { parameter, value, categories, free_text, how, shown });
         }
     }
 
@@ -89,11 +93,17 @@ impl Guard<'_> {
                 parameter: name.to_owned(),
                 value: String::new(),
                 categories,
+                free_text: takes_in_free_text(categories, self.known.categories),
                 how: How::Order,
                 shown: true,
             });
         }
     }
+}
+
+/// What compares free text is charged with `everything` that there may be in it; nothing else is known of what is charged with nothing.
+pub(in crate::catalogue) fn takes_in_free_text(compared: Categories, everything: Categories) -> bool {
+    compared.is_empty() || compared.covers(everything)
 }
 
 /// Once all is read: what the answer leaves out of its records is not shown.

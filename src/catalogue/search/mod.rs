@@ -21,6 +21,7 @@ mod results;
 
 use std::ops::Range;
 
+pub(super) use comparison::takes_in_free_text;
 pub use comparison::{Comparison, How};
 
 use crate::policy::Categories;

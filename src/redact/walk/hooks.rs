@@ -139,10 +139,11 @@ impl Walker {
     fn number_stops(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
         let (_, meaning, required) = self.act(self.slot_now());
         let number = self.plan.terms.individual_number.map(Meaning::Category);
-        self.stopped = self.stopped.or(match meaning {
-            Some(Meaning::Category(category)) => category.only(),
-            _ => Categories::ALL, // free text counts as everything
-        });
+        match meaning {
+            Some(Meaning::Category(category)) => self.stopped = self.stopped.or(category.only()),
+            Some(Meaning::Everything) => self.stopped_in_text = true,
+            _ => (self.stopped, self.stopped_in_text) = (Categories::ALL, true),
+        }
         self.note(number, Form::Withheld, ctx.tally);
         self.withhold(src, self.treat_at, required, None, ctx.out);
         self.resume(at);

@@ -181,6 +181,8 @@ pub(super) struct Walker {
     inside: Vec<(usize, Kind)>,
     /// What the entry's values were that were stopped as Individual Numbers.
     stopped: Categories,
+    /// One of them stood in free text.
+    stopped_in_text: bool,
 }
 
 /// How much of a name is kept for a report of unclassified places, in bytes.
@@ -221,6 +223,7 @@ impl Walker {
             closely: false,
             inside: Vec::new(),
             stopped: Categories::NONE,
+            stopped_in_text: false,
         }
     }
 
@@ -243,7 +246,7 @@ impl Walker {
         self.resources = true;
         self.whole = Whole::No;
         self.role = fhir::Role::None;
-        self.stopped = Categories::NONE;
+        (self.stopped, self.stopped_in_text) = (Categories::NONE, false);
         self.path.clear();
         self.entry_path.clear();
         self.entry_path.extend_from_slice(path);
@@ -254,9 +257,15 @@ impl Walker {
         self.closely = true;
     }
 
-    /// What those values of the entry were, so far, that were stopped as Individual Numbers; free text is everything.
+    /// What those values of the entry were, so far, that were stopped as Individual Numbers: but for free text, of which nobody
+    /// knows what it is.
     pub(super) const fn stopped(&self) -> Categories {
         self.stopped
+    }
+
+    /// Whether one was stopped in free text.
+    pub(super) const fn stopped_in_text(&self) -> bool {
+        self.stopped_in_text
     }
 
     /// How much memory it holds, in bytes.
