@@ -27,18 +27,27 @@ impl Bystanders {
 
     /// Whether a reference leads to a record of one of them, and by nothing but `Type/id` or `Type/id/_history/version`.
     pub fn include(&self, reference: &str) -> bool {
-        let mut steps = reference.split('/');
-        let (kind, id) = (steps.next().unwrap_or_default(), steps.next().unwrap_or_default());
-        let version = match (steps.next(), steps.next()) {
-            (None, None) => None,
-            (Some("_history"), Some(version)) => Some(version),
-            _ => return false,
-        };
-        steps.next().is_none()
-            && is_id(id)
-            && version.is_none_or(is_id)
-            && self.0.binary_search_by(|name| (**name).cmp(kind)).is_ok()
+        let Some((kind, id)) = taken_apart(reference) else { return false };
+        is_id(id) && self.0.binary_search_by(|name| (**name).cmp(kind)).is_ok()
     }
+}
+
+/// The id that a relative reference to a record of this type gives, by nothing but `Type/id` or `Type/id/_history/version`: of
+/// whichever version, it is the same person's. Whether it can be one is the caller's to ask.
+pub fn id_in<'r>(reference: &'r str, wanted: &str) -> Option<&'r str> {
+    taken_apart(reference).filter(|(kind, _)| *kind == wanted).map(|(_, id)| id)
+}
+
+/// `Type`, and the id.
+fn taken_apart(reference: &str) -> Option<(&str, &str)> {
+    let mut steps = reference.split('/');
+    let (kind, id) = (steps.next()?, steps.next()?);
+    let plain = match (steps.next(), steps.next()) {
+        (None, None) => true,
+        (Some("_history"), Some(version)) => is_id(version) && steps.next().is_none(),
+        _ => false,
+    };
+    (plain && id != "." && id != "..").then_some((kind, id))
 }
 
 /// Whether what a reference says of its type (`Reference.type`, R4 §2.3.0: the type's name, or the URL of its definition)
@@ -97,6 +106,31 @@ mod tests {
             &long,
         ] {
             assert!(!bystanders.include(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_the_same_persons_and_nothing_else_may_follow() {
+        for (reference, id) in [
+            ("Patient/p1", Some("p1")),
+            ("Patient/p1/_history/2", Some("p1")),
+            ("Patient/", Some("")),
+            ("Patient", None),
+            ("Patient/..", None),
+            ("Patient/./_history/1", None),
+            ("Patient/p1/", None),
+            ("Patient/p1/_history", None),
+            ("Patient/p1/_history/", None),
+            ("Patient/p1/_history/..", None),
+            ("Patient/p1/_history/1/", None),
+            ("Patient/p1/_history/1?x=1", None),
+            ("Patient/p1/_history/../../Patient/p2", None),
+            ("Patient/p1/_history/1/_history/2", None),
+            ("Patient/p1/Condition/c1", None),
+            ("/Patient/p1", None),
+            ("Patients/p1", None),
+        ] {
+            assert_eq!(id_in(reference, "Patient"), id, "{reference}");
         }
     }
 

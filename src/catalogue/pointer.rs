@@ -130,7 +130,7 @@ impl SubjectPath {
     /// The subject's id in the text that stands there. `None`: no person of this surface (a `Group/…`, a foreign URL,
     /// an empty text), so that the object has no subject and is withheld.
     pub fn id<'v>(&self, text: &'v str) -> Option<&'v str> {
-        let id = if self.reference { text.strip_prefix(PERSON)? } else { text };
+        let id = if self.reference { party::id_in(text, PERSON_TYPE)? } else { text };
         is_subject_id(id).then_some(id)
     }
 
@@ -196,7 +196,8 @@ enum Named {
 /// The member of a reference that leads somewhere.
 const REFERENCE: &str = "reference";
 
-/// The only type of reference that names a subject.
+/// The only type of reference that names a subject, and how one begins.
+const PERSON_TYPE: &str = "Patient";
 pub(super) const PERSON: &str = "Patient/";
 
 /// Whether a text can be the id of a subject: 1 to [`SUBJECT_BYTES_MAX`] bytes, and nothing in it that could change
@@ -234,9 +235,11 @@ mod tests {
     fn only_a_patient_is_a_subject_of_a_reference() {
         let path = SubjectPath::new(Pointer::parse("/subject/reference").unwrap(), true);
         assert_eq!(path.find(&json!({"subject": {"reference": "Patient/p-1"}})), Some("p-1".to_owned()));
-        for other in ["Group/p-1", "p-1", "https://x/Patient/p-1", "Patient/", "Patient/a/_history/1", "Patient/.."] {
+        for other in ["Group/p-1", "p-1", "https://x/Patient/p-1", "Patient/", "Patient/a/_history", "Patient/.."] {
             assert_eq!(path.find(&json!({"subject": {"reference": other}})), None, "{other}");
         }
+        // Of whichever version: it is the same person's.
+        assert_eq!(path.find(&json!({"subject": {"reference": "Patient/a/_history/1"}})), Some("a".to_owned()));
     }
 
     #[test]

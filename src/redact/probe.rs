@@ -225,11 +225,7 @@ fn add<'e>(value: &'e [u8], place: &SubjectAt, found: &mut Said<'e>) -> bool {
 fn read<'e>(text: Cow<'e, str>, reference_to: Option<&str>) -> Option<Cow<'e, str>> {
     let Some(wanted) = reference_to else { return Some(text) };
     let id_of = |text: &str| {
-        let id = text.strip_prefix(wanted)?.strip_prefix('/')?;
-        let id = match id.find('/') {
-            Some(at) if id.get(at..).is_some_and(|rest| rest.starts_with("/_history/")) => id.get(..at)?,
-            _ => id,
-        };
+        let id = party::id_in(text, wanted)?;
         let is_id = id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
         let start = wanted.len() + 1;
         is_id.then_some(start..start + id.len())

@@ -322,3 +322,39 @@ async fn no_other_persons_record_is_written_inside_a_record() {
         assert!(!text.contains("contained-of-another") && asked > 0, "{status} {own}: {text}");
     }
 }
+
+/// Whoever is named by a version of his chart is named: his record can be written and deleted as it can be read, and is stopped with him.
+#[tokio::test]
+async fn a_record_whose_subject_has_a_version_is_written_as_it_is_read() {
+    let versioned = |person: &str, version: &str| {
+        let mut record = condition("c1", person);
+        record["subject"]["reference"] = json!(format!("Patient/{person}/_history/{version}"));
+        record
+    };
+    let stand = stand();
+    stand.add("objection", "subject=p2 purpose=care from=2026-01-01");
+    let change = json!([{"op": "replace", "path": "/code/text", "value": "y"}]);
+    for (person, status) in [("p1", 200), ("p2", 403)] {
+        let stored = versioned(person, "2");
+        for asked in [
+            put(versioned(person, "2"), Some(stored.clone())),
+            put(condition("c1", person), Some(stored.clone())),
+            patch(change.clone(), stored.clone()),
+        ] {
+            let line = format!("{} {}", asked.method, asked.body);
+            let answer = write(&stand, asked).await;
+            assert_eq!(answer.status, status, "{line}: {}", answer.body);
+        }
+        let read = stored.to_string();
+        assert_eq!(super::ask(&stand, CARE, "/Condition/c1", &read).await.status, status, "{person}");
+    }
+    assert_eq!(write(&stand, delete(Some(versioned("p1", "2")))).await.status, 200);
+    // Another person is another person, and what is no version names nobody: to read or to write.
+    let moved = write(&stand, put(versioned("p3", "1"), Some(versioned("p1", "1")))).await;
+    assert!(moved.status.is_client_error(), "{}", moved.body);
+    for odd in ["../../Patient/p2", "", "1/x", ".."] {
+        assert!(write(&stand, put(versioned("p1", odd), None)).await.status.is_client_error(), "{odd}");
+        let read = versioned("p1", odd).to_string();
+        assert!(super::ask(&stand, CARE, "/Condition/c1", &read).await.status.is_client_error(), "{odd}");
+    }
+}

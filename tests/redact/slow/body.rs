@@ -123,9 +123,11 @@ fn id(text: &str, place: &SubjectAt) -> Option<String> {
         None => text,
         Some(wanted) => {
             let id = text.strip_prefix(&**wanted)?.strip_prefix('/')?;
-            let id = id.split("/_history/").next()?;
-            let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
-            plain.then_some(id)?
+            let (id, version) = id.split_once("/_history/").unwrap_or((id, "1"));
+            let plain = |id: &str| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+            let is_version = (1..=64).contains(&version.len()) && plain(version);
+            let elsewhere = [id, version].iter().any(|step| matches!(*step, "." | ".."));
+            (plain(id) && is_version && !elsewhere).then_some(id)?
         }
     };
     (!id.is_empty() && text.len() <= 512).then(|| id.to_owned())
