@@ -249,8 +249,8 @@ impl Judgement {
     }
 
     /// The id that a name in path, query or body stands for. Where the caller may see ids in clear it is the id; else
-    /// only a pseudonym of this receiver, purpose and epoch is one. Own staff to whom ids are withheld altogether have
-    /// no pseudonyms to name: they name the id. `form`: see [`Judgement::form_of_ids`].
+    /// only a pseudonym of this receiver, purpose and epoch is one. Own staff, and the person himself, to whom ids are withheld
+    /// altogether (a permit to delete shows nothing) have no pseudonyms to name: they name the id. `form`: see [`Judgement::form_of_ids`].
     ///
     /// # Errors
     /// [`Unkept`] if what pseudonyms stand for cannot be read: whether this is one cannot be told.
@@ -262,7 +262,7 @@ impl Judgement {
     ) -> Result<Option<Cow<'n, str>>, Unkept> {
         match form {
             Form::Clear => Ok(Some(Cow::Borrowed(named))),
-            Form::Withheld if self.is_staff() => Ok(Some(Cow::Borrowed(named))),
+            Form::Withheld if self.is_staff() || self.caller.is_principal() => Ok(Some(Cow::Borrowed(named))),
             _ => match self.releasing().pseudonyms(permit) {
                 Some(pseudonyms) => Ok(pseudonyms.original(named)?.map(Cow::Owned)),
                 None => Ok(None),

@@ -3,6 +3,7 @@
 mod batch;
 mod conditional;
 mod instance;
+mod own;
 mod pages;
 mod parties;
 mod search;
