@@ -4,32 +4,62 @@
 //! reference to one is passed over where the subject is looked for. Whatever else stands there names somebody: another
 //! patient, a relative, a device (it can be affixed to a patient), a group, a record of anybody, and a text of which nobody
 //! can tell where it leads (`urn:uuid:…`, `#contained`, an address, a bare id).
+//!
+//! Where none but bystanders stand nobody's patient is named, which is no proof that there is none. Of some types it is: a schedule
+//! of practitioners, rooms and machines is theirs. The catalogue says of which, and who may stand there alone.
 
 use std::sync::Arc;
 
 /// Types whose records are about no one: to be named beside a subject does not make one of them a second.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bystanders(Arc<[Box<str>]>);
+pub struct Bystanders {
+    names: Arc<[Box<str>]>,
+    alone: Arc<[Box<str>]>,
+}
 
 impl Bystanders {
     /// Those of these names.
     pub fn new(names: impl IntoIterator<Item = Box<str>>) -> Bystanders {
-        let mut names: Vec<Box<str>> = names.into_iter().collect();
-        names.sort_unstable();
-        names.dedup();
-        Bystanders(names.into())
+        Bystanders { names: sorted(names), alone: Arc::default() }
+    }
+
+    /// A record in which none but these stand is no one's, be they bystanders elsewhere or not.
+    #[must_use]
+    pub fn of_no_one_with(self, alone: impl IntoIterator<Item = Box<str>>) -> Bystanders {
+        Bystanders { alone: sorted(alone), ..self }
+    }
+
+    /// The types that make a record no one's where they stand alone; mostly there are none.
+    pub fn alone(&self) -> impl Iterator<Item = &str> {
+        self.alone.iter().map(AsRef::as_ref)
+    }
+
+    /// Whether a reference leads to one of those.
+    pub fn may_stand_alone(&self, reference: &str) -> bool {
+        leads_to(&self.alone, reference)
     }
 
     /// Their names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(AsRef::as_ref)
+        self.names.iter().map(AsRef::as_ref)
     }
 
     /// Whether a reference leads to a record of one of them, and by nothing but `Type/id` or `Type/id/_history/version`.
     pub fn include(&self, reference: &str) -> bool {
-        let Some((kind, id)) = taken_apart(reference) else { return false };
-        is_id(id) && self.0.binary_search_by(|name| (**name).cmp(kind)).is_ok()
+        leads_to(&self.names, reference)
     }
+}
+
+fn sorted(names: impl IntoIterator<Item = Box<str>>) -> Arc<[Box<str>]> {
+    let mut names: Vec<Box<str>> = names.into_iter().collect();
+    names.sort_unstable();
+    names.dedup();
+    names.into()
+}
+
+fn leads_to(names: &[Box<str>], reference: &str) -> bool {
+    let Some((kind, id)) = taken_apart(reference) else { return false };
+    is_id(id) && names.binary_search_by(|name| (**name).cmp(kind)).is_ok()
 }
 
 /// The id that a relative reference to a record of this type gives, by nothing but `Type/id` or `Type/id/_history/version`: of

@@ -287,6 +287,8 @@ impl<D: Decider> EntryJudge<D> {
                 return Verdict::Release(plan(&mut last.plan, Release::NOTHING, None, make));
             }
             (Settled::Each, Some(subject)) => Whose::Of(subject),
+            // Named are none but those who make it no one's: else nobody would be asked.
+            (Settled::Each, None) if kind.may_be_no_ones => Whose::NoOnes,
             (Settled::Each, None) => return Verdict::Drop,
             (Settled::Person(person), Some(subject)) if subject != person => return Verdict::Drop,
             // Where a record is to say whom it is about, silence is no proof that it is he.
@@ -337,6 +339,8 @@ struct Kind {
     own: bool,
     /// A record of no one, in an answer about persons.
     of_no_one: bool,
+    /// A type of persons' records of which one can be no one's.
+    may_be_no_ones: bool,
     /// What it tells that there is a record of the type, besides what the route's own tells.
     told: Categories,
     /// All that it can carry, where records of several types were asked for.
@@ -355,18 +359,35 @@ impl<D: Decider> EntryJudge<D> {
     /// `None`: nobody asked for records of this type here.
     fn kind(&self, releasing: &Releasing<'_>, route: &Route, resource_type: Option<&str>) -> Option<Kind> {
         if !route.is_fhir() {
-            return Some(Kind { own: true, of_no_one: false, told: Categories::NONE, categories: None, fills: true });
+            let told = Categories::NONE;
+            return Some(Kind {
+                own: true,
+                of_no_one: false,
+                may_be_no_ones: false,
+                told,
+                categories: None,
+                fills: true,
+            });
         }
         let included = self.decider.included();
         let name = resource_type?;
         let known = releasing.generation.catalogue.types().get(name)?;
         let categories = (!included.is_empty()).then_some(known.categories);
+        let may_be_no_ones = known.subject.as_ref().is_some_and(|at| at.bystanders().alone().next().is_some());
         if resource_type == route.resource_type() {
-            return Some(Kind { own: true, of_no_one: false, told: Categories::NONE, categories, fills: true });
+            let told = Categories::NONE;
+            return Some(Kind { own: true, of_no_one: false, may_be_no_ones, told, categories, fills: true });
         }
         let brought = self.side == Side::Answer && included.iter().any(|kind| **kind == *name);
         let (of_no_one, told) = (known.subject.is_none(), known.told_by_type);
-        brought.then_some(Kind { own: false, of_no_one, told, categories, fills: route.is_everything() })
+        brought.then_some(Kind {
+            own: false,
+            of_no_one,
+            may_be_no_ones,
+            told,
+            categories,
+            fills: route.is_everything(),
+        })
     }
 
     /// Whether it is another record than the one that the path names: in FHIR by its id, elsewhere if it has another.

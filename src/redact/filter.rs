@@ -212,7 +212,8 @@ impl<J: Judge> Core<J> {
             let subject = match subject {
                 Subject::One(subject) => Some(Some(subject)),
                 Subject::NotFound if self.spec.settled || !names_someone => Some(None),
-                Subject::NotFound | Subject::Unclear => None,
+                Subject::NoOnes if whole => Some(None), // who else may stand further on, its beginning does not tell
+                Subject::NotFound | Subject::NoOnes | Subject::Unclear => None,
             };
             self.tally.dropped_subject += u64::from(subject.is_none());
             subject

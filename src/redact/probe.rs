@@ -15,6 +15,8 @@ pub(super) enum Subject<'e> {
     NotFound,
     /// All that are there say the same.
     One(Cow<'e, str>),
+    /// None but those stand there who make it no one's.
+    NoOnes,
     /// Two say different things, or one says nothing that can be read.
     Unclear,
 }
@@ -125,7 +127,7 @@ impl<'e> Members<'e> {
 }
 
 fn subject<'e>(subjects: &Subjects, entry: Here<'e>, members: &Members<'e>, finder: &mut Finder) -> Subject<'e> {
-    let mut found = Said { subject: Subject::NotFound, bystander: false };
+    let mut found = Said { subject: Subject::NotFound, bystander: false, thing: false, alone: true };
     if let Subjects::At(places) = subjects {
         for place in places {
             match place.pointer.steps().split_first() {
@@ -138,10 +140,14 @@ fn subject<'e>(subjects: &Subjects, entry: Here<'e>, members: &Members<'e>, find
             }
         }
     }
-    match found {
+    let Said { subject, bystander, thing, alone } = found;
+    match subject {
+        Subject::NotFound if alone && (bystander || thing) => Subject::NoOnes,
         // Practitioners, places: for whom, nobody says.
-        Said { subject: Subject::NotFound, bystander: true } => Subject::Unclear,
-        Said { subject, .. } => subject,
+        Subject::NotFound if bystander || thing => Subject::Unclear,
+        // A machine: his, or another's.
+        Subject::One(_) if thing => Subject::Unclear,
+        subject => subject,
     }
 }
 
@@ -150,6 +156,10 @@ struct Said<'e> {
     subject: Subject<'e>,
     /// Somebody stands there who is nobody's subject.
     bystander: bool,
+    /// The same only where nobody else stands there.
+    thing: bool,
+    /// Of all who stand there beside a subject it is said that they make the record no one's.
+    alone: bool,
 }
 
 /// Whether somebody stands at the place. A party who does not say who he is (only a name, only an identifier) is somebody
@@ -210,6 +220,11 @@ fn add<'e>(value: &'e [u8], place: &SubjectAt, found: &mut Said<'e>) -> bool {
     let text = text.filter(|text| text.len() <= SUBJECT_BYTES_MAX);
     if place.reference_to.is_some() && text.as_deref().is_some_and(|text| place.bystanders.include(text)) {
         found.bystander = true;
+        found.alone &= text.as_deref().is_some_and(|text| place.bystanders.may_stand_alone(text));
+        return true;
+    }
+    if place.reference_to.is_some() && text.as_deref().is_some_and(|text| place.bystanders.may_stand_alone(text)) {
+        found.thing = true;
         return true;
     }
     let read = text.and_then(|text| read(text, place.reference_to.as_deref())).filter(|id| !id.is_empty());

@@ -13,7 +13,8 @@ use crate::policy::Categories;
 
 /// What an entry says of itself, for its judge.
 pub struct Entry<'a> {
-    /// The one it is about: an id, as the body has it. `None`: the body names no one, and need not.
+    /// The one it is about: an id, as the body has it. `None`: the body names no one, and need not; or, of FHIR, none but those who
+    /// make it no one's.
     pub subject: Option<&'a str>,
     /// FHIR: its type.
     pub resource_type: Option<&'a str>,

@@ -6,6 +6,7 @@ mod instance;
 mod own;
 mod pages;
 mod parties;
+mod schedules;
 mod search;
 mod spelled;
 mod told;

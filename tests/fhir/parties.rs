@@ -19,7 +19,7 @@ fn appointment(others: &[Value]) -> Value {
         "meta": {"versionId": "3"}})
 }
 
-fn reference(text: &str) -> Value {
+pub(super) fn reference(text: &str) -> Value {
     json!({"reference": text})
 }
 
@@ -34,7 +34,7 @@ fn ward() -> Vec<Value> {
 }
 
 /// Nobody can tell that these are not another patient, or another patient's.
-fn strangers() -> Vec<Value> {
+pub(super) fn strangers() -> Vec<Value> {
     let said = |text: &str, kind: Value| json!({"reference": text, "type": kind});
     vec![
         reference("Patient/p2"),

@@ -110,6 +110,7 @@ fn agree(path: &SubjectPath, parties: &[&str], pieces: usize) {
     let said = subject_of(&subjects(path), &Json::parse(&text));
     let slow = match &said {
         Some(Subject::One(id)) => Some(Some(id.clone())),
+        Some(Subject::NoOnes) => Some(None),
         Some(Subject::NotFound | Subject::Unclear) | None => None,
     };
     assert_eq!(streamed(subjects(path), &text, pieces, false), slow, "{text}");
@@ -137,6 +138,10 @@ proptest! {
     }
 }
 
+/// Whose a schedule is, that nobody's patient needs to know of.
+const THEIRS: [&str; 7] =
+    [PARTIES[10], PARTIES[11], PARTIES[12], PARTIES[14], PARTIES[15], PARTIES[16], r#"{"reference":"Device/v1"}"#];
+
 /// So that a reading that finds nobody anywhere would not pass for one that agrees.
 #[test]
 fn a_patient_is_found_among_bystanders_wherever_he_stands() {
@@ -156,7 +161,12 @@ fn a_patient_is_found_among_bystanders_wherever_he_stands() {
             }
         }
         for party in &PARTIES[10..] {
-            assert!(streamed(subjects(path), &text(&[*party]), 7, false).is_none(), "{kind}: {party} alone");
+            let found = streamed(subjects(path), &text(&[*party]), 7, false);
+            // A schedule of these is theirs.
+            let theirs = &**kind == "Schedule" && THEIRS.contains(party);
+            assert_eq!(found, theirs.then_some(None), "{kind}: {party} alone");
+            let beside = streamed(subjects(path), &text(&[*party, d1]), 7, false);
+            assert_eq!(beside, (theirs && several).then_some(None), "{kind}: {party} with a practitioner");
         }
     }
 }

@@ -216,7 +216,8 @@ impl Build<'_, '_> {
             table.reader().fault(name.span.clone(), NOTHING_TO_COUNT_AS, None);
         }
         let place = subject.as_ref().filter(|place| place.text != NO_ONE);
-        let entry = place.map(|place| subject_at(table, &node, place).beside(self.bystanders.clone()));
+        let bystanders = self.bystanders.clone().of_no_one_with(self.alone(table, place));
+        let entry = place.map(|place| subject_at(table, &node, place).beside(bystanders));
         let reading = Parameters {
             definitions: self.definitions,
             owner: known.owner,
@@ -233,6 +234,26 @@ impl Build<'_, '_> {
         Kind { name: known.name.clone(), node, own: known.own, categories, entry, parameters, at, alone }
     }
 }
+
+impl Build<'_, '_> {
+    /// Who makes a record of the type no one's, where they stand alone at the place of its subject.
+    fn alone(&self, table: &Table<'_>, place: Option<&Text>) -> Vec<Box<str>> {
+        let names = table.texts("no-ones-with");
+        let by_reference = place.is_some_and(|place| place.text.ends_with("/reference"));
+        for name in &names {
+            if !self.names.iter().any(|known| **known == *name.text) {
+                table.reader().unknown("type", name, self.names.iter().map(AsRef::as_ref));
+            } else if !by_reference || name.text == PATIENT {
+                let why = "only of a type whose subject is a reference, and of no patient, it can be said that he makes it no one's";
+                table.reader().fault(name.span.clone(), why, None);
+            }
+        }
+        names.into_iter().map(|name| name.text.into()).collect()
+    }
+}
+
+/// The type of persons.
+const PATIENT: &str = "Patient";
 
 /// The `subject` of a type whose records are about no one.
 const NO_ONE: &str = "none";

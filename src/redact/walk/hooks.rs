@@ -34,7 +34,7 @@ impl Walker {
             None => true,
             Some(Subject::NotFound) => person.is_some(),
             Some(Subject::One(id)) => person.as_deref() == Some(&*id),
-            Some(Subject::Unclear) => false,
+            Some(Subject::NoOnes | Subject::Unclear) => false,
         }
     }
 

@@ -13,6 +13,8 @@ pub(crate) enum Subject {
     NotFound,
     /// All that are there say the same.
     One(String),
+    /// All who stand there make it no one's.
+    NoOnes,
     /// Two say different things, or one says nothing that can be read.
     Unclear,
 }
@@ -33,6 +35,9 @@ pub(crate) fn subject_of(subjects: &Subjects, entry: &Json) -> Option<Subject> {
         }
     }
     let (subjects, somebody): (Vec<Who>, bool) = (named(&said), !said.is_empty());
+    if somebody && said.iter().all(|who| matches!(who, Who::Bystander(true) | Who::Thing)) {
+        return Some(Subject::NoOnes);
+    }
     Some(match subjects.split_first() {
         None if somebody => Subject::Unclear,
         None => Subject::NotFound,
@@ -47,13 +52,15 @@ pub(crate) fn subject_of(subjects: &Subjects, entry: &Json) -> Option<Subject> {
 #[derive(Clone, PartialEq)]
 enum Who {
     Id(String),
-    /// Whose records are nobody's.
-    Bystander,
+    /// Whose records are nobody's; and whether that makes this one nobody's too.
+    Bystander(bool),
+    /// Somebody who does so only where no subject stands.
+    Thing,
     Unknown,
 }
 
 fn named(said: &[Who]) -> Vec<Who> {
-    said.iter().filter(|who| **who != Who::Bystander).cloned().collect()
+    said.iter().filter(|who| !matches!(who, Who::Bystander(_))).cloned().collect()
 }
 
 /// Whether somebody stands there. A party of whom nothing says who he is is somebody else.
@@ -112,8 +119,12 @@ fn who(text: &str, place: &SubjectAt) -> Who {
         [_, id, "_history", version] => is_id(id) && is_id(version),
         _ => false,
     };
+    let alone = plain && place.bystanders.alone().any(|name| name == steps[0]);
     if place.reference_to.is_some() && plain && place.bystanders.names().any(|name| name == steps[0]) {
-        return Who::Bystander;
+        return Who::Bystander(alone);
+    }
+    if place.reference_to.is_some() && alone {
+        return Who::Thing;
     }
     id(text, place).map_or(Who::Unknown, Who::Id)
 }
@@ -240,6 +251,7 @@ impl Slow<'_> {
         let person = match subject_of(subjects, resource) {
             Some(Subject::One(id)) => Some(id),
             Some(Subject::NotFound) if layout.settled => None,
+            Some(Subject::NoOnes) => None,
             Some(Subject::NotFound | Subject::Unclear) => return None,
             None => None,
         };

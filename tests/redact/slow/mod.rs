@@ -466,7 +466,7 @@ impl<'a> Walk<'a> {
             None => true,
             Some(Subject::NotFound) => self.person.is_some(),
             Some(Subject::One(id)) => self.person == Some(id),
-            Some(Subject::Unclear) => false,
+            Some(Subject::NoOnes | Subject::Unclear) => false,
         };
         if self.envelope || !allowed {
             return None;
