@@ -4,6 +4,7 @@ mod canary;
 pub(crate) mod cases;
 mod closed;
 mod dicom;
+mod dicom_dates;
 mod dicom_pages;
 mod forms;
 mod ids;
