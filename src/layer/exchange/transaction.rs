@@ -70,7 +70,7 @@ impl Exchange {
         };
         let count = u32::try_from(read.len()).unwrap_or(u32::MAX);
         let Ok(_room) = WAITING.try_acquire_many(count) else {
-            let detail = "too many writes of transactions are waiting; nothing of this one is done";
+            let detail = "too many entries of transactions are waiting; nothing of this one is done";
             return *self.refuse(judgement, Problem::unavailable("too-many-waiting", detail), None, &[]).await;
         };
         let known = self.known();
