@@ -4,9 +4,11 @@
 
 mod batch;
 mod conditional;
+mod declared;
 mod filtering;
 mod lookup;
 mod raw;
+mod ready;
 mod refuse;
 mod release;
 mod stored;
@@ -25,22 +27,21 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
+use self::ready::{is_form, own, unaccepted, unfit};
 use crate::audit::Sealed;
-use crate::catalogue::{BadTarget, Resolved, Route, Unresolved};
-use crate::decision::{Named, Permit};
+use crate::catalogue::{BadTarget, Route, Unresolved};
+use crate::decision::Permit;
+use crate::layer::PeerAddress;
 use crate::layer::body::{BoxError, GateBody};
-use crate::layer::declaration::{Declaration, DeclarationFault, dry_run};
 use crate::layer::entry::Settled;
 use crate::layer::gate::Gate;
-use crate::layer::judgement::{Judgement, RouteRef, training_until};
+use crate::layer::judgement::{Judgement, RouteRef};
 use crate::layer::looked::Looked;
 use crate::layer::paging::{self, Cursor, Own};
 use crate::layer::pump::Upstream;
 use crate::layer::refusal::Problem;
 use crate::layer::spelling::refuse_unshown;
-use crate::layer::{PeerAddress, PeerCertificate};
-use crate::layer::{headers, help, media};
-use crate::policy::{Action, Categories};
+use crate::layer::{headers, help};
 
 /// The body of a forwarded request: a read has none, a write was read whole.
 pub type ForwardBody = Full<Bytes>;
@@ -281,83 +282,6 @@ impl Exchange {
         Ok(Some((cursor, asked)))
     }
 
-    /// Step 3: who calls? Refusals here are counted, not recorded one by one: strangers cannot fill the log.
-    fn identify(&self, head: &Parts) -> Result<Judgement, Box<Out>> {
-        let generation = self.gate.generation.load_full();
-        let certificate = head.extensions.get::<PeerCertificate>().map(|PeerCertificate(der): &PeerCertificate| &**der);
-        let caller = self.gate.authenticator.authenticate(&head.headers, certificate, self.now / 1000);
-        let caller = caller.map_err(|error| {
-            let mut problem = Problem::new(error.status(), error.kind(), error.public());
-            problem.challenge = error.www_authenticate();
-            problem.retry_after_s = error.retry_after_s();
-            self.strange_for(problem, error.code())
-        })?;
-        let Some(policy) = generation.revisions.at(self.now).cloned() else {
-            return Err(self.strange(Problem::unavailable("no-policy", "no policy is loaded")));
-        };
-        let roles = policy.roles_of(caller.roles.iter().map(String::as_str));
-        let training = training_until(caller.training_until.as_deref(), &policy);
-        Ok(Judgement {
-            gate: Arc::clone(&self.gate),
-            generation,
-            policy,
-            caller,
-            declaration: Declaration::default(),
-            purpose: Named::Missing,
-            roles,
-            training_until: training,
-            route: None,
-            view: None,
-            looked: self.looked.clone(),
-        })
-    }
-
-    /// Step 4: what is declared? A token's only purpose stands in for a missing field.
-    async fn declare(&mut self, head: &Parts, judgement: &mut Judgement) -> Result<(), Box<Out>> {
-        let declared = Declaration::parse(&head.headers).and_then(|d| Ok((d, dry_run(&head.headers)?)));
-        let (mut declaration, dry) = match declared {
-            Ok(declared) => declared,
-            Err(DeclarationFault(detail)) => {
-                let problem = Problem::new(StatusCode::BAD_REQUEST, "declaration-malformed", detail);
-                return Err(self.refuse(judgement, problem, None, &[]).await);
-            }
-        };
-        self.dry_run = dry;
-        if declaration.purpose.is_none()
-            && let Some([only]) = judgement.caller.purposes.as_deref()
-        {
-            declaration.purpose = Some(only.clone());
-        }
-        judgement.declaration = declaration;
-        Ok(())
-    }
-
-    async fn check_declared(&self, judgement: &mut Judgement) -> Result<(), Box<Out>> {
-        let policy = Arc::clone(&judgement.policy);
-        judgement.purpose = match judgement.declaration.purpose.as_deref().map(|word| policy.declared(word)) {
-            None => Named::Missing,
-            Some(Ok(id)) => Named::from(Some(id)),
-            Some(Err(meant)) => {
-                let mut problem = Problem::new(
-                    StatusCode::BAD_REQUEST,
-                    "purpose-ambiguous",
-                    "the code means several purposes; declare one of them",
-                );
-                problem.names.push(("purposes", meant.into_iter().map(str::to_owned).collect()));
-                return Err(self.refuse(judgement, problem, None, &[]).await);
-            }
-        };
-        if !judgement.token_grants(judgement.purpose) {
-            let problem = Problem::new(
-                StatusCode::FORBIDDEN,
-                "purpose-not-granted",
-                "the token does not grant this purpose; a declaration may only narrow it",
-            );
-            return Err(self.refuse(judgement, problem, None, &[]).await);
-        }
-        Ok(())
-    }
-
     /// A route with nobody's data: there is nothing to decide but who calls.
     fn open_route(&self, judgement: Judgement, head: &Parts) -> Ready {
         Ready {
@@ -373,82 +297,6 @@ impl Exchange {
             cursor: None,
         }
     }
-}
-
-impl Ready {
-    /// Whether entries may be dropped of which the caller is not to know that they are there: each is judged for its own person,
-    /// or goes for what is stopped in it.
-    fn hides(&self) -> bool {
-        let spelled = self.judgement.route.as_ref().map_or(Categories::NONE, |reference| reference.spelled);
-        matches!(self.settled, Settled::Each) || !spelled.is_empty()
-    }
-
-    /// The same, of a list that is filled from several pages; `cursor`: where it is taken up.
-    fn paged(mut self, route: &Route, own: Own, cursor: Option<Cursor>) -> Ready {
-        let reads = self.judgement.route.as_ref().is_some_and(|reference| reference.action.releases());
-        if !reads || !paging::fills(route) {
-            return self;
-        }
-        self.own = Some(own);
-        if route.is_fhir() && self.hides() {
-            if let Some((path, query)) = self.target.split_once('?') {
-                self.target = format!("{path}?{}", paging::widened(query));
-            }
-            let form = std::str::from_utf8(&self.body).map(paging::widened);
-            self.body = form.map_or_else(|_| self.body.clone(), Bytes::from);
-        }
-        if paging::counts(route) {
-            let counted = paging::Counted::new(&self.target);
-            self.target = counted.first();
-            self.own = self.own.map(|own| Own { counted: Some(counted), ..own });
-        }
-        if let Some(cursor) = &cursor {
-            let target = std::mem::replace(&mut self.target, cursor.upstream.clone());
-            self.first = Some((target, self.body.clone()));
-            if !is_form(&self.target) {
-                self.body = Bytes::new();
-            }
-        }
-        self.cursor = cursor;
-        self
-    }
-}
-
-/// Whether the backend is asked by a form (`POST /Type/_search`).
-pub(super) fn is_form(target: &str) -> bool {
-    target.split('?').next().is_some_and(|path| path.ends_with("/_search"))
-}
-
-fn own(head: &Parts, form: Option<String>) -> Own {
-    let query = head.uri.query().unwrap_or("").to_owned();
-    Own { path: head.uri.path().to_owned(), query, form, counted: None }
-}
-
-/// Whoever takes no answer of this type is told so before anybody is asked.
-fn unaccepted(head: &Parts, own: &str) -> Option<Problem> {
-    let detail = format!("`Accept` takes nothing that is answered here: this is `{own}`");
-    let problem = Problem::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", detail);
-    (!media::accepts(&head.headers, own)).then_some(problem)
-}
-
-/// What speaks against the request whoever makes it, for whatever purpose.
-fn unfit(head: &Parts, resolved: &Resolved<'_>) -> Option<Problem> {
-    let route = resolved.route;
-    if route.dicom().is_some_and(|dicom| dicom.refused) {
-        let detail = "nobody has said whether names stand in these pixels (`burnt-in-text` of the catalogue)";
-        return Some(Problem::new(StatusCode::FORBIDDEN, "burnt-in-text", detail));
-    }
-    if let Some(problem) = refuse_unshown(resolved) {
-        return Some(problem);
-    }
-    let own = media::answered(route).filter(|_| resolved.action != Action::Delete)?;
-    if let Some(problem) = unaccepted(head, own) {
-        return Some(problem);
-    }
-    let none = paging::counts(route) && paging::is_of_none(head.uri.query().unwrap_or(""));
-    none.then(|| {
-        Problem::new(StatusCode::BAD_REQUEST, "bad-parameter", "`limit` and `offset` are numbers, `limit` not 0")
-    })
 }
 
 fn text_of(form: &Bytes) -> String {
