@@ -237,3 +237,34 @@ async fn a_stop_that_comes_while_the_writes_are_done_holds_for_what_is_read_afte
     let (begun, ended) = ends(&stand);
     assert_eq!(ended.iter().filter(|(_, code)| code == "not-done").count(), 3, "{begun} {ended:?}");
 }
+
+/// The answers are held until the last has come, and no more of them than one answer may be.
+#[tokio::test]
+async fn what_is_read_is_bounded_and_the_writes_stand() {
+    let stand = stand();
+    let seen = serve(&stand, all_done);
+    let plain = stand.backend.always.lock().unwrap().take().unwrap();
+    let mut large = condition("c5", "p1");
+    large["code"]["text"] = json!("x".repeat(30_000));
+    // The root says first what it is, as of a list of any length.
+    let entries = vec![json!({"resource": large}).to_string(); 300].join(",");
+    let list = format!(r#"{{"resourceType":"Bundle","type":"searchset","entry":[{entries}]}}"#);
+    let answers = move |head: &http::request::Parts, body: &Bytes| match head.uri.query() {
+        Some(query) if query.contains("code=large") => {
+            let response = Response::builder().header("content-type", "application/fhir+json");
+            response.body(Bytes::from(list.clone())).unwrap()
+        }
+        _ => plain(head, body),
+    };
+    *stand.backend.always.lock().unwrap() = Some(Arc::new(answers));
+    let many = "Condition?code=large&_count=300";
+    let entries = [get(many), create("c9", "p1"), get(many), get("Condition/c5")];
+    let answer = send(&stand, CARE, &entries).await;
+    assert_eq!(answer.status, 200);
+    let json = answer.json();
+    let told = |at: usize| json["entry"][at]["response"].to_string();
+    assert_eq!(statuses(&json), ["200", "201", "413", "200"], "{} {}", told(0), told(2));
+    assert_eq!(json["entry"][2]["response"]["outcome"]["issue"][0]["details"]["coding"][0]["code"], "answer-too-large");
+    assert!(json["entry"][2].get("resource").is_none());
+    assert!(answer.body.len() < 17 << 20 && seen.lock().unwrap().len() == 1, "{}", answer.body.len());
+}

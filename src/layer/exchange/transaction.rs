@@ -31,7 +31,7 @@ use tokio::sync::{Semaphore, oneshot};
 use self::held::{Next, Waiting, held_back, not_done, writes};
 use self::told::{Refused, ask, told};
 use super::batch::{ANSWERS_BYTES_MAX, Asked, asked, at_once, bundle, collected, malformed};
-use super::{Exchange, Forward, Out};
+use super::{Answered, Exchange, Forward, Out};
 use crate::layer::body::GateBody;
 use crate::layer::gate::Generation;
 use crate::layer::judgement::Judgement;
@@ -200,23 +200,10 @@ impl Exchange {
         mut room: usize,
         shared: &Arc<Mutex<Forward>>,
     ) -> Out {
-        let (mut parts, mut fields) = (Vec::new(), None);
-        for entry in &mut entries {
-            if let Some(Waiting { write: Some((told, own)), .. }) = entry.waiting() {
-                fields.get_or_insert_with(|| own.clone());
-                parts.push(std::mem::take(told));
-            }
-        }
-        let count = parts.len();
-        let answers = match fields {
-            None => Ok(Vec::new()),
-            Some(fields) => ask(head, base, fields, parts, shared).await,
-        };
+        let answers = put(head, base, &mut entries, shared).await;
         let (whole_refused, unread) = (answers.is_err(), matches!(answers, Err(Refused::Unread)));
-        let mut answers = match answers {
-            Ok(answers) => answers.into_iter(),
-            Err(refused) => (0..count).map(|_| refused.again()).collect::<Vec<_>>().into_iter(),
-        };
+        let mut answers =
+            answers.unwrap_or_else(|refused| entries.iter().map(|_| refused.again()).collect()).into_iter();
         let (mut said, mut reads, mut first_refused) = (Vec::with_capacity(entries.len()), Vec::new(), None);
         for (number, entry) in entries.into_iter().enumerate() {
             let waiting = match entry {
@@ -237,18 +224,16 @@ impl Exchange {
                 said.push((number, self.told_in_bundle(out, &mut room).await));
             }
         }
-        for (number, waiting) in reads {
-            if whole_refused {
-                drop(waiting.ended(not_done()).await);
-                continue;
+        if whole_refused {
+            undone(reads.into_iter().map(|(_, waiting)| Entry::Waits(waiting)).collect()).await;
+        } else {
+            for (number, waiting) in reads {
+                let out = self.read_after(*waiting, by, shared).await;
+                said.push((number, self.told_in_bundle(out, &mut room).await));
             }
-            let out = self.read_after(*waiting, by, shared).await;
-            said.push((number, self.told_in_bundle(out, &mut room).await));
         }
         if unread {
-            let detail = "the backend did the transaction, and its answer does not tell what came of which entry; \
-                          look before you send it again";
-            return self.problem(&Problem::bad_gateway("body-not-judged", detail));
+            return self.problem(&untold());
         }
         said.sort_unstable_by_key(|(number, _)| *number);
         let said: Vec<String> = said.into_iter().map(|(_, answer)| answer).collect();
@@ -286,6 +271,32 @@ static WAITING: Semaphore = Semaphore::const_new(8192);
 /// Longer than this no permit waits for those of the other entries.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 const UNFIT: &str = "the backend's answer to a transaction does not fit it";
+
+/// Puts the writes to the backend, if there are any; what it answers to each.
+async fn put(
+    head: &Parts,
+    base: &str,
+    entries: &mut [Entry],
+    shared: &Arc<Mutex<Forward>>,
+) -> Result<Vec<Answered>, Refused> {
+    let (mut parts, mut fields) = (Vec::new(), None);
+    for entry in entries {
+        if let Some(Waiting { write: Some((told, own)), .. }) = entry.waiting() {
+            fields.get_or_insert_with(|| own.clone());
+            parts.push(std::mem::take(told));
+        }
+    }
+    match fields {
+        None => Ok(Vec::new()),
+        Some(fields) => ask(head, base, fields, parts, shared).await,
+    }
+}
+
+fn untold() -> Problem {
+    let detail = "the backend did the transaction, and its answer does not tell what came of which entry; \
+                  look before you send it again";
+    Problem::bad_gateway("body-not-judged", detail)
+}
 
 fn failed(out: &Out) -> bool {
     out.status().is_client_error() || out.status().is_server_error()
