@@ -7,20 +7,49 @@
 //!
 //! Where none but bystanders stand nobody's patient is named, which is no proof that there is none. Of some types it is: a schedule
 //! of practitioners, rooms and machines is theirs. The catalogue says of which, and who may stand there alone.
+//! A role that nobody fills yet (a participant of an appointment without an `actor`) names nobody either. It is one only if it
+//! says which role it is (R4 rule app-1), and of the rest what the catalogue lists there and nothing else: an extension, or a
+//! member that nobody foresaw, could say who fills it.
 
 use std::sync::Arc;
 
-/// Types whose records are about no one: to be named beside a subject does not make one of them a second.
+/// Types whose records are about no one: to be named beside a subject does not make one of them a second. And what a role
+/// may say that nobody fills.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bystanders {
-    names: Arc<[Box<str>]>,
+    types: Arc<[Box<str>]>,
     alone: Arc<[Box<str>]>,
+    unfilled: Option<Arc<Unfilled>>,
+}
+
+/// What a role says that nobody fills.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfilled {
+    role: Box<str>,
+    besides: Box<[Box<str>]>,
+}
+
+impl Unfilled {
+    /// The member that says which role it is has to be there and hold something; others of these names may.
+    pub fn new(role: Box<str>, besides: impl IntoIterator<Item = Box<str>>) -> Unfilled {
+        Unfilled { role, besides: besides.into_iter().collect() }
+    }
+
+    /// The member that says which role it is.
+    pub fn role(&self) -> &str {
+        &self.role
+    }
+
+    /// Whether it may have a member of this name.
+    pub fn may_say(&self, name: &str) -> bool {
+        name == &*self.role || self.besides.iter().any(|known| **known == *name)
+    }
 }
 
 impl Bystanders {
     /// Those of these names.
     pub fn new(names: impl IntoIterator<Item = Box<str>>) -> Bystanders {
-        Bystanders { names: sorted(names), alone: Arc::default() }
+        Bystanders { types: sorted(names), alone: Arc::default(), unfilled: None }
     }
 
     /// A record in which none but these stand is no one's, be they bystanders elsewhere or not.
@@ -39,14 +68,25 @@ impl Bystanders {
         leads_to(&self.alone, reference)
     }
 
+    /// The same, and roles that nobody fills.
+    #[must_use]
+    pub fn with_unfilled(self, unfilled: Option<Unfilled>) -> Bystanders {
+        Bystanders { unfilled: unfilled.map(Arc::new), ..self }
+    }
+
     /// Their names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(AsRef::as_ref)
+        self.types.iter().map(AsRef::as_ref)
+    }
+
+    /// What a role says that nobody fills; `None`: every party is somebody.
+    pub fn unfilled(&self) -> Option<&Unfilled> {
+        self.unfilled.as_deref()
     }
 
     /// Whether a reference leads to a record of one of them, and by nothing but `Type/id` or `Type/id/_history/version`.
     pub fn include(&self, reference: &str) -> bool {
-        leads_to(&self.names, reference)
+        leads_to(&self.types, reference)
     }
 }
 
@@ -78,6 +118,12 @@ fn taken_apart(reference: &str) -> Option<(&str, &str)> {
         _ => false,
     };
     (plain && id != "." && id != "..").then_some((kind, id))
+}
+
+/// Whether a text in a role that nobody is to fill, a member's name or a value, is a sign that it could name somebody all the
+/// same: in the data types that such a role is made of nothing but an extension can.
+pub fn may_name_somebody(text: &str) -> bool {
+    matches!(text, "extension" | "modifierExtension" | "reference")
 }
 
 /// Whether what a reference says of its type (`Reference.type`, R4 §2.3.0: the type's name, or the URL of its definition)

@@ -134,14 +134,16 @@ impl SubjectPath {
         is_subject_id(id).then_some(id)
     }
 
-    /// The subject in a document; a whole number counts as its digits. `None`: nobody is named, or only bystanders, or
-    /// somebody who can be none, a party who does not say who he is, or two that differ.
+    /// The subject in a document; a whole number counts as its digits. `None`: nobody is named, or only bystanders and roles
+    /// that nobody fills, or somebody who can be none, a party who does not say who he is, or two that differ.
     pub fn find(&self, document: &Value) -> Option<String> {
         let parties = self.pointer.0.iter().rposition(|step| &**step == ANY).and_then(|at| self.pointer.0.get(..=at));
-        if let Some(parties) = parties
-            && Pointer(parties.to_vec()).find(document).len() != self.pointer.find(document).len()
-        {
-            return None;
+        if let Some(parties) = parties {
+            let parties = Pointer(parties.to_vec()).find(document);
+            let filled = parties.into_iter().filter(|party| !self.is_unfilled(party)).count();
+            if filled != self.pointer.find(document).len() {
+                return None;
+            }
         }
         let mut found = self.named(document).into_iter().filter(|named| *named != Named::Bystander);
         let first = found.next()?;
@@ -149,6 +151,15 @@ impl SubjectPath {
             Named::Subject(id) if found.all(|other| other == Named::Subject(id.clone())) => Some(id),
             Named::Subject(_) | Named::Bystander | Named::Unknown => None,
         }
+    }
+
+    /// Whether this party is a role that nobody fills. What a role may say that nobody fills is never who does.
+    fn is_unfilled(&self, party: &Value) -> bool {
+        let (Value::Object(members), Some(unfilled)) = (party, self.bystanders.unfilled()) else { return false };
+        let said = members.get(unfilled.role()).filter(|role| role.is_array() || role.is_object());
+        said.is_some_and(|role| any_text(role, &|_| true))
+            && members.keys().all(|name| unfilled.may_say(name))
+            && !any_text(party, &party::may_name_somebody)
     }
 
     /// Whoever stands there.
@@ -180,6 +191,16 @@ impl SubjectPath {
             Value::Number(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
         id.map_or(Named::Unknown, Named::Subject)
+    }
+}
+
+/// Whether one of the texts in a value, names among them, is such a one.
+fn any_text(value: &Value, is: &impl Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => is(text),
+        Value::Array(items) => items.iter().any(|item| any_text(item, is)),
+        Value::Object(members) => members.iter().any(|(name, value)| is(name) || any_text(value, is)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -154,7 +154,7 @@ fn subject<'e>(subjects: &Subjects, entry: Here<'e>, members: &Members<'e>, find
 /// Whom the places looked at so far name.
 struct Said<'e> {
     subject: Subject<'e>,
-    /// Somebody stands there who is nobody's subject.
+    /// Somebody stands there who is nobody's subject, or a role that nobody fills.
     bystander: bool,
     /// The same only where nobody else stands there.
     thing: bool,
@@ -172,8 +172,12 @@ fn collect<'e>(value: Here<'e>, steps: &[Step], place: &SubjectAt, found: &mut S
         Step::Any => {
             let mut inner = Finder::new();
             value.elements(finder, |part| {
-                if !collect(part, rest, place, found, &mut inner) {
-                    found.subject = Subject::Unclear;
+                if collect(part, rest, place, found, &mut inner) {
+                    return;
+                }
+                match is_unfilled(part, place, &mut inner) {
+                    true => (found.bystander, found.alone) = (true, false),
+                    false => found.subject = Subject::Unclear,
                 }
             });
             value.bytes().first() == Some(&b'[')
@@ -192,6 +196,22 @@ fn collect<'e>(value: Here<'e>, steps: &[Step], place: &SubjectAt, found: &mut S
             }
         },
     }
+}
+
+/// Whether this party is a role that nobody fills: it says which, what such a role may say besides, and nothing in it could name
+/// somebody.
+fn is_unfilled(part: Here<'_>, place: &SubjectAt, finder: &mut Finder) -> bool {
+    let Some(unfilled) = place.bystanders.unfilled() else { return false };
+    let (bytes, mut only) = (part.bytes(), true);
+    let kind = finder.each(bytes, |name, _| {
+        let name = bytes.get(name.start.saturating_sub(1)..name.end + 1).and_then(text::unquote);
+        only = name.is_some_and(|name| unfilled.may_say(&name));
+        !only
+    });
+    let role = part.member(unfilled.role(), finder).filter(|role| matches!(role.bytes().first(), Some(b'[' | b'{')));
+    let said = role.is_some_and(|role| !role.no_string(finder, |_| true));
+    let speaks = |raw: &[u8]| text::unquote(raw).is_none_or(|text| party::may_name_somebody(&text));
+    kind == Found::Object && only && said && part.no_string(finder, speaks)
 }
 
 /// Whether a reference says beside its text that it is of another type, or nothing that can be read.

@@ -135,6 +135,48 @@ async fn a_party_who_could_be_another_patient_takes_the_record_away() {
     assert!(answer.status != StatusCode::OK && !answer.body.contains("p2"), "{}: {}", answer.status, answer.body);
 }
 
+/// An appointment with a role that nobody fills yet is its patient's all the same: read, found, written and contained.
+#[tokio::test]
+async fn an_appointment_is_not_lost_for_a_role_that_nobody_fills() {
+    let stand = stand();
+    let role = json!({"type": [{"text": "Anaesthetist"}], "required": "required", "status": "needs-action"});
+    let with = |others: &[Value], role: &Value| {
+        let mut one = appointment(others);
+        let parties = one["participant"].as_array_mut().unwrap();
+        parties.insert(0, role.clone());
+        parties.push(role.clone());
+        one
+    };
+    let one = with(&ward(), &role);
+    let answer = ask(&stand, CARE, "/Appointment/a1", &one.to_string()).await;
+    assert_eq!((answer.status, &answer.json()["participant"]), (StatusCode::OK, &one["participant"]));
+    for target in ["/Appointment", "/Appointment?patient=p1"] {
+        let answer = ask(&stand, CARE, target, &bundle(std::slice::from_ref(&one)).to_string()).await;
+        assert_eq!(kinds(&answer).len(), 1, "{target}: {}", answer.body);
+    }
+    let mut new = one.clone();
+    new.as_object_mut().unwrap().remove("id");
+    for (method, target, body) in [("POST", "/Appointment", &new), ("PUT", "/Appointment/a1", &one)] {
+        let written = serve(&stand, one.clone());
+        let answer = send(&stand, method, target, body, &[]).await;
+        assert!(answer.status.is_success(), "{method}: {} {}", answer.status, answer.body);
+        assert_eq!(written.lock().unwrap().len(), 1, "{method}");
+    }
+    *stand.backend.always.lock().unwrap() = None;
+    // Nor does it hide a stranger, make the record somebody's whom nobody names, or stand where it could name somebody.
+    let mut alone = with(&ward(), &role);
+    alone["participant"].as_array_mut().unwrap().retain(|party| party["actor"]["reference"] != "Patient/p1");
+    let named =
+        json!({"type": [{"text": "x"}], "extension": [{"url": "urn:x", "valueReference": reference("Patient/p2")}]});
+    let strangers = strangers().into_iter().map(|stranger| with(&[stranger], &role));
+    for record in strangers.chain([alone, with(&ward(), &named), with(&ward(), &json!({}))]) {
+        let answer = ask(&stand, CARE, "/Appointment/a1", &record.to_string()).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{record}: {}", answer.body);
+        let answer = ask(&stand, CARE, "/Appointment?patient=p1", &bundle(&[record]).to_string()).await;
+        assert_eq!(kinds(&answer).len(), 0, "{}", answer.body);
+    }
+}
+
 /// That nobody's patient is named is no proof that there is none.
 #[tokio::test]
 async fn a_record_of_bystanders_alone_is_nobody_s_and_stays() {

@@ -73,15 +73,54 @@ const PARTIES: [&str; 44] = [
     "null",
 ];
 
-/// The parties as they lie in a record of this type.
+/// What stands for a whole participant who is no actor at all: the first four are roles that nobody fills, most others could
+/// name somebody.
+const ROLES: [&str; 30] = [
+    r#"={"type":[{"coding":[{"system":"urn:s","code":"PPRF","display":"primary performer"}]}],"status":"needs-action"}"#,
+    r#"={"id":"r1","type":[{"text":"x"}],"required":"required","status":"needs-action","period":{"start":"2026-01-01"}}"#,
+    r#"={"type":[{"text":"Anaesthetist"}],"status":"needs-action"}"#,
+    r#"={"type":["x"]}"#,
+    r#"={"status":"needs-action"}"#,
+    r#"={"type":[],"status":"needs-action"}"#,
+    r#"={"type":[{}],"status":"needs-action"}"#,
+    r#"={"type":"x","status":"needs-action"}"#,
+    r#"={"type":7,"status":"needs-action"}"#,
+    r#"={"type":null,"status":"needs-action"}"#,
+    r#"={"type":[{"text":"x"}],"extension":[{"url":"u","valueReference":{"reference":"Patient/p2"}}]}"#,
+    r#"={"type":[{"text":"x"}],"modifierExtension":[{"url":"u","valueBoolean":true}]}"#,
+    r#"={"type":[{"text":"x","extension":[{"url":"u","valueReference":{"reference":"Patient/p2"}}]}]}"#,
+    r#"={"type":[{"text":"x","extension":[{"url":"u"}]}]}"#,
+    r#"={"type":[{"reference":"Patient/p2"}]}"#,
+    r#"={"type":["x"],"_status":{"extension":[{"url":"u"}]}}"#,
+    r#"={"type":["x"],"_actor":{"id":"a"}}"#,
+    r#"={"type":["x"],"actor":null}"#,
+    r#"={"type":["x"],"actor":[]}"#,
+    r#"={"type":["x"],"actor":{}}"#,
+    r#"={"type":["x"],"actor":{"display":"B"}}"#,
+    r#"={"type":["x"],"Actor":{"reference":"Patient/p2"}}"#,
+    r#"={"type":["x"],"name":"B"}"#,
+    r#"={"type":["x"],"who":{"reference":"Patient/p2"}}"#,
+    r#"={"display":"B"}"#,
+    "={}",
+    "=[]",
+    "=null",
+    "=7",
+    r#"="Patient/p2""#,
+];
+
+/// The parties as they lie in a record of this type; one that begins with `=` is all of its element.
 fn record(pointer: &str, parties: &[&str]) -> String {
     let mut steps = pointer.split('/').skip(1).collect::<Vec<_>>();
     assert_eq!(steps.pop(), Some("reference"));
     let Some(many) = steps.iter().position(|step| *step == "*") else {
-        return format!("{{\"{}\":{}}}", steps[0], parties.first().unwrap_or(&"null"));
+        let party = parties.first().unwrap_or(&"null");
+        return format!("{{\"{}\":{}}}", steps[0], party.trim_start_matches('='));
     };
-    let wrap = |party: &&str| {
-        steps[many + 1..].iter().rev().fold((*party).to_owned(), |inner, step| format!("{{\"{step}\":{inner}}}"))
+    let wrap = |party: &&str| match party.strip_prefix('=') {
+        Some(whole) => whole.to_owned(),
+        None => {
+            steps[many + 1..].iter().rev().fold((*party).to_owned(), |inner, step| format!("{{\"{step}\":{inner}}}"))
+        }
     };
     let parties: Vec<String> = parties.iter().map(wrap).collect();
     format!("{{\"{}\":[{}]}}", steps[0], parties.join(","))
@@ -120,7 +159,7 @@ fn agree(path: &SubjectPath, parties: &[&str], pieces: usize) {
     // A write is about whom the record will be read to be about.
     let found = path.find(&serde_json::from_str(&text).unwrap());
     assert!(found == slow.clone().flatten(), "{found:?}, not {slow:?}: {text}");
-    let others = text.contains("p2") || text.contains("P1");
+    let others = text.contains("p2") || text.contains("P1") || text.contains("\"B\"");
     assert!(!others || slow != Some(Some("p1".to_owned())), "{text}");
 }
 
@@ -130,9 +169,12 @@ proptest! {
         for round in 0..40 {
             let mut dice = Dice(seed ^ round);
             let (_, path) = &PATHS[dice.roll(PATHS.len())];
-            let plain = dice.roll(2) == 0;
-            let sides = if plain { 17 } else { PARTIES.len() };
-            let parties: Vec<&str> = (0..dice.roll(5)).map(|_| PARTIES[dice.roll(sides)]).collect();
+            let (sides, roles) = [(17, 4), (17, ROLES.len()), (PARTIES.len(), ROLES.len())][dice.roll(3)];
+            let mut party = || match dice.roll(3) {
+                0 => ROLES[dice.roll(roles)],
+                _ => PARTIES[dice.roll(sides)],
+            };
+            let parties: Vec<&str> = (0..round % 5).map(|_| party()).collect();
             agree(path, &parties, 1 + dice.roll(60));
         }
     }
@@ -168,5 +210,34 @@ fn a_patient_is_found_among_bystanders_wherever_he_stands() {
             let beside = streamed(subjects(path), &text(&[*party, d1]), 7, false);
             assert_eq!(beside, (theirs && several).then_some(None), "{kind}: {party} with a practitioner");
         }
+    }
+}
+
+/// An unfilled role takes an appointment from no one and gives it to no one; what could be somebody in it takes it away.
+#[test]
+fn a_role_that_nobody_fills_neither_hides_a_patient_nor_is_one() {
+    let (_, path) = PATHS.iter().find(|(kind, _)| &**kind == "Appointment").unwrap();
+    let text = |parties: &[&str]| record(&path.pointer().to_string(), parties);
+    let (p1, d1) = (PARTIES[0], PARTIES[10]);
+    for (at, role) in ROLES.iter().enumerate() {
+        let expected = (at < 4).then(|| Some("p1".to_owned()));
+        for parties in [&[p1, *role][..], &[*role, p1], &[*role, d1, *role, p1, *role]] {
+            for pieces in [1, 7, 1000] {
+                assert_eq!(streamed(subjects(path), &text(parties), pieces, false), expected, "{role}");
+            }
+            agree(path, parties, 7);
+        }
+        for parties in [&[*role][..], &[*role, d1], &[*role, *role]] {
+            for settled in [false, true] {
+                assert_eq!(streamed(subjects(path), &text(parties), 7, settled), None, "{role} alone");
+            }
+            agree(path, parties, 7);
+        }
+    }
+    // Where no role can be empty, one is somebody.
+    for (kind, path) in &*PATHS {
+        let text = record(&path.pointer().to_string(), &[p1, ROLES[3]]);
+        let several = path.pointer().is_wild() && &**kind != "Appointment";
+        assert!(!several || streamed(subjects(path), &text, 7, false).is_none(), "{kind}");
     }
 }

@@ -25,8 +25,8 @@ use crate::policy::{Categories, Category, Vocabulary};
 
 use super::check::NOTHING_TO_COUNT_AS;
 use super::fields::{Meaning, Node};
-use super::party::Bystanders;
-use super::pointer::SubjectPath;
+use super::party::{Bystanders, Unfilled};
+use super::pointer::{ANY, Pointer, SubjectPath};
 use super::rest::{category, merges, pointer};
 use super::{Catalogue, ResourceType, tree};
 use definitions::{Definition, Definitions, Owner, Told};
@@ -216,8 +216,12 @@ impl Build<'_, '_> {
             table.reader().fault(name.span.clone(), NOTHING_TO_COUNT_AS, None);
         }
         let place = subject.as_ref().filter(|place| place.text != NO_ONE);
-        let bystanders = self.bystanders.clone().of_no_one_with(self.alone(table, place));
-        let entry = place.map(|place| subject_at(table, &node, place).beside(bystanders));
+        let unfilled = table.texts("unfilled");
+        let mut words = unfilled.iter().map(|name| name.text.as_str().into());
+        let role = words.next().map(|role| Unfilled::new(role, words));
+        let beside = self.bystanders.clone().of_no_one_with(self.alone(table, place)).with_unfilled(role);
+        let entry = place.map(|place| subject_at(table, &node, place).beside(beside));
+        check_unfilled(table, &node, entry.as_ref(), &unfilled);
         let reading = Parameters {
             definitions: self.definitions,
             owner: known.owner,
@@ -265,6 +269,26 @@ fn bystanders(tables: &[(Text, Table<'_>)]) -> Bystanders {
         !inside && table.text("subject").is_some_and(|subject| subject.text == NO_ONE)
     });
     Bystanders::new(of_no_one.map(|(name, _)| name.text.as_str().into()))
+}
+
+/// `unfilled` is what a party may say beside who it is, so it needs a subject among several, `/…/*/MEMBER/reference`, and
+/// names what else a party has: first the member that says which role it is.
+fn check_unfilled(table: &Table<'_>, node: &Node, entry: Option<&SubjectPath>, names: &[Text]) {
+    let steps: Vec<&str> = entry.into_iter().flat_map(|entry| entry.pointer().steps()).collect();
+    for name in names {
+        let good = match steps.as_slice() {
+            [parties @ .., ANY, member, "reference"] => {
+                let place = parties.iter().fold(String::new(), |place, step| format!("{place}/{step}"));
+                let place = Pointer::parse(&format!("{place}/{ANY}/{}", name.text));
+                name.text != *member && place.is_some_and(|place| tree::lookup(node, &place).is_some())
+            }
+            _ => false,
+        };
+        if !good {
+            let why = format!("`{}` is nothing that a party of the type's subject says beside who it is", name.text);
+            table.reader().fault(name.span.clone(), why, None);
+        }
+    }
 }
 
 fn subject_at(table: &Table<'_>, node: &Node, text: &Text) -> SubjectPath {

@@ -52,7 +52,7 @@ pub(crate) fn subject_of(subjects: &Subjects, entry: &Json) -> Option<Subject> {
 #[derive(Clone, PartialEq)]
 enum Who {
     Id(String),
-    /// Whose records are nobody's; and whether that makes this one nobody's too.
+    /// Whose records are nobody's, or nobody, in a role; and whether that makes this one nobody's too.
     Bystander(bool),
     /// Somebody who does so only where no subject stands.
     Thing,
@@ -73,7 +73,7 @@ fn collect(value: &Json, steps: &[String], place: &SubjectAt, said: &mut Vec<Who
         (Some((step, rest)), Json::List(items)) if step == "*" => {
             for item in items {
                 if !collect(item, rest, place, said) {
-                    said.push(Who::Unknown);
+                    said.push(if is_role_alone(item, place) { Who::Bystander(false) } else { Who::Unknown });
                 }
             }
         }
@@ -93,6 +93,29 @@ fn collect(value: &Json, steps: &[String], place: &SubjectAt, said: &mut Vec<Who
         (Some(_), _) => return false,
     }
     true
+}
+
+/// Whether a party is a role and nobody in it: members from the list alone, and in them nothing that leads anywhere.
+fn is_role_alone(party: &Json, place: &SubjectAt) -> bool {
+    fn texts<'j>(value: &'j Json, found: &mut Vec<&'j str>) {
+        match value {
+            Json::Word(_) => {}
+            Json::Text(text) => found.push(text),
+            Json::List(items) => items.iter().for_each(|item| texts(item, found)),
+            Json::Map(members) => members.iter().for_each(|(name, value)| {
+                found.push(name);
+                texts(value, found);
+            }),
+        }
+    }
+    let (Json::Map(members), Some(unfilled)) = (party, place.bystanders.unfilled()) else { return false };
+    let (mut all, mut of_role) = (Vec::new(), Vec::new());
+    texts(party, &mut all);
+    if let Some(role @ (Json::List(_) | Json::Map(_))) = party.get(unfilled.role()) {
+        texts(role, &mut of_role);
+    }
+    let leads = all.iter().any(|text| ["extension", "modifierExtension", "reference"].contains(text));
+    !of_role.is_empty() && !leads && members.iter().all(|(name, _)| unfilled.may_say(name))
 }
 
 /// Whether a reference leads to the type that stands beside it.
