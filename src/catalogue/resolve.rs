@@ -229,7 +229,7 @@ impl Query {
         for (part, parameter) in parameters {
             let name = parameter.name.as_ref();
             let param = route.query.get(name).ok_or_else(|| unknown(name))?;
-            if seen.contains(&name) && !matches!(param, Param::Filter(_) | Param::Names(_)) {
+            if seen.contains(&name) && !matches!(param, Param::Filter(_) | Param::Unshown(_) | Param::Names(_)) {
                 return Err(BadTarget::Doubled.into());
             }
             seen.push(name);
@@ -252,7 +252,7 @@ impl Query {
         let mut charge = |categories, how: Option<How>| {
             let name = shown(&parameter.name);
             if let Some(how) = how {
-                let shown = route.categories.covers(categories);
+                let shown = route.categories.covers(categories) && !matches!(param, Param::Unshown(_));
                 let (parameter, value) = (name.clone(), parameter.value.to_string());
                 let free_text = takes_in_free_text(categories, route.categories);
                 asked.comparisons.push(Comparison { parameter, value, categories, free_text, how, shown });
@@ -261,10 +261,12 @@ impl Query {
         };
         match param {
             // Of DICOM a value is matched whole, but for its wild cards (PS3.4 C.2.2.2.4).
-            Param::Filter(categories) if route.dicom.is_some() && !parameter.value.contains(['*', '?']) => {
+            Param::Filter(categories) | Param::Unshown(categories)
+                if route.dicom.is_some() && !parameter.value.contains(['*', '?']) =>
+            {
                 charge(*categories, Some(How::Whole));
             }
-            Param::Filter(categories) => charge(*categories, Some(How::Part)),
+            Param::Filter(categories) | Param::Unshown(categories) => charge(*categories, Some(How::Part)),
             Param::Free => {}
             Param::Page => {
                 target::page(&parameter.value)?;

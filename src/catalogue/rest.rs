@@ -391,17 +391,19 @@ impl Document<'_> {
 
     fn query(&self, table: &Table<'_>, route: &Route) -> HashMap<Box<str>, Param> {
         let mut query: HashMap<Box<str>, Param> = HashMap::new();
+        let shown = in_entries(route);
+        let filter = |on: Categories| if shown.covers(on) { Param::Filter(on) } else { Param::Unshown(on) };
         for (name, words) in table.lists("query") {
             let param = match words.first().map(|word| word.text.as_str()) {
                 Some("free") => Param::Free,
                 Some("page") => Param::Page,
                 Some("field-name") => Param::Sort(sort_fields(route)),
-                Some("free-text") => Param::Filter(route.categories),
-                _ => Param::Filter(
+                Some("free-text") => filter(route.categories),
+                _ => filter(
                     words.iter().fold(Categories::NONE, |set, word| set.or(category(table, self.vocabulary, word))),
                 ),
             };
-            if matches!(param, Param::Filter(set) if set.is_empty()) {
+            if matches!(param, Param::Filter(set) | Param::Unshown(set) if set.is_empty()) {
                 table.reader().fault(name.span.clone(), format!("`{}` filters on nothing", name.text), None);
             }
             query.insert(name.text.into(), param);
@@ -413,4 +415,14 @@ impl Document<'_> {
         }
         query
     }
+}
+
+/// The categories of the entries themselves: what lies around them shows nothing of any one. What cannot be read inside
+/// leaves whole.
+fn in_entries(route: &Route) -> Categories {
+    if route.shape == Shape::Opaque {
+        return route.categories;
+    }
+    let entry = tree::lookup(&route.root, &route.entries);
+    entry.map_or(Categories::NONE, |(entry, _)| tree::categories(entry, Categories::NONE))
 }

@@ -97,8 +97,10 @@ pub(super) struct SubjectSpec {
 /// What a query parameter does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Param {
-    /// Filters on these categories. May be given more than once.
+    /// Filters on these categories, which the answer's entries show. May be given more than once.
     Filter(Categories),
+    /// The same, on what they do not show: it lies in records of another level, or around the entries.
+    Unshown(Categories),
     /// Neither filters nor sorts.
     Free,
     /// Which page, or how many entries.

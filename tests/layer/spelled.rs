@@ -28,6 +28,16 @@ record = "donor"
 subject = { entry = "/id" }
 query = { phone = "contact.phone", words = "free-text", born = "identity.birth-date", home = "contact.address", size = "page", sort = "field-name" }
 [[route]]
+id = "donors.headed"
+path = "/headed"
+methods = { GET = "search" }
+shape = "list"
+entries = "/items/*"
+record = "donor"
+subject = { entry = "/id" }
+fields = { "/desk" = "contact.email" }
+query = { desk = "contact.email", words = "free-text", phone = "contact.phone" }
+[[route]]
 id = "donors.calls"
 path = "/donors/{id}/calls"
 methods = { GET = "search" }
@@ -115,6 +125,17 @@ async fn a_filter_on_what_the_list_does_not_show_takes_no_digits() {
     assert_eq!(problem["parameters"], json!(["home"]), "{problem}");
     assert!(problem["type"].as_str().unwrap().ends_with("bad-parameter"), "{problem}");
     assert_ne!(get(&stand, "/donors?home=x").await.status, 400);
+    // What stands around the entries is in none of them; free text is everything, so that too.
+    for (target, status) in [
+        ("/headed?desk=1", 400),
+        ("/headed?words=1", 400),
+        ("/headed?phone=1", 200),
+        ("/headed?desk=x", 200),
+        ("/headed?words=x", 200),
+    ] {
+        let answer = get(&stand, target).await;
+        assert_eq!(answer.status.as_u16(), status, "{target}: {}", answer.body);
+    }
 }
 
 /// What leaves as it streams has begun to leave before it was seen whole.
@@ -184,5 +205,42 @@ async fn a_wild_card_of_dicomweb_spells_no_number_and_counts_none() {
         ("PatientName=1*&offset=3", vec![]),
     ] {
         assert_eq!(uids(&stand, &format!("/dicom-web/studies?{query}")).await, found, "{query}");
+    }
+}
+
+/// An archive matches attributes of every level and answers data sets of one: of another level no data set shows what was
+/// compared, so that nothing could be dropped by it.
+#[tokio::test]
+async fn digits_are_compared_with_no_attribute_of_another_level() {
+    let stand = dicom::stand();
+    studies(&stand, &["A-1"]);
+    let (study, series, instance) = ("StudyDescription", "SeriesDescription", "InstanceNumber");
+    for (path, own, others) in [
+        ("/studies", study, [series, instance]),
+        ("/series", series, [study, instance]),
+        ("/instances", instance, [study, series]),
+        ("/studies/1.2.1/series", "ProtocolName", ["PatientName", "00200010"]),
+        ("/studies/1.2.1/instances", "00200013", ["0008103E", "00100010"]),
+        ("/studies/1.2.1/series/1.3/instances", instance, ["InstitutionName", "AccessionNumber"]),
+    ] {
+        let (role, purpose) = dicom::CARE;
+        let ask = async |query: &str| {
+            let target = format!("/dicom-web{path}?{query}");
+            stand.get(json!({"roles": [role]}), purpose, &target).await
+        };
+        for value in ["1*", "?2*", "*%EF%BC%91", "123456789018", "1&fuzzymatching=true"] {
+            let answer = ask(&format!("{own}={value}")).await;
+            assert_eq!(answer.status, 200, "{path} {own}={value}: {}", answer.body);
+            for other in others {
+                let before = stand.asked();
+                let answer = ask(&format!("{other}={value}")).await;
+                assert_eq!((answer.status.as_u16(), stand.asked()), (400, before), "{path} {other}={value}");
+                assert_eq!(answer.json()["parameters"], json!([other]), "{}", answer.body);
+            }
+        }
+        for other in others {
+            let answer = ask(&format!("{other}=A*")).await;
+            assert_eq!(answer.status, 200, "{path} {other}: {}", answer.body);
+        }
     }
 }

@@ -35,6 +35,9 @@ pub const PATIENT_ID: &str = "00100020";
 pub const RECORD_IDS: [(&str, &str); 3] =
     [("StudyInstanceUID", "0020000D"), ("SeriesInstanceUID", "0020000E"), ("SOPInstanceUID", "00080018")];
 
+/// The levels at which a search finds data sets (PS3.18 section 10.6): each shows what is of its own.
+const LEVELS: [&str; 3] = ["study", "series", "instance"];
+
 /// What is known of names that stand in the pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum BurntIn {
@@ -77,7 +80,8 @@ pub(super) struct Document<'v> {
     pixels: Categories,
     burnt_in: BurntIn,
     existence: Existence,
-    search: Vec<Text>,
+    /// What a search may filter on, by the level whose data sets show it.
+    search: [Vec<Text>; 3],
     attributes: Attributes,
 }
 
@@ -91,7 +95,7 @@ pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Voc
         pixels: Categories::NONE,
         burnt_in: BurntIn::Unknown,
         existence: Existence::Hidden,
-        search: Vec::new(),
+        search: Default::default(),
         attributes: Attributes::default(),
     };
     if let Some(name) = root.text("based-on") {
@@ -166,11 +170,14 @@ impl Document<'_> {
                 _ => root.reader().unknown("existence", &word, ["hidden", "open"]),
             }
         }
-        if root.has("search") {
-            self.search = root.texts("search");
+        for (name, keywords) in root.lists("search") {
+            match LEVELS.iter().position(|level| *level == name.text).and_then(|level| self.search.get_mut(level)) {
+                Some(level) => *level = keywords,
+                None => root.reader().unknown("level of a search", &name, LEVELS),
+            }
         }
         self.attributes.take(root, vocabulary);
-        for keyword in &self.search {
+        for keyword in self.search.iter().flatten() {
             if self.attributes.named(&keyword.text).is_none() {
                 root.reader().unknown("attribute", keyword, self.attributes.keywords());
             }

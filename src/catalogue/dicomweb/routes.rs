@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::policy::reader::Text;
 use crate::policy::{Action, Categories};
 
 use super::super::fields::Node;
@@ -17,14 +18,14 @@ const LEVELS: [(&str, &str); 3] = [
     ("series", "/studies/{study}/series/{series}"),
     ("instance", "/studies/{study}/series/{series}/instances/{instance}"),
 ];
-/// The searches: id, path, and whether the answers to it need not name their patient by themselves.
-const SEARCHES: [(&str, &str); 6] = [
-    ("studies", "/studies"),
-    ("series", "/series"),
-    ("instances", "/instances"),
-    ("study.series", "/studies/{study}/series"),
-    ("study.instances", "/studies/{study}/instances"),
-    ("series.instances", "/studies/{study}/series/{series}/instances"),
+/// The searches: id, path, and the number of the level at which they find data sets.
+const SEARCHES: [(&str, &str, usize); 6] = [
+    ("studies", "/studies", 0),
+    ("series", "/series", 1),
+    ("instances", "/instances", 2),
+    ("study.series", "/studies/{study}/series", 1),
+    ("study.instances", "/studies/{study}/instances", 2),
+    ("series.instances", "/studies/{study}/series/{series}/instances", 2),
 ];
 /// Where a data set names its patient.
 const SUBJECT: [&str; 2] = ["PatientID", PATIENT_ID];
@@ -33,11 +34,10 @@ impl Document<'_> {
     pub(super) fn routes(&self) -> Vec<Route> {
         let root = tree::data_sets(&self.attributes);
         let everything = self.categories();
-        let query = self.query(everything);
         let mut routes = Vec::new();
-        for (id, path) in SEARCHES {
+        for (id, path, level) in SEARCHES {
             let mut route = self.route(&format!("dicom.{id}.search"), path, Action::Search, root.clone(), everything);
-            route.query = query.clone();
+            route.query = self.query(everything, level);
             route.subject.query = SUBJECT.map(Into::into).into();
             route.subject.query_optional = true;
             route.dicom = Some(Dicom {
@@ -77,7 +77,7 @@ impl Document<'_> {
         let mut route = self.route(id, path, Action::Read, nothing, categories);
         route.shape = Shape::Opaque;
         route.entries = Pointer::default();
-        let (search, _) = SEARCHES.get(depth).copied().unwrap_or(SEARCHES[0]);
+        let (search, ..) = SEARCHES.get(depth).copied().unwrap_or(SEARCHES[0]);
         route.dicom = Some(Dicom {
             refused: pixels && self.burnt_in == BurntIn::Unknown,
             asks_too: None,
@@ -116,17 +116,22 @@ impl Document<'_> {
         }
     }
 
-    /// The parameters of a search, by keyword and by tag.
-    fn query(&self, everything: Categories) -> HashMap<Box<str>, Param> {
+    /// The parameters of a search, by keyword and by tag. An archive matches attributes of every level; the data sets that it
+    /// finds show those of their own.
+    fn query(&self, everything: Categories, level: usize) -> HashMap<Box<str>, Param> {
         let mut query: HashMap<Box<str>, Param> = HashMap::new();
         let mut both = |keyword: &str, tag: &str, param: Param| {
             query.insert(keyword.into(), param.clone());
             query.insert(tag.into(), param);
         };
-        for keyword in &self.search {
+        let shown = |keyword: &Text| {
+            self.search.get(level).is_some_and(|own| own.iter().any(|known| known.text == keyword.text))
+        };
+        for keyword in self.search.iter().flatten() {
             let Some((tag, attribute)) = self.attributes.named(&keyword.text) else { continue };
             if let Some(categories) = attribute.searched(everything) {
-                both(&attribute.keyword, tag, Param::Filter(categories));
+                let param = if shown(keyword) { Param::Filter(categories) } else { Param::Unshown(categories) };
+                both(&attribute.keyword, tag, param);
             }
         }
         for (keyword, tag) in RECORD_IDS {
