@@ -132,6 +132,9 @@ pub struct Node {
     pub by: Option<By>,
     /// FHIR, at the root of a type: what its free text and its contents can hold besides the categories that its members have.
     pub carries: Categories,
+    /// FHIR, at the root of a type: what it tells of the person that a record of it lies in another. A type that can hold
+    /// anything (Basic, Binary) tells nothing by its name.
+    pub told: Categories,
 }
 
 impl Node {

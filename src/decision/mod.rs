@@ -221,6 +221,7 @@ pub type Clauses = Few<ClauseId, 24>;
 pub struct Permit {
     release: Release,
     asked: Categories,
+    told: Categories,
     purpose: PurposeId,
     recipient: RecipientId,
     entry: Option<EntryId>,
@@ -242,6 +243,12 @@ impl Permit {
     /// The categories that were asked for.
     pub fn asked(&self) -> Categories {
         self.asked
+    }
+    /// On a read or search, what could have been searched on besides, each by itself, and the answer would be the same: of a
+    /// record of such a category it may be told that it is there. It may hold categories that were not asked for, and none of
+    /// those leaves by that.
+    pub fn told(&self) -> Categories {
+        self.told
     }
     /// The purpose.
     pub fn purpose(&self) -> PurposeId {

@@ -184,8 +184,8 @@ pub(super) struct Last {
     decided: Option<Decided>,
 }
 
-/// What the plan of an entry hangs on, within one answer: its release, to whom and for what.
-pub(super) type Alike = (Release, Option<(RecipientId, PurposeId)>);
+/// What the plan of an entry hangs on, within one answer: its release, what may be told besides, to whom and for what.
+pub(super) type Alike = (Release, Option<(Categories, RecipientId, PurposeId)>);
 
 /// Of so many persons on one page of the backend it is known that a match was released; what is brought along with the
 /// matches of others is dropped.
@@ -423,7 +423,7 @@ fn plan(
     permit: Option<&Permit>,
     make: impl FnOnce() -> Arc<Plan>,
 ) -> Arc<Plan> {
-    let alike = (release, permit.map(|permit| (permit.recipient(), permit.purpose())));
+    let alike = (release, permit.map(|permit| (permit.told(), permit.recipient(), permit.purpose())));
     match last {
         Some((of, plan)) if *of == alike => Arc::clone(plan),
         _ => {

@@ -33,6 +33,8 @@ pub(super) struct PlanKey {
     pub(super) release: Release,
     /// What free text counts as.
     pub(super) all: Categories,
+    /// What may be told by that a record is there.
+    pub(super) told: Categories,
     /// What links may ask for.
     pub(super) clear: Categories,
     pub(super) context: String,
@@ -108,7 +110,7 @@ impl Layouts {
         let terms = Terms { release: key.release, all: key.all, pseudonymiser, links, individual_number };
         let likeness = Likeness::of(spec, &terms);
         let trees = plans.trees.entry(likeness).or_insert_with(|| Arc::new(Trees::of(&self.types)));
-        let plan = Arc::new(Plan::join_beside(spec, terms, Arc::clone(trees)));
+        let plan = Arc::new(Plan::join_beside(spec, terms, Arc::clone(trees)).telling(key.told));
         plans.made.insert(key, Arc::clone(&plan));
         plan
     }

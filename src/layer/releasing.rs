@@ -76,6 +76,7 @@ impl Releasing<'_> {
             spec: Arc::as_ptr(spec) as usize,
             release,
             all: self.all,
+            told: permit.map_or(Categories::NONE, Permit::told),
             clear,
             context: format!("{context}{ids}"),
         };

@@ -247,6 +247,8 @@ pub struct Plan {
     judged: bool,
     pub(super) types: Arc<Types>,
     trees: Arc<Trees>,
+    /// Of a record of which categories it may be told that it is there.
+    pub(super) told: Categories,
 }
 
 /// The trees of resource types, each joined at its first use. Plans of the same [`Likeness`] and the same types share them: they
@@ -304,7 +306,15 @@ impl Plan {
     pub fn join_beside(spec: &Spec, terms: Terms, trees: Arc<Trees>) -> Plan {
         let judged = spec.judges_entries();
         let root = Arc::new(Join::new(&terms, judged, spec.fhir()).tree(&spec.root, false));
-        Plan { root, terms, judged, types: Arc::clone(&spec.types), trees }
+        let told = terms.release.having(Form::Clear, Categories::ALL);
+        Plan { root, terms, judged, types: Arc::clone(&spec.types), trees, told }
+    }
+
+    /// The same, and what lies inside a record may tell of itself by its type not only where that is released in clear but of
+    /// these categories too: of more than were asked for. What is in it leaves as the release says.
+    #[must_use]
+    pub fn telling(self, told: Categories) -> Plan {
+        Plan { told: self.told.or(told), ..self }
     }
 
     /// The tree of a resource type; joined at its first use.

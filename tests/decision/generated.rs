@@ -6,7 +6,7 @@ use sekisho::decision::reference::{Answer, Question, Reading};
 use sekisho::policy::facts::{Consent, Organization, Overseas};
 use sekisho::policy::{Action, Dataset, Window};
 
-use super::support::{Facts, Loaded, difference, good, objection, question, told};
+use super::support::{Facts, Loaded, difference, good, objection, question, tells_as_a_search_would, told};
 
 const PURPOSES: [&str; 6] = ["care", "care.visit", "care.visit.night", "study", "study.trial", "billing"];
 const TO: [&str; 14] = [
@@ -421,6 +421,7 @@ proptest! {
         let reading = loaded.reading();
         for ask in &asks {
             let facts = facts(&loaded, ask.facts);
+            put(ask, &facts, |q| tells_as_a_search_would(&loaded.policy, &reading, q));
             let compared = put(ask, &facts, |q| difference(&loaded.policy, &reading, q));
             prop_assert!(compared.is_ok(), "{}", compared.unwrap_err());
         }

@@ -123,6 +123,20 @@ pub(super) fn difference(policy: &Policy, reading: &Reading<'_>, q: &Question<'_
     if judged == read { Ok(read) } else { Err(format!("{}\n  judge     {judged:?}\n  reference {read:?}", told(q))) }
 }
 
+/// What a permit may tell of besides is what could have been searched on too, with the same answer: by the slow reading, one
+/// category after the other.
+pub(super) fn tells_as_a_search_would(policy: &Policy, reading: &Reading<'_>, q: &Question<'_>) {
+    let Ok(permit) = decide(policy, &request(q, policy)) else { return };
+    let plain = reading.answer(q);
+    for category in policy.vocabulary.all().iter() {
+        let name = policy.vocabulary.name(category);
+        let query: Vec<&str> = q.query.iter().copied().chain([name]).collect();
+        let searched = reading.answer(&Question { query: &query, ..*q });
+        let same = q.action.releases() && searched.decision && searched.release == plain.release;
+        assert_eq!(permit.told().contains(category), same, "{name}: {}", told(q));
+    }
+}
+
 /// A question, for a message.
 pub(super) fn told(q: &Question<'_>) -> String {
     format!(

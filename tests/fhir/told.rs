@@ -167,3 +167,54 @@ async fn a_deletion_tells_only_of_what_its_purpose_shows() {
         assert_eq!(answer.status, 403, "{}", answer.body);
     }
 }
+
+/// What lies inside a record tells by its type what a record of that type would.
+#[tokio::test]
+async fn what_is_contained_tells_of_no_type_of_which_the_caller_may_not_know() {
+    let stand = stand();
+    let subject = json!({"reference": "Patient/p1"});
+    let inside = |kind: &str| match kind {
+        "AllergyIntolerance" => json!({"resourceType": kind, "id": "q", "patient": subject}),
+        "Organization" => json!({"resourceType": kind, "id": "q", "name": "Clinic"}),
+        _ => json!({"resourceType": kind, "id": "q", "subject": subject}),
+    };
+    let nested =
+        |kind: &str| json!({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": inside(kind)}]});
+    let claim = |contained: Vec<Value>| json!({"resourceType": "Claim", "id": "c1", "status": "active", "patient": subject, "contained": contained});
+    let plain = json!({"resourceType": "Claim", "id": "c1", "status": "active", "patient": subject});
+    let bundle = |record: &Value| super::search::bundle(std::slice::from_ref(record));
+    let of = |kind: &str| format!("\"resourceType\":\"{kind}\"");
+    for (target, wrap) in [("/Claim/c1", None), ("/Claim?patient=p1", Some(&bundle)), ("/Claim", Some(&bundle))] {
+        let body = |record: &Value| wrap.map_or_else(|| record.to_string(), |wrap| wrap(record).to_string());
+        let told = async |caller: Caller, contained: Value| {
+            seen(&super::ask(&stand, caller, target, &body(&claim(vec![contained]))).await)
+        };
+        let without = seen(&super::ask(&stand, MONEY, target, &body(&plain)).await);
+        assert_eq!(without.0, 200, "{}", without.2);
+        for kind in ["Observation", "Condition", "AllergyIntolerance", "MedicationRequest", "Encounter"] {
+            // What the accountant gets is what he gets of a claim that contains nothing.
+            assert_eq!(told(MONEY, inside(kind)).await, without, "{target}: {kind}");
+            let hidden = told(MONEY, nested(kind)).await.2;
+            assert!(!hidden.contains(&of(kind)), "{target}: {kind}: {hidden}");
+        }
+        // Of what he may know of, and of no one's, he is told.
+        for kind in ["Claim", "Invoice", "Organization"] {
+            let (_, _, text) =
+                told(MONEY, json!({"resourceType": kind, "id": "q", "patient": subject, "subject": subject})).await;
+            assert!(
+                text.matches("resourceType").count() > without.2.matches("resourceType").count(),
+                "{target}: {kind}: {text}"
+            );
+        }
+    }
+    // To who treats him the same of the other kind.
+    for (kind, there) in
+        [("Observation", true), ("MedicationRequest", true), ("Encounter", true), ("Basic", true), ("Claim", false)]
+    {
+        let mut record = condition("c1", "p1");
+        record["contained"] =
+            json!([{"resourceType": kind, "id": "q", "patient": subject, "subject": subject, "status": "active"}]);
+        let (status, _, text) = seen(&super::ask(&stand, CARE, "/Condition/c1", &record.to_string()).await);
+        assert_eq!((status, text.contains(&of(kind))), (200, there), "{kind}: {text}");
+    }
+}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sekisho::catalogue::fields::{Meaning, Node};
 use sekisho::catalogue::party::Bystanders;
+use sekisho::policy::Categories;
 use sekisho::redact::*;
 
 use super::slow::{ABSENT, MASK, PSEUDO, SECURITY, TAG};
@@ -252,6 +253,38 @@ fn what_is_contained_is_about_nobody_but_the_person_of_its_record() {
     for goes in [about("Patient/p1"), r#"{"resourceType":"O","v":"inner"}"#.into(), wrapped(&about("Patient/p1"))] {
         let left = record("D", &goes);
         assert!(!left.contains("inner") && left.contains("own"), "{left}");
+    }
+}
+
+/// That one is there tells what its type is about: it goes where that is not clear, unless the plan says that it may be told.
+#[test]
+fn what_is_contained_goes_where_its_type_may_not_be_told_of() {
+    let types = |told| {
+        let inside = tree(&[("/v", of(CLEAR))]);
+        let inside = Arc::new(Node { told, ..(*inside).clone() });
+        let around = tree(&[("/contained/*", Node { resource: true, ..Node::default() }), ("/v", of(CLEAR))]);
+        let of_no_one = |node| ResourceType { node, subjects: Subjects::NoOne };
+        Types([("In".into(), of_no_one(inside)), ("Out".into(), of_no_one(around))].into())
+    };
+    let body = r#"{"resourceType":"Out","contained":[{"resourceType":"In","v":"told"}],"v":"own"}"#;
+    for (told, telling, stays) in [
+        (Categories::NONE, Categories::NONE, true),
+        (cat(CLEAR).only(), Categories::NONE, true),
+        (cat(MASKED).only(), Categories::NONE, false),
+        (cat(COARSE).only(), Categories::NONE, false),
+        (cat(WITHHELD).only(), Categories::NONE, false),
+        (cat(WITHHELD).only(), cat(WITHHELD).only(), true),
+        (cat(WITHHELD).only(), cat(MASKED).only(), false),
+        (cat(CLEAR).only().or(cat(MASKED).only()), Categories::NONE, false),
+        (cat(7).only(), Categories::NONE, false),
+        (cat(7).only(), cat(7).only(), true),
+    ] {
+        let mut setup = Setup::new(Shape::FhirResource, Arc::default(), Some(types(told)), true);
+        let plan = Plan::join(&setup.spec, terms(release(), 5)).telling(telling);
+        setup.plan = Arc::new(plan);
+        let left = setup.text(body);
+        assert_eq!(left.contains("told"), stays, "{told:?} {telling:?}: {left}");
+        assert!(left.contains("own"), "{left}");
     }
 }
 

@@ -202,7 +202,8 @@ impl Build<'_, '_> {
         let carries = table.texts("carries");
         let carries =
             carries.iter().fold(Categories::NONE, |set, word| set.or(category(table, self.words.vocabulary, word)));
-        let node = Node { carries, ..(*self.grow.resource(known.owner, own)).clone() };
+        let told = told_by_name(table, own);
+        let node = Node { carries, told, ..(*self.grow.resource(known.owner, own)).clone() };
         let node = Arc::new(node);
         let categories = tree::categories(&node, Categories::NONE);
         // What servers say of themselves, or only inside others, is no record with an id of its own.
@@ -271,6 +272,18 @@ fn bystanders(tables: &[(Text, Table<'_>)]) -> Bystanders {
     Bystanders::new(of_no_one.map(|(name, _)| name.text.as_str().into()))
 }
 
+/// What the type tells by its name of the person whom a reference of it names; see [`Node::told`].
+fn told_by_name(table: &Table<'_>, own: Meaning) -> Categories {
+    let by_reference = table.text("subject").is_some_and(|subject| subject.text.ends_with(REFERENCE));
+    match own {
+        Meaning::Category(category) if by_reference => category.only(),
+        _ => Categories::NONE,
+    }
+}
+
+/// How a pointer ends at which a reference names the subject.
+const REFERENCE: &str = "/reference";
+
 /// `unfilled` is what a party may say beside who it is, so it needs a subject among several, `/…/*/MEMBER/reference`, and
 /// names what else a party has: first the member that says which role it is.
 fn check_unfilled(table: &Table<'_>, node: &Node, entry: Option<&SubjectPath>, names: &[Text]) {
@@ -296,5 +309,5 @@ fn subject_at(table: &Table<'_>, node: &Node, text: &Text) -> SubjectPath {
     if tree::lookup(node, &place).is_none() {
         table.reader().fault(text.span.clone(), format!("`{}` is no element of the type", text.text), None);
     }
-    SubjectPath::new(place, text.text.ends_with("/reference"))
+    SubjectPath::new(place, text.text.ends_with(REFERENCE))
 }

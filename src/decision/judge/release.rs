@@ -66,6 +66,7 @@ impl<'a> Case<'a> {
         Ok(Permit {
             release: released,
             asked: request.asked,
+            told: self.told(&release),
             purpose: self.judge.id,
             recipient: id,
             entry: self.place,
@@ -101,6 +102,19 @@ impl<'a> Case<'a> {
         let released = release.any().and(request.asked.or(request.query));
         let bite = |apart: &&Apart| apart.beside.meets(released);
         self.judge.policy.aparts().iter().filter(bite).fold(Categories::NONE, |all, apart| all.or(apart.withhold))
+    }
+
+    /// See [`Permit::told`]: what is clear, but for that beside which something would be withheld that is released or searched on.
+    fn told(&self, release: &Release) -> Categories {
+        let request = self.judge.request;
+        if !request.action.releases() {
+            return Categories::NONE;
+        }
+        let known = release.any().and(request.asked).or(request.query);
+        self.judge.policy.aparts().iter().fold(release.having(Form::Clear, Categories::ALL), |told, apart| {
+            let bites = if apart.withhold.meets(known) { Categories::ALL } else { apart.withhold };
+            told.without(apart.beside.and(bites))
+        })
     }
 
     /// Why the categories refuse; none where they do not.
