@@ -75,6 +75,8 @@ pub fn categories_at(root: &Node, everything: Categories, place: &Pointer) -> Op
 /// Where resources lie in this value that are about somebody else than `person`, or of whom that cannot be told: as JSON
 /// Pointers with `*` for elements. The value's own root is none of them. Records of no one are about nobody else.
 ///
+/// One who is contained himself is another, whatever his id: it counts in that record alone (R4 §2.3.0.2).
+///
 /// `None`: the record itself is about no one, or it is not known whom it is about; then every person is another.
 pub fn of_others(types: &Types, value: &Value, person: Option<&str>) -> Vec<String> {
     let mut found = Vec::new();
@@ -133,7 +135,8 @@ fn inside(types: &Types, value: &Value, person: Option<&str>, path: &mut String,
         let known = part.get("resourceType").and_then(Value::as_str).and_then(|name| types.get(name));
         // One of an unknown type is unclassified, and refused as that.
         let subject = known.and_then(|known| known.subject.as_ref());
-        let others = subject.is_some_and(|place| person.is_none() || place.find(part).as_deref() != person);
+        let a_person = known.is_some_and(|known| known.node.themselves);
+        let others = subject.is_some_and(|place| a_person || person.is_none() || place.find(part).as_deref() != person);
         if others && found.len() < UNCLASSIFIED_MAX && !found.contains(path) {
             found.push(path.clone());
         }

@@ -135,6 +135,9 @@ pub struct Node {
     /// FHIR, at the root of a type: what it tells of the person that a record of it lies in another. A type that can hold
     /// anything (Basic, Binary) tells nothing by its name.
     pub told: Categories,
+    /// FHIR, at the root of a type: its records are the persons themselves, known by their ids. The id of one inside another
+    /// record counts there alone, so nobody knows who he is.
+    pub themselves: bool,
 }
 
 impl Node {

@@ -158,6 +158,8 @@ pub(super) struct Tree {
     pub(super) all: Categories,
     /// DICOM: members are named by their tags.
     pub(super) tags: bool,
+    /// Of a person who lies in another's record: no resource in it leaves.
+    pub(super) stranger: bool,
 }
 
 /// A place of no meaning that names nothing.
@@ -247,6 +249,8 @@ pub struct Plan {
     judged: bool,
     pub(super) types: Arc<Types>,
     trees: Arc<Trees>,
+    /// Of types whose records are persons themselves: by these trees one leaves that lies in another record.
+    strangers: OnceLock<Trees>,
     /// Of a record of which categories it may be told that it is there.
     pub(super) told: Categories,
 }
@@ -307,7 +311,7 @@ impl Plan {
         let judged = spec.judges_entries();
         let root = Arc::new(Join::new(&terms, judged, spec.fhir()).tree(&spec.root, false));
         let told = terms.release.having(Form::Clear, Categories::ALL);
-        Plan { root, terms, judged, types: Arc::clone(&spec.types), trees, told }
+        Plan { root, terms, judged, types: Arc::clone(&spec.types), trees, strangers: OnceLock::new(), told }
     }
 
     /// The same, and what lies inside a record may tell of itself by its type not only where that is released in clear but of
@@ -328,6 +332,22 @@ impl Plan {
                 Some(joined.get_or_init(join))
             }
         }
+    }
+
+    /// The tree of a resource type inside another resource. Of a person in there nobody knows who he is: of him nothing of any
+    /// category leaves.
+    pub(super) fn contained(&self, resource_type: &str) -> Option<&Arc<Tree>> {
+        let known = self.types.get(resource_type)?;
+        if !known.node.themselves {
+            return self.resource(resource_type);
+        }
+        let trees = self.strangers.get_or_init(|| Trees::of(&self.types));
+        let join = || {
+            let terms = Terms { release: Release::NOTHING, ..self.terms.clone() };
+            let tree = Join::new(&terms, true, true).tree(&known.node, true);
+            Arc::new(Tree { stranger: true, ..tree })
+        };
+        trees.get(resource_type).map(|joined| joined.get_or_init(join))
     }
 
     /// The place that these steps lead to from the root.

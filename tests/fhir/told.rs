@@ -218,3 +218,52 @@ async fn what_is_contained_tells_of_no_type_of_which_the_caller_may_not_know() {
         assert_eq!((status, text.contains(&of(kind))), (200, there), "{kind}: {text}");
     }
 }
+
+/// The id of a contained Patient counts in its record alone: that it is the person's own says nothing of who he is.
+#[tokio::test]
+async fn of_a_contained_patient_nothing_of_anybody_leaves_though_his_id_is_the_persons() {
+    let stand = stand();
+    let stranger = |id: &Value| {
+        json!({"resourceType": "Patient", "id": id, "active": true, "gender": "female", "birthDate": "1999-09-09",
+            "name": [{"family": "Stranger"}], "telecom": [{"system": "phone", "value": "Stranger"}],
+            "text": {"status": "generated", "div": "Stranger"}, "identifier": [{"value": "Stranger"}],
+            "extension": [{"url": "urn:x", "valueString": "Stranger"}],
+            "contained": [{"resourceType": "Observation", "status": "final", "code": {"text": "Stranger"}},
+                {"resourceType": "Organization", "name": "Stranger"}]})
+    };
+    let chart = json!({"resourceType": "Patient", "id": "p1", "gender": "male", "name": [{"family": "Own"}]});
+    for id in [json!("p1"), Value::Null] {
+        let mut inside = stranger(&id);
+        inside.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        for (target, mut record) in [("/Patient/p1", chart.clone()), ("/Condition/c1", condition("c1", "p1"))] {
+            record["contained"] = json!([inside]);
+            for (target, body) in [
+                (target.to_owned(), record.to_string()),
+                (target.rsplit_once('/').unwrap().0.to_owned(), super::search::bundle(&[record.clone()]).to_string()),
+            ] {
+                let (status, _, text) = seen(&super::ask(&stand, CARE, &target, &body).await);
+                let shown: Value = serde_json::from_str(&text).unwrap();
+                let shown = shown["entry"][0].get("resource").unwrap_or(&shown);
+                assert_eq!(
+                    (status, &shown["contained"][0]["resourceType"]),
+                    (200, &json!("Patient")),
+                    "{target}: {text}"
+                );
+                assert_eq!(shown["contained"][0]["active"], true, "{target}: what is nobody's stays: {text}");
+                assert!(
+                    !text.contains("Stranger") && !text.contains("1999") && !text.contains("female"),
+                    "{target}: {text}"
+                );
+            }
+        }
+        // Nor is he written as the person's.
+        let mut record = condition("c1", "p1");
+        record["contained"] = json!([inside]);
+        let answer = send(&stand, CARE, ("PUT", "/Condition/c1"), &record.to_string(), &[]).await;
+        assert_eq!(answer.status, 403, "{}", answer.body);
+        assert!(answer.body.contains("contained-of-another"), "{}", answer.body);
+    }
+    // His own chart is his.
+    let answer = super::ask(&stand, CARE, "/Patient/p1", &chart.to_string()).await;
+    assert!(answer.status == 200 && answer.body.contains("Own"), "{}", answer.body);
+}

@@ -71,7 +71,7 @@ impl<'a> Join<'a> {
         let (label, tags) = (resource && self.cut, self.tags);
         let links = self.terms.links.is_some();
         let quick = self.places.iter().map(|place| Quick::of(place, links)).collect();
-        Tree { places: self.places, quick, root, fhir: self.fhir, label, all: self.all, tags }
+        Tree { places: self.places, quick, root, fhir: self.fhir, label, all: self.all, tags, stranger: false }
     }
 
     /// A resource was dispatched on its type, which its own tree need not name to keep.

@@ -197,7 +197,7 @@ impl Walker {
         let contained = self.frames.iter().any(|frame| frame.resource);
         let tree = resource_type
             .filter(|name| !contained || self.may_be_contained(name, here))
-            .and_then(|name| self.plan.resource(&name).cloned());
+            .and_then(|name| if contained { self.plan.contained(&name) } else { self.plan.resource(&name) }.cloned());
         let lost = tree
             .as_ref()
             .is_some_and(|tree| self.modifiers && !self.streams && self.loses_modifier_of(tree, Some(tree.root), here));

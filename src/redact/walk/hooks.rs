@@ -28,9 +28,10 @@ impl Walker {
     /// Whether this resource of this type may leave inside another: one about a person only if he is
     /// the entry's, for it was judged for nobody else; and if it may be told that there is one of its type.
     pub(super) fn may_be_contained(&mut self, resource_type: &str, here: Here<'_>) -> bool {
+        let in_a_stranger = self.tree().is_some_and(|tree| tree.stranger);
         let Walker { plan, finder, person, .. } = self;
         let Some(known) = plan.types.get(resource_type) else { return false };
-        if !plan.told.covers(known.node.told) {
+        if in_a_stranger || !plan.told.covers(known.node.told) {
             return false;
         }
         match probe::named(&known.subjects, here, finder) {

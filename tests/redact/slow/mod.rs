@@ -194,6 +194,8 @@ pub(crate) struct Walk<'a> {
     /// Outside entries no resource is one.
     envelope: bool,
     streams: bool,
+    /// Within a person who lies in another's record, of whom nobody knows who he is.
+    stranger: bool,
     /// What was done to the resource that is labelled: whether something was masked, or became a pseudonym.
     done: Rc<Cell<[bool; 2]>>,
 }
@@ -207,17 +209,20 @@ impl<'a> Walk<'a> {
             contained: false,
             envelope: true,
             streams: false,
+            stranger: false,
             done: Rc::default(),
         }
     }
 
     pub(crate) fn entry(slow: &'a Slow<'a>, person: Option<String>, streams: bool) -> Walk<'a> {
-        Walk { slow, all: slow.all, person, contained: false, envelope: false, streams, done: Rc::default() }
+        let (contained, envelope, stranger) = (false, false, false);
+        Walk { slow, all: slow.all, person, contained, envelope, streams, stranger, done: Rc::default() }
     }
 
     pub(crate) fn act(&self, at: At<'_>) -> Act {
         let Some(held) = at.held() else { return Act::Walk };
         match held.meaning {
+            Meaning::Category(_) | Meaning::Everything | Meaning::Count if self.stranger => Act::Withhold,
             Meaning::Category(category) => match self.slow.release.form(category) {
                 Form::Withheld => Act::Withhold,
                 Form::Masked => Act::Mask,
@@ -250,7 +255,9 @@ impl<'a> Walk<'a> {
 
     /// The most revealing act at or below a place, whatever its members may say that it is.
     fn revealed(&self, at: At<'_>) -> Act {
-        let key = at.node.map(|node| (std::ptr::from_ref(node), at.above.map(|held| held.meaning), self.all_clear()));
+        let key = at
+            .node
+            .map(|node| (std::ptr::from_ref(node), at.above.map(|held| held.meaning), self.all_clear(), self.stranger));
         let known = key.and_then(|key| self.slow.memo.revealed.borrow().get(&key).copied());
         if let Some(known) = known {
             return known;
@@ -470,10 +477,11 @@ impl<'a> Walk<'a> {
             Some(Subject::One(id)) => self.person == Some(id),
             Some(Subject::NoOnes | Subject::Unclear) => false,
         };
-        if self.envelope || !allowed {
+        if self.envelope || !allowed || self.stranger {
             return None;
         }
-        let (node, inside) = (&*known.node, self.within(&known.node));
+        let (node, mut inside) = (&*known.node, self.within(&known.node));
+        inside.stranger = self.contained && node.themselves;
         if inside.loses_modifier(value, At::root(node)) {
             return None;
         }
@@ -592,8 +600,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// A node, what comes from above, and whether free text is in clear.
-type Asked = (*const Node, Option<Meaning>, bool);
+/// A node, what comes from above, whether free text is in clear, and whether it is a stranger's.
+type Asked = (*const Node, Option<Meaning>, bool, bool);
 
 /// What is asked of nodes again and again: they are shared between many places.
 #[derive(Default)]
