@@ -2,6 +2,7 @@
 
 mod batch;
 mod conditional;
+pub(crate) mod definitions;
 mod instance;
 mod own;
 mod pages;

@@ -10,7 +10,9 @@ use crate::policy::{Action, Categories};
 /// The versions of a record are one list of that record: each is judged as a read of it. What was deleted has no record
 /// any more, so it is dropped. `$everything` brings records of every type, each judged by its own type and person, and
 /// asks for no more than it can show.
-pub(super) fn routes(name: &str, read: &Route, search: &Route) -> Vec<Route> {
+///
+/// And its writes, where it is `written`.
+pub(super) fn routes(name: &str, read: &Route, search: &Route, written: bool) -> Vec<Route> {
     let form = Route {
         id: format!("fhir.{name}.search-form").into(),
         template: format!("{}/_search", search.template).into(),
@@ -28,7 +30,9 @@ pub(super) fn routes(name: &str, read: &Route, search: &Route) -> Vec<Route> {
         let everything = list(name, "everything", EVERYTHING, read, search);
         routes.push(Route { told_by_type: Categories::NONE, ..everything });
     }
-    routes.extend(writes(name, read, search));
+    if written {
+        routes.extend(writes(name, read, search));
+    }
     routes
 }
 

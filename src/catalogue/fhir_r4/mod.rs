@@ -39,15 +39,15 @@ use words::{Line, Words};
 /// Reads the surface into the catalogue; faults go to the table's reader. A document `based-on` the compiled-in one says only
 /// how it differs.
 pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Vocabulary) {
-    let merges = merges(root);
-    let Some(name) = root.text("based-on") else { return document(catalogue, root, vocabulary, merges) };
+    let site = Site { table: root, merges: merges(root), writable: root.texts("writable") };
+    let Some(name) = root.text("based-on") else { return document(catalogue, root, vocabulary, &site) };
     if name.text != COMPILED_IN {
         return root.reader().unknown("document to be based on", &name, [COMPILED_IN]);
     }
     let compiled_in = Reader::new(Catalogue::fhir_r4_source());
     compiled_in.read(|base| {
         drop(base.text("surface"));
-        document(catalogue, base, vocabulary, merges);
+        document(catalogue, base, vocabulary, &site);
     });
     for fault in compiled_in.faults().0 {
         root.reader().fault(name.span.clone(), fault.message, fault.help);
@@ -57,7 +57,29 @@ pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Voc
 /// The document that a site's own may be based on.
 const COMPILED_IN: &str = "fhir-r4";
 
-fn document(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Vocabulary, merges: bool) {
+/// What a site says of its own.
+struct Site<'s, 'd> {
+    /// Where it says it.
+    table: &'s Table<'d>,
+    merges: bool,
+    /// Types that may be written though the server itself is ruled by them.
+    writable: Vec<Text>,
+}
+
+impl Site<'_, '_> {
+    /// Each of `writable` is a type that would not be written else.
+    fn check(&self, tables: &[(Text, Table<'_>)]) {
+        let fixed = || tables.iter().filter(|(_, table)| table.flag(READ_ONLY)).map(|(name, _)| name.text.as_str());
+        for name in self.writable.iter().filter(|name| !fixed().any(|fixed| fixed == name.text)) {
+            self.table.reader().unknown("type that is read only", name, fixed());
+        }
+    }
+}
+
+/// Marks a type that nobody writes unless the site says so.
+const READ_ONLY: &str = "read-only";
+
+fn document(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Vocabulary, site: &Site<'_, '_>) {
     let mut words = Words { vocabulary, datatypes: HashSet::new() };
     let datatypes = root.named("datatype");
     words.datatypes.extend(datatypes.iter().map(|(name, _)| name.text.clone()));
@@ -67,13 +89,14 @@ fn document(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Vocabulary
     }
     let common = Common::read(root, &document.words);
     let tables = root.named("type");
+    site.check(&tables);
     for (name, table) in &tables {
         document.resource_type(name, table, &common);
     }
     let Document { words, mut definitions, types } = document;
     definitions.find_endless();
     let extensions = Extensions::read(root, &words);
-    let surface = Surface::read(root, vocabulary, merges);
+    let surface = Surface::read(root, vocabulary, site);
     catalogue.base = Some(surface.base().into());
     catalogue.ids = vocabulary.category("identity.number").map_or(Categories::ALL, Category::only);
     let names: Vec<Box<str>> = types.iter().map(|known| known.name.clone()).collect();
@@ -184,6 +207,8 @@ struct Kind {
     at: Option<Text>,
     /// It has an id of its own to be read by.
     alone: bool,
+    /// It is not written, unless the site says so.
+    read_only: bool,
 }
 
 struct Build<'d, 'v> {
@@ -237,7 +262,8 @@ impl Build<'_, '_> {
             false => reading.read(self.search.iter().chain([table])),
         };
         let alone = subject.is_some() && !inside;
-        Kind { name: known.name.clone(), node, own: known.own, categories, entry, parameters, at, alone }
+        let read_only = table.flag(READ_ONLY);
+        Kind { name: known.name.clone(), node, own: known.own, categories, entry, parameters, at, alone, read_only }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::policy::reader::Table;
 use crate::policy::{Action, Categories, Vocabulary};
 
 use super::search::SearchParameters;
-use super::{Kind, instance};
+use super::{Kind, Site, instance};
 use crate::catalogue::fields::{Meaning, Node};
 use crate::catalogue::pointer::{Pointer, SubjectPath};
 use crate::catalogue::route::{Existence, Param, Route, Shape, SubjectSpec};
@@ -19,10 +19,12 @@ pub(super) struct Surface {
     class: Option<(u8, Box<str>)>,
     pages: Vec<Box<str>>,
     merges: bool,
+    /// Types that may be written though they are read only elsewhere.
+    writable: Vec<String>,
 }
 
 impl Surface {
-    pub(super) fn read(root: &Table<'_>, vocabulary: &Vocabulary, merges: bool) -> Surface {
+    pub(super) fn read(root: &Table<'_>, vocabulary: &Vocabulary, site: &Site<'_, '_>) -> Surface {
         let class = root.text("subject-class");
         let class_index = class.as_ref().and_then(|name| vocabulary.class(&name.text));
         match (&class, class_index) {
@@ -34,7 +36,8 @@ impl Surface {
             base: base(root),
             class: class_index.zip(class.map(|name| name.text.into())),
             pages: root.texts("page-parameters").into_iter().map(|name| name.text.into()).collect(),
-            merges,
+            merges: site.merges,
+            writable: site.writable.iter().map(|name| name.text.clone()).collect(),
         }
     }
 
@@ -57,7 +60,8 @@ impl Surface {
             route.resource_type = Some(kind.name.clone());
             route.told_by_type = told;
         }
-        let mut routes = instance::routes(&kind.name, &read, &search);
+        let written = !kind.read_only || self.writable.iter().any(|name| **name == *kind.name);
+        let mut routes = instance::routes(&kind.name, &read, &search, written);
         routes.iter_mut().for_each(|route| route.merges = self.merges && route.changes_record());
         routes.extend([read, search]);
         routes
