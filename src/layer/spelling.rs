@@ -80,7 +80,13 @@ mod tests {
         {
             assert!(told(How::Part, digits), "{digits}");
         }
-        for words in ["", "山田", "三浦", "五十嵐一郎", "%_*?", "-", "　", "x,y"] {
+        // Kanji numerals spell where a word is nothing else: in a value that is a number there is no letter.
+        for digits in
+            ["一", "一二三", "三*", "*四?", "山田,五", "五十嵐 一", "一－二", "〇", "㊀", "壱", "\u{200B}三\u{FE00}"]
+        {
+            assert!(told(How::Part, digits), "{digits}");
+        }
+        for words in ["", "山田", "三浦", "五十嵐一郎", "三浦*", "十", "%_*?", "-", "　", "x,y"] {
             assert!(!told(How::Part, words), "{words}");
         }
         assert!(told(How::Order, ""));
@@ -98,6 +104,8 @@ mod tests {
             "1234\\56789018",
             "a\\123456789018",
             "x$123456789018",
+            "一二三四五六七八九〇一八",
+            "mrn|壱弐参四伍六七八九零壱八",
         ] {
             assert!(told(How::Whole, number), "{number}");
         }

@@ -380,3 +380,26 @@ async fn a_batch_spells_no_more_than_a_search() {
     }
     assert_eq!(told[0], told[1]);
 }
+
+/// In kanji it is a number as in digits: stopped, and spelt by no search; a name with a numeral in it is a name.
+#[tokio::test]
+async fn a_number_in_kanji_is_stopped_and_spelt_by_no_search() {
+    const KANJI: &str = "一二三四五六七八九〇一八";
+    let (held, other) = (two_patients(KANJI), two_patients("三浦 一郎"));
+    let shown = get(&held, CARE, "/Patient").await;
+    assert!(ids(&shown) == ["p1", "p2"] && !shown.body.contains("一二三"), "{}", shown.body);
+    let word = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    for length in 1..=12 {
+        let begun: String = KANJI.chars().take(length).collect();
+        for way in ["name", "name:contains", "name:exact"] {
+            let answer = get(&held, CARE, &format!("/Patient?{way}={}", word(&begun))).await;
+            assert!(ids(&answer).is_empty(), "{way}={begun}: {}", answer.body);
+        }
+    }
+    assert_eq!(ids(&get(&other, CARE, &format!("/Patient?name={}", word("三浦"))).await), ["p2"]);
+    assert_eq!(
+        ids(&get(&other, CARE, &format!("/Patient?name={}", word("三"))).await),
+        ["p2"],
+        "nothing is stopped in it"
+    );
+}

@@ -114,7 +114,7 @@ fn every_example_of_the_document_is_true() {
         }
     }
     let numbers = rows("| value | |");
-    assert_eq!(numbers.len(), 8);
+    assert_eq!(numbers.len(), 11);
     for row in numbers {
         let [value, what] = row.as_slice() else { panic!("{row:?}") };
         assert_eq!(one(of(CLEAR), "d-1", value).is_none(), what == "stopped", "{value}");

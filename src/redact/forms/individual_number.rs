@@ -1,9 +1,10 @@
 //! Is this an Individual Number (マイナンバー)? Twelve digits, the last of which checks the others.
 //!
 //! The Numbers Act closes the purposes for which one may leave, whoever consents; one that stands where nobody expects it is
-//! therefore withheld. Looked at is what a reader would see: digits of any script and shape, with blanks and dashes of any kind
+//! therefore withheld. Looked at is what a reader would see: digits of any script and shape, kanji numerals among them, with blanks and dashes of any kind
 //! and marks that show nothing anywhere among them. About one in eleven strings of twelve digits passes by chance: fields of a
-//! fixed format, and those that a catalogue exempts with a reason, are not looked at. A number inside a longer text is not found.
+//! fixed format, and those that a catalogue exempts with a reason, are not looked at. A number inside a longer text is not found,
+//! so that a word with a numeral in it (三浦, 五十嵐) is none.
 //!
 //! Source: Act 27/2013 arts. 2(5), 19, 20; Ministry of Internal Affairs and Communications Ordinance 85/2014 art. 5.
 
@@ -24,8 +25,8 @@ pub(in crate::redact) fn may_hold_number(raw: &[u8]) -> bool {
     }
 }
 
-/// Whether what begins here may be a digit, dash, blank or mark. Kana, kanji and letters are not: most text is told by its
-/// first bytes.
+/// Whether what begins here may be a digit, dash, blank or mark. Kana, letters and kanji but for the numerals are not: most text is
+/// told by its first bytes.
 fn may_mean_digit(bytes: &[u8]) -> bool {
     match bytes {
         [b'\\' | b'~' | 0x7F | 0xC2 | 0xCB..=0xCD | 0xD6..=0xE0 | 0xE1 | 0xE2 | 0xEA | 0xEF | 0xF0 | 0xF3, ..] => true,
@@ -33,6 +34,10 @@ fn may_mean_digit(bytes: &[u8]) -> bool {
         [0xE3, 0x82, last, ..] => *last == 0xA0, // ゠
         [0xE3, 0x83, last, ..] => *last == 0xBC, // ー
         [0xE3, second, ..] => *second < 0x90,    // ideographs from there on
+        [0xE4..=0xE9, _, _, ..] => {
+            let first = bytes.get(..3).and_then(|first| std::str::from_utf8(first).ok());
+            first.and_then(|first| first.chars().next()).is_some_and(|c| kanji(c).is_some())
+        }
         _ => false,
     }
 }
@@ -81,9 +86,17 @@ pub fn means_individual_number(text: &str) -> bool {
 }
 
 /// Whether a text, as somebody wrote it in a search, has a digit of any script, or what some server may take for one: what has none
-/// spells none. Numerals of kanji are none of these: no Individual Number is known by them.
+/// spells none. Kanji numerals are digits where a word has nothing else: in 三浦 there is a letter, which is in no value that is
+/// an Individual Number.
 pub fn holds_digit(text: &str) -> bool {
-    text.nfkc().any(char::is_numeric) || digits(text).any(|mark| matches!(mark, Mark::Digit(_)))
+    let is_digit = |c: char| c.is_numeric() || (digit(c).is_some() && kanji(c).is_none());
+    let seen = || text.chars().filter(|c| !is_unseen(*c)).nfkc();
+    if text.nfkc().chain(seen()).any(is_digit) {
+        return true;
+    }
+    let seen: String = seen().collect();
+    let mut words = seen.split(|c: char| !c.is_alphanumeric() || is_dash(c)).filter(|word| !word.is_empty());
+    words.any(|word| word.chars().all(|c| kanji(c).is_some()))
 }
 
 /// Whether a value is one: twelve digits and nothing else that shows.
@@ -123,10 +136,31 @@ fn digits(value: &str) -> impl Iterator<Item = Mark> {
     })
 }
 
+/// The digit that a kanji is where a number is written digit by digit: the common ones, and those of deeds (大字) with their old
+/// and other shapes. Those of tens and hundreds are none.
+const fn kanji(c: char) -> Option<u8> {
+    Some(match c {
+        '〇' | '零' => 0,
+        '一' | '壱' | '壹' | '弌' => 1,
+        '二' | '弐' | '貳' | '貮' | '贰' | '弍' => 2,
+        '三' | '参' | '參' | '叁' | '弎' => 3,
+        '四' | '肆' => 4,
+        '五' | '伍' => 5,
+        '六' | '陸' | '陆' => 6,
+        '七' | '漆' | '柒' => 7,
+        '八' | '捌' => 8,
+        '九' | '玖' => 9,
+        _ => return None,
+    })
+}
+
 /// The decimal digit that a character is, in any script.
 fn digit(c: char) -> Option<u8> {
     if let Some(digit) = c.to_digit(10) {
         return u8::try_from(digit).ok();
+    }
+    if let Some(digit) = kanji(c) {
+        return Some(digit);
     }
     let code = u32::from(c);
     if code < 0x660 {
@@ -264,6 +298,13 @@ mod tests {
             "❶❷❸④⑤⑥⑦⑧⑨0①⑧",
             "1234\u{1680}5678\u{3164}9018",
             "1234ｰ5678〜9018",
+            "一二三四五六七八九〇一八",
+            "一二三四　五六七八　九〇一八",
+            "壱弐参四－伍六七八－九零壱八",
+            "壹貳參肆伍陸漆捌玖零一八",
+            "弌弍弎肆五陆柒8９〇①八",
+            "㊀㆓㆔四五六七八九〇一八",
+            "⼀⼆三四五六七⼋九〇一八",
         ] {
             assert!(hit(good), "{good}");
         }
@@ -279,7 +320,14 @@ mod tests {
             "",
             "            ",
             "---------------",
-            "一二三四五六七八九〇一八",
+            "一二三四五六七八九〇一七",
+            "一二三四五六七八九〇一",
+            "一二三四五六七八九〇一八番",
+            "百二三四五六七八九〇一八",
+            "二十三番地四丁目五十六号七",
+            "三浦一郎五十嵐二三四五六",
+            "四月一日五六七八九",
+            "○○○○○○○○○○○○",
         ] {
             assert!(!hit(bad), "{bad}");
         }
@@ -338,9 +386,26 @@ mod tests {
         }
 
         #[test]
-        fn what_goes_on_in_words_becomes_none(blank in "[ 　\u{200B}0-9]{0,300}", word in "[a-z山田ガ]{1,9}") {
+        fn what_goes_on_in_words_becomes_none(blank in "[ 　\u{200B}0-9]{0,300}", word in "[a-z山田ガ十]{1,9}") {
             let raw = format!("\"{blank}{word}{}", " ".repeat(30));
             prop_assert!(!may_become_number(raw.as_bytes()), "{}", raw);
+        }
+
+        #[test]
+        fn a_number_in_kanji_is_seen_and_no_other(digits in "[0-9]{11}", shapes in proptest::collection::vec(0..6usize, 12), last in 0u8..10, escaped in any::<bool>()) {
+            const SHAPES: [&str; 10] = ["〇零０", "一壱壹弌1", "二弐貳", "三参參", "四肆", "五伍", "六陸", "七漆柒", "八捌", "九玖"];
+            let spelt = |text: &str| -> String {
+                let one = |(digit, shape): (char, &usize)| {
+                    let shapes: Vec<char> = SHAPES[digit.to_digit(10).unwrap() as usize].chars().collect();
+                    shapes[shape % shapes.len()]
+                };
+                text.chars().zip(&shapes).map(one).collect()
+            };
+            let raw = token(&spelt(&format!("{digits}{last}")), escaped);
+            let check = by_the_book(&digits);
+            prop_assert_eq!(is_individual_number(raw.as_bytes()), last == check, "{}", raw);
+            let mut cuts = 1..raw.len();
+            prop_assert!(last != check || cuts.all(|cut| may_become_number(&raw.as_bytes()[..cut])), "{}", raw);
         }
 
         #[test]
