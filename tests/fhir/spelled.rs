@@ -38,6 +38,7 @@ fn serve(stand: &Stand, records: Vec<Value>) {
         let page = |name: &str| by.get(name).and_then(|text| text.parse::<usize>().ok());
         let (from, size) = (page("_offset").unwrap_or(0), page("_count").unwrap_or(50));
         let shown: Vec<Value> = found.iter().skip(from).take(size).map(|record| (*record).clone()).collect();
+        let shown: Vec<Value> = shown.into_iter().map(|record| of_elements(record, by.get("_elements"))).collect();
         let mut answer = bundle(&shown);
         if from + size < found.len() {
             let query: Vec<&str> =
@@ -49,6 +50,15 @@ fn serve(stand: &Stand, records: Vec<Value>) {
         response.body(Bytes::from(answer.to_string())).unwrap()
     };
     *stand.backend.always.lock().unwrap() = Some(Arc::new(answers));
+}
+
+/// The elements that were asked for, and what every record has.
+fn of_elements(mut record: Value, elements: Option<&&str>) -> Value {
+    if let (Some(elements), Some(members)) = (elements, record.as_object_mut()) {
+        let always = ["resourceType", "id"];
+        members.retain(|name, _| always.contains(&name.as_str()) || elements.split(',').any(|asked| asked == name));
+    }
+    record
 }
 
 fn texts(record: &Value) -> Vec<String> {
@@ -294,6 +304,15 @@ async fn digits_are_compared_with_nothing_that_the_answer_does_not_show() {
         ("/Patient?_has:Condition:patient:code:text=1", "_has:Condition:patient:code:text"),
         ("/Patient?_has:Observation:patient:value-string=1", "_has:Observation:patient:value-string"),
         ("/Patient?name=1&_elements=gender", "name"),
+        ("/Patient?family=1&_elements=gender,birthDate", "family"),
+        ("/Patient?name=1&_elements=name&_summary=true", "name"),
+        ("/Patient?name=1&_elements=name&_revinclude=Condition:patient", "name"),
+        ("/Patient?_sort=name,address&_elements=name", "_sort"),
+        ("/Condition?patient.name=1&_elements=subject,code", "patient.name"),
+        ("/Condition?code:text=1&_elements=subject", "code:text"),
+        // Which of its names an element of several has is the server's to say.
+        ("/Observation?value-string=1&_elements=subject,valueString", "value-string"),
+        ("/Observation?code-value-string=718-7$1&_elements=subject,code,valueString", "code-value-string"),
         ("/Patient?name=1&_summary=true", "name"),
         ("/Patient?_summary=text&name=1", "name"),
         ("/Patient?_sort=name&_elements=gender", "_sort"),
@@ -402,4 +421,26 @@ async fn a_number_in_kanji_is_stopped_and_spelt_by_no_search() {
         ["p2"],
         "nothing is stopped in it"
     );
+}
+
+/// Beside `_elements` digits are compared with what these show, and with no other result than without them.
+#[tokio::test]
+async fn elements_that_show_what_is_compared_are_no_cut() {
+    let (held, other) = (two_patients(NUMBER), two_patients("鈴木 花子"));
+    for length in 1..=12 {
+        for way in ["name", "name:contains", "_sort=name&family"] {
+            let target = format!("/Patient?{way}={}&_elements=gender,name", &NUMBER[..length]);
+            let (told, without) = (get(&held, CARE, &target).await, get(&other, CARE, &target).await);
+            assert!(ids(&told).is_empty(), "{target}: {}", told.body);
+            assert_eq!(seen(&told), seen(&without), "{target}: two worlds");
+        }
+    }
+    assert_eq!(ids(&get(&held, CARE, "/Patient?_sort=-name&_elements=name").await), ["p1"]);
+    serve(&held, vec![patient("p1", "1", "x1"), patient("p2", "1", NUMBER)]);
+    let answer = get(&held, CARE, "/Patient?name=1&_elements=name").await;
+    assert_eq!(ids(&answer), ["p1"]);
+    assert_eq!(answer.json()["entry"][0]["resource"]["name"][0]["text"], "x1");
+    serve(&held, vec![condition("c1", "p1")]);
+    let answer = get(&held, CARE, "/Condition?patient=p1&_sort=code&_elements=code,subject").await;
+    assert_eq!(ids(&answer), ["c1"]);
 }

@@ -82,7 +82,25 @@ impl Parameters<'_> {
         targets.sort_unstable();
         let components = told.components.iter().map(|name| name.text.as_str().into()).collect();
         let subject = matches!(told.paths.as_slice(), [path] if self.is_subject(path, &told.targets));
-        Some(SearchParameter { kind: told.kind, categories, targets, components, subject, ids })
+        let within = self.within(&told.paths);
+        Some(SearchParameter { kind: told.kind, categories, targets, components, subject, ids, within })
+    }
+
+    /// The elements of the type to which these paths lead; none where one is, or looks like, one choice of several names: another
+    /// begins with the same word and goes on with another.
+    fn within(&self, paths: &[&Text]) -> Vec<Box<str>> {
+        let first = |path: &str| path.split(['.', ':']).next().unwrap_or_default().to_owned();
+        let names: Vec<String> = paths.iter().map(|path| first(&path.text)).collect();
+        let lines = self.definitions.get(self.owner).into_iter().flat_map(|definition| definition.lines());
+        let elements: Vec<&str> =
+            lines.map(|line| line.path.text.as_str()).filter(|path| !path.contains('.')).collect();
+        let words = |name: &str| name.find(|c: char| c.is_ascii_uppercase());
+        let is_choice = |name: &String| {
+            let begun = words(name).and_then(|at| name.get(..at));
+            let same = |other: &&&str| **other != name.as_str() && words(other).and_then(|at| other.get(..at)) == begun;
+            begun.is_some() && elements.iter().any(|other| same(&other))
+        };
+        if names.iter().any(is_choice) { Vec::new() } else { names.into_iter().map(Into::into).collect() }
     }
 
     /// Whether the path is where the type names its subject, and a patient's id is what is looked for there: an id that
@@ -102,16 +120,22 @@ impl Parameters<'_> {
     /// Composites compare what their components do; one with a component that is not there goes.
     fn compose(&self, parameters: &mut SearchParameters) {
         let of = |parameters: &SearchParameters, names: &[Box<str>]| {
-            names.iter().try_fold(Categories::NONE, |all, name| Some(all.or(parameters.get(name)?.categories)))
+            let parts = names.iter().map(|name| parameters.get(name)).collect::<Option<Vec<_>>>()?;
+            let categories = parts.iter().fold(Categories::NONE, |all, part| all.or(part.categories));
+            let known = parts.iter().all(|part| !part.within.is_empty());
+            let within = parts.iter().filter(|_| known).flat_map(|part| part.within.clone()).collect();
+            Some((categories, within))
         };
-        let composites: Vec<(Box<str>, Option<Categories>)> = parameters
+        let composites: Vec<_> = parameters
             .iter()
             .filter(|(_, parameter)| parameter.kind == SearchKind::Composite)
             .map(|(name, parameter)| (name.clone(), of(parameters, &parameter.components)))
             .collect();
         for (name, categories) in composites {
             match (categories, parameters.get_mut(&name)) {
-                (Some(categories), Some(parameter)) => parameter.categories = categories,
+                (Some((categories, within)), Some(parameter)) => {
+                    (parameter.categories, parameter.within) = (categories, within);
+                }
                 _ => {
                     parameters.remove(&name);
                 }

@@ -87,6 +87,9 @@ pub struct SearchParameter {
     pub subject: bool,
     /// A comparison of whole values compares ids alone: `_id`, `identifier`. In these nothing is looked for that is to be stopped.
     pub ids: bool,
+    /// The elements of the type in which all lies that it compares. Empty: one of them may have several names (`value[x]`), so that
+    /// it cannot be told whether an answer that is asked for some elements has it.
+    pub within: Vec<Box<str>>,
 }
 
 /// The search parameters of one type by name.

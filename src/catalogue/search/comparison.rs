@@ -9,8 +9,8 @@
 
 use crate::policy::Categories;
 
+use super::Guard;
 use super::name::Name;
-use super::{Asked, Guard};
 use crate::catalogue::{SearchKind, SearchParameter};
 
 /// How a text is compared.
@@ -38,7 +38,7 @@ pub struct Comparison {
     /// How.
     pub how: How,
     /// Whether each record of the answer shows what was compared: not where that lies in another record, behind a chain, where
-    /// the answer leaves out elements, or where it brings records besides, which do not say by which match.
+    /// the answer leaves out what is compared, or where it brings records besides, which do not say by which match.
     pub shown: bool,
 }
 
@@ -68,6 +68,7 @@ impl Guard<'_> {
             let everything = self.catalogue.types.get(kind).map_or(Categories::NONE, |known| known.categories);
             let free_text = takes_in_free_text(categories, everything);
             self.asked.comparisons.push(Comparison { parameter, value, categories, free_text, how, shown });
+            self.compared.push(leaf.within.clone());
         }
     }
 
@@ -97,6 +98,7 @@ impl Guard<'_> {
                 how: How::Order,
                 shown: true,
             });
+            self.compared.push(by.within.clone());
         }
     }
 }
@@ -106,7 +108,15 @@ pub(in crate::catalogue) fn takes_in_free_text(compared: Categories, everything:
     compared.is_empty() || compared.covers(everything)
 }
 
-/// Once all is read: what the answer leaves out of its records is not shown.
-pub(super) fn hide(asked: &mut Asked, cuts: bool) {
-    asked.comparisons.iter_mut().for_each(|comparison| comparison.shown &= !cuts);
+/// Once all is read: what the answer leaves out of its records is not shown. An answer of some elements has these whole (R4,
+/// search, `_elements`).
+pub(super) fn hide(guard: &mut Guard<'_>) {
+    let (cuts, elements) = (guard.cuts, guard.elements.take());
+    let named = |within: &[Box<str>]| match &elements {
+        None => true,
+        Some(names) => !within.is_empty() && within.iter().all(|element| names.contains(element)),
+    };
+    for (comparison, within) in guard.asked.comparisons.iter_mut().zip(&guard.compared) {
+        comparison.shown &= !cuts && named(within);
+    }
 }

@@ -112,6 +112,8 @@ pub(super) fn read(
         once: Vec::new(),
         paged: Vec::new(),
         cuts: false,
+        elements: None,
+        compared: Vec::new(),
     };
     for (part, parameter) in parameters {
         guard.take(*part, parameter)?;
@@ -119,8 +121,8 @@ pub(super) fn read(
     if route.is_everything() && !guard.once.contains(&"_type") {
         guard.bring_all();
     }
-    let (mut asked, cuts) = (guard.asked, guard.cuts);
-    comparison::hide(&mut asked, cuts);
+    comparison::hide(&mut guard);
+    let mut asked = guard.asked;
     asked.included.sort_unstable();
     asked.included.dedup();
     Ok(asked)
@@ -139,6 +141,10 @@ struct Guard<'c> {
     paged: Vec<&'c str>,
     /// The answer is to leave out elements, perhaps those that are compared; or to bring what says which match it goes with to nobody.
     cuts: bool,
+    /// The elements that it is to have, where it says so.
+    elements: Option<Vec<Box<str>>>,
+    /// In which elements each of the comparisons looks, in their order.
+    compared: Vec<Vec<Box<str>>>,
 }
 
 type Judged<T> = Result<T, Unresolved>;

@@ -27,8 +27,8 @@ impl Guard<'_> {
     /// `_elements=status,code`: elements of the type that the catalogue names, among them the one that names the subject.
     pub(super) fn elements(&mut self, value: &str) -> Judged<()> {
         self.once("_elements")?;
-        self.cuts = true;
         let names: Vec<&str> = value.split(',').collect();
+        self.elements = Some(names.iter().map(|name| (*name).into()).collect());
         if !names.iter().all(|name| self.known.node.members.contains_key(*name)) {
             return Err(fault("_elements", ParameterFault::Value));
         }
