@@ -275,3 +275,35 @@ fn what_a_write_tells_has_to_be_shown_by_its_purpose() {
         }
     }
 }
+
+/// By its status a deletion tells that there was a record: of level `specific` that is told to the person and to no agent.
+#[test]
+fn no_agent_has_a_record_deleted_of_a_type_that_is_the_individual_numbers() {
+    for org in super::support::ORGS {
+        let loaded = Loaded::of(org);
+        let facts = good(&loaded);
+        let mut deleted = [0; 2];
+        for purpose in ["principal-request.deletion", "principal-request.erasure"] {
+            for class in loaded.vocabulary.classes() {
+                for (caller, query) in
+                    [("agent-1", "identity.my-number"), ("agent-1", "identity.name"), ("person-1", "identity.name")]
+                {
+                    let q = Question {
+                        caller,
+                        organization: Some("principal"),
+                        class: Some(class),
+                        purpose: Some(purpose),
+                        action: Action::Delete,
+                        query: &[query],
+                        ..question(&facts)
+                    };
+                    let answer = answer(&loaded, &q);
+                    let refused = query == "identity.my-number";
+                    assert!(!(refused && answer.decision), "{org} {purpose} {class}: {answer:?}");
+                    deleted[usize::from(caller == "agent-1")] += usize::from(answer.decision);
+                }
+            }
+        }
+        assert!(!deleted.contains(&0), "{org}: who else may delete: {deleted:?}");
+    }
+}
