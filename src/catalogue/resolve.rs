@@ -5,19 +5,18 @@
 //! ([`Unresolved::UnknownParameter`]) and takes its value, and the subject is named once. Nothing is dropped or mended:
 //! the bytes that were judged are the bytes that go on.
 
+mod query;
+mod subject;
+
 use std::ops::Range;
 
 use crate::policy::{Action, Categories};
 
 use super::Catalogue;
-use super::dicomweb::is_uid;
-use super::pointer::PERSON;
-use super::route::{Param, Route};
-use super::search::{self, Asked, Charge, Comparison, How, ParameterFault, takes_in_free_text};
-use super::target::{self, BadTarget, Parameter, Segment};
-
-/// DICOM: names are compared by their sound, or whatever the archive makes of it.
-const FUZZY: &str = "fuzzymatching";
+use super::route::Route;
+use super::search::{self, Charge, Comparison, ParameterFault};
+use super::target::{self, BadTarget};
+use query::Query;
 
 /// A request that the catalogue knows. No `Debug`: the subject is in it.
 pub struct Resolved<'c> {
@@ -219,107 +218,6 @@ fn not_allowed(routes: &[&Route]) -> Unresolved {
     Unresolved::MethodNotAllowed { allow: methods.join(", ") }
 }
 
-/// Reads the query of a route whose parameters are named one by one.
-struct Query;
-
-impl Query {
-    fn read(route: &Route, parameters: &[(Part, Parameter<'_>)]) -> Result<Asked, Unresolved> {
-        let mut asked = Asked::default();
-        let mut seen: Vec<&str> = Vec::new();
-        for (part, parameter) in parameters {
-            let name = parameter.name.as_ref();
-            let param = route.query.get(name).ok_or_else(|| unknown(name))?;
-            if seen.contains(&name) && !matches!(param, Param::Filter(_) | Param::Unshown(_) | Param::Names(_)) {
-                return Err(BadTarget::Doubled.into());
-            }
-            seen.push(name);
-            Query::take(&mut asked, route, param, (*part, parameter))?;
-        }
-        // What is near enough is the archive's to say.
-        if parameters.iter().any(|(_, parameter)| parameter.name == FUZZY && parameter.value == "true") {
-            let wholes = asked.comparisons.iter_mut().filter(|comparison| comparison.how == How::Whole);
-            wholes.for_each(|comparison| comparison.how = How::Part);
-        }
-        Ok(asked)
-    }
-
-    fn take(
-        asked: &mut Asked,
-        route: &Route,
-        param: &Param,
-        (part, parameter): (Part, &Parameter<'_>),
-    ) -> Result<(), Unresolved> {
-        let mut charge = |categories, how: Option<How>| {
-            let name = shown(&parameter.name);
-            if let Some(how) = how {
-                let shown = route.categories.covers(categories) && !matches!(param, Param::Unshown(_));
-                let (parameter, value) = (name.clone(), parameter.value.to_string());
-                let free_text = takes_in_free_text(categories, route.categories);
-                asked.comparisons.push(Comparison { parameter, value, categories, free_text, how, shown });
-            }
-            asked.charges.push(Charge { parameter: name, categories });
-        };
-        match param {
-            // Of DICOM a value is matched whole, but for its wild cards (PS3.4 C.2.2.2.4).
-            Param::Filter(categories) | Param::Unshown(categories)
-                if route.dicom.is_some() && !parameter.value.contains(['*', '?']) =>
-            {
-                charge(*categories, Some(How::Whole));
-            }
-            Param::Filter(categories) | Param::Unshown(categories) => charge(*categories, Some(How::Part)),
-            Param::Free => {}
-            Param::Page => {
-                target::page(&parameter.value)?;
-                asked.pages.push((part, parameter.raw.clone()));
-            }
-            Param::Sort(fields) => {
-                for field in parameter.value.split(',') {
-                    let name = field.strip_prefix(['-', '+', ' ']).unwrap_or(field);
-                    charge(*fields.get(name).ok_or(BadTarget::SortField)?, Some(How::Order));
-                }
-            }
-            Param::Only(values) => {
-                if !values.iter().any(|value| **value == *parameter.value) {
-                    return Err(BadTarget::Value.into());
-                }
-            }
-            Param::Subject => {
-                if asked.subject.is_some() {
-                    return Err(BadTarget::Doubled.into());
-                }
-                asked.subject = Some(route.subject_in(part, parameter)?);
-            }
-            // A sequence's member is asked for by the names of all that lead to it.
-            Param::Names(fields) => {
-                for path in parameter.value.split(',') {
-                    for name in path.split('.') {
-                        let known = fields.get(name);
-                        charge(*known.ok_or_else(|| unknown(&format!("{}={path}", parameter.name)))?, None);
-                    }
-                }
-            }
-            Param::Uids => asked.ids.extend(uids(part, parameter)?),
-        }
-        Ok(())
-    }
-}
-
-/// The identifiers of a list, each where it stands in the raw query; a comma may stand there encoded.
-fn uids(part: Part, parameter: &Parameter<'_>) -> Result<Vec<NamedId>, BadTarget> {
-    let mut start = parameter.raw.start;
-    let raw = parameter.raw_value.replace("%2C", "%2c");
-    let separator = if raw.contains("%2c") { "%2c" } else { "," };
-    let mut found = Vec::new();
-    for id in raw.split(separator) {
-        if !is_uid(id) {
-            return Err(BadTarget::Value);
-        }
-        found.push(NamedId { id: id.to_owned(), part, raw: start..start + id.len() });
-        start += id.len() + separator.len();
-    }
-    Ok(found)
-}
-
 pub(super) fn unknown(name: &str) -> Unresolved {
     Unresolved::UnknownParameter { name: shown(name) }
 }
@@ -328,93 +226,6 @@ pub(super) fn unknown(name: &str) -> Unresolved {
 pub(super) fn shown(name: &str) -> String {
     let end = name.floor_char_boundary(PARAMETER_NAME_BYTES_MAX);
     name.get(..end).unwrap_or("").to_owned()
-}
-
-impl Route {
-    /// What is asked for by this action: see [`Resolved::asked`].
-    pub fn asked(&self, action: Action) -> Categories {
-        match action {
-            Action::Read | Action::Search => match &self.certified {
-                Some(certified) => self.categories.and(certified.items),
-                None => self.categories,
-            },
-            Action::Create | Action::Update => self.body_categories,
-            Action::Delete => Categories::NONE,
-        }
-    }
-
-    pub(super) fn subject_in(&self, part: Part, parameter: &Parameter<'_>) -> Result<NamedId, BadTarget> {
-        if parameter.raw_value.contains('+') {
-            return Err(BadTarget::SubjectId); // a blank to some, a plus to others
-        }
-        let value = parameter.value.as_ref();
-        if self.dicom.is_some() && value.contains('*') {
-            return Err(BadTarget::SubjectId); // a pattern is nobody's id
-        }
-        let id = if self.subject.reference { value.strip_prefix(PERSON).unwrap_or(value) } else { value };
-        let id = self.check_id(target::subject(id)?)?;
-        // Where only the end of the value is the id, it has to stand there unescaped, so that its place is known.
-        let raw = match id.len() == value.len() {
-            true => parameter.raw.clone(),
-            false if parameter.raw_value.ends_with(id) => parameter.raw.end.saturating_sub(id.len())..parameter.raw.end,
-            false => return Err(BadTarget::NeedlessEncoding),
-        };
-        Ok(NamedId { id: id.to_owned(), part, raw })
-    }
-
-    fn check_id<'v>(&self, id: &'v str) -> Result<&'v str, BadTarget> {
-        if !self.fhir || is_fhir_id(id) { Ok(id) } else { Err(BadTarget::SubjectId) }
-    }
-
-    fn locate_subject(
-        &self,
-        action: Action,
-        segments: &[Segment<'_>],
-        in_query: Option<NamedId>,
-    ) -> Result<SubjectAt, BadTarget> {
-        let spec = &self.subject;
-        if let Some(segment) = spec.segment.and_then(|number| segments.get(number)) {
-            let id = self.check_id(target::subject(&segment.decoded)?)?.to_owned();
-            return Ok(SubjectAt::Target(NamedId { id, part: Part::Path, raw: segment.raw.clone() }));
-        }
-        if let Some(named) = in_query {
-            return Ok(SubjectAt::Target(named));
-        }
-        if spec.caller {
-            return Ok(SubjectAt::Caller);
-        }
-        if spec.none {
-            return Ok(SubjectAt::NoOne);
-        }
-        if spec.stored {
-            return Ok(SubjectAt::Stored);
-        }
-        let optional = spec.query.is_empty() || spec.query_optional;
-        match action {
-            Action::Create | Action::Update if spec.body.is_some() => Ok(SubjectAt::Body),
-            Action::Read | Action::Search if spec.entry.is_some() && optional => Ok(SubjectAt::Entries),
-            Action::Read | Action::Search | Action::Create | Action::Update | Action::Delete => {
-                Err(BadTarget::SubjectMissing)
-            }
-        }
-    }
-
-    /// The variable segments that do not name the subject.
-    fn other_ids(&self, segments: &[Segment<'_>]) -> Result<Vec<NamedId>, BadTarget> {
-        let steps = self.template.split('/').skip(1).zip(segments).enumerate();
-        let others = steps.filter(|(at, (step, _))| step.starts_with('{') && Some(*at) != self.subject.segment);
-        // Numbers of frames, and which part of an instance: they name no record.
-        let others = others.filter(|(_, (step, _))| self.dicom.is_none() || !matches!(*step, "{frames}" | "{part}"));
-        others
-            .map(|(_, (_, segment))| {
-                let id = self.check_id(target::subject(&segment.decoded)?)?.to_owned();
-                if self.dicom.is_some() && !is_uid(&id) {
-                    return Err(BadTarget::Value);
-                }
-                Ok(NamedId { id, part: Part::Path, raw: segment.raw.clone() })
-            })
-            .collect()
-    }
 }
 
 /// FHIR R4 datatype `id`: 1 to 64 letters, digits, hyphens and dots.

@@ -83,7 +83,7 @@ BY_HAND = [
     ("src/layer/exchange/lookup.rs", "if repeats.is_none_or(", "if false && repeats.is_none_or(", "the archive repeats the ids that were asked for"),
     ("src/layer/exchange/lookup.rs", "if person.get_or_insert_with(|| named.clone()) != &named {", "if person.get_or_insert_with(|| named.clone()) == \"\" {", "two patients are nobody"),
     ("src/layer/pump.rs", "self.judgement.gate.tokens.as_ref().and_then(|tokens| tokens.settled())", "None", "what a pseudonym stands for is kept before it leaves"),
-    ("src/catalogue/resolve.rs", "if self.dicom.is_some() && value.contains('*') {", "if false {", "a pattern is no patient's id"),
+    ("src/catalogue/resolve/subject.rs", "if self.dicom.is_some() && value.contains('*') {", "if false {", "a pattern is no patient's id"),
     ("src/redact/plan/join.rs", "Act::Withhold => node.attribute || below <= act,", "Act::Withhold => below <= act,", "a withheld attribute goes whole"),
     ("src/layer/exchange/ready.rs", "(!media::accepts(&head.headers, own)).then_some(problem)", "None", "who takes no JSON is told so before the backend is asked"),
     ("src/layer/exchange/subject.rs", "Err(refusal) if by_the_head(&refusal) =>", "Err(refusal) if false && by_the_head(&refusal) =>", "who is refused by the head is not asked for a body"),
