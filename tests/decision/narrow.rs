@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use sekisho::decision::Reason;
 use sekisho::decision::evaluation::evaluate;
 use sekisho::decision::reference::{Answer, Question};
+use sekisho::decision::{Reason, decide};
 use sekisho::policy::facts::Overseas;
-use sekisho::policy::{Action, Form, Source, Vocabulary, load};
+use sekisho::policy::{Action, Categories, Form, Source, Vocabulary, load};
 
-use super::support::{Loaded, NOW, at, difference, good, question, text_of};
+use super::support::{Loaded, NOW, at, difference, good, question, request, tells_as_a_search_would, text_of};
 
 const VIEW: &str = "[view.v]\nclear = [\"identity.name\"]\n";
 const PURPOSES: [&str; 4] = ["care", "care.visit", "study", "billing"];
@@ -305,5 +305,39 @@ fn no_agent_has_a_record_deleted_of_a_type_that_is_the_individual_numbers() {
             }
         }
         assert!(!deleted.contains(&0), "{org}: who else may delete: {deleted:?}");
+    }
+}
+
+/// What may be told of besides what was asked for is told beside it, too: not that beside which something is withheld.
+#[test]
+fn what_a_permit_tells_of_besides_takes_nothing_away_from_what_it_releases() {
+    let view = "[view.v]\nclear = [\"identity.name\", \"online.cookie\", \"health.condition\"]\n";
+    let apart = "[[apart]]\nid = \"a\"\nclause = \"1\"\nwithhold = [\"online\"]\nbeside = [\"identity\"]\n";
+    let purposes =
+        PURPOSES.map(|name| format!("[purpose.\"{name}\"]\nclause = \"1\"\nabout = \"patient\"\nview = \"v\"\n"));
+    let permit =
+        "[[permit]]\nid = \"p\"\nclause = \"1\"\npurpose = \"care\"\nto = \"third-party\"\nbasis = \"consent\"\n";
+    let head = include_str!("../fixtures/generated-head.toml");
+    let loaded = Loaded::from_text("narrow", &[head, view, &purposes.concat(), permit, apart].concat());
+    let facts = good(&loaded);
+    for (asked, told) in [
+        ("online.cookie", &["online.cookie", "health.condition"][..]),
+        ("health.condition", &["online.cookie", "health.condition", "identity.name"]),
+        ("identity.name", &["health.condition", "identity.name"]),
+    ] {
+        let q = Question {
+            roles: &["everyone"],
+            class: Some("patient"),
+            purpose: Some("care"),
+            basis: Some("consent"),
+            recipient: Some("third-party"),
+            categories: &[asked],
+            ..question(&facts)
+        };
+        let permit = decide(&loaded.policy, &request(&q, &loaded.policy)).unwrap();
+        let vocabulary = &loaded.policy.vocabulary;
+        let wanted: Categories = told.iter().filter_map(|name| vocabulary.category(name)).collect();
+        assert_eq!(permit.told(), wanted, "{asked}");
+        tells_as_a_search_would(&loaded.policy, &loaded.reading(), &q);
     }
 }

@@ -258,6 +258,7 @@ async fn of_a_contained_patient_nothing_of_anybody_leaves_though_his_id_is_the_p
         }
         // Nor is he written as the person's.
         let mut record = condition("c1", "p1");
+        inside.as_object_mut().unwrap().remove("contained");
         record["contained"] = json!([inside]);
         let answer = send(&stand, CARE, ("PUT", "/Condition/c1"), &record.to_string(), &[]).await;
         assert_eq!(answer.status, 403, "{}", answer.body);

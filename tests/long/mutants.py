@@ -98,6 +98,14 @@ BY_HAND = [
     ("src/decision/judge.rs", "*id != RecipientId::INTERNAL && *id != RecipientId::PRINCIPAL", "true", "reserved ids are no one's entry"),
     ("src/decision/judge/proof.rs", "withheld.covers(request.asked)", "false", "an objection that covers all stops all"),
     ("src/decision/judge/release.rs", "let released = release.any().and(request.asked.or(request.query));", "let released = crate::policy::Categories::NONE;", "what may not leave side by side"),
+    ("src/decision/judge/release.rs", "told.without(apart.beside.and(bites))", "told", "what is told of stands beside what is released"),
+    ("src/redact/walk/hooks.rs", "!plan.told.covers(known.node.told)", "false", "what is contained tells of no type that is hidden"),
+    ("src/redact/plan.rs", "if !known.node.themselves {", "if true {", "of a person in another's record nothing leaves"),
+    ("src/catalogue/body.rs", "a_person || person.is_none()", "person.is_none()", "a person in another's record is not written"),
+    ("src/redact/probe.rs", "kind == Found::Object && only && said", "kind == Found::Object && said", "an open role says nothing but what it is"),
+    ("src/catalogue/resolve/query.rs", " && !matches!(param, Param::Unshown(_))", "", "digits are compared with what the entries show"),
+    ("src/catalogue/search/comparison.rs", "!cuts && named(within)", "!cuts", "elements have to show what is compared"),
+    ("src/catalogue/fhir_r4/routes.rs", "let written = !kind.read_only ||", "let written = true ||", "what a server goes by is not written"),
 ]
 
 
