@@ -20,6 +20,24 @@ impl Walker {
         let frame_role = self.frames.last().map_or(fhir::Role::None, |frame| frame.role);
         self.role = frame_role.of_member(name);
         self.slot = self.slot_of(name);
+        if let Some(base) = name.strip_prefix(b"_") {
+            self.shadow_of(base);
+        }
+    }
+
+    /// The shadow of the member of this name follows, if it is one: it goes where one of ours stands already.
+    fn shadow_of(&mut self, base: &[u8]) {
+        let (Slot::Place(_), Some(tree), Some(frame)) = (self.slot, self.trees.last(), self.frames.last_mut()) else {
+            return;
+        };
+        let Some(id) = tree.place(frame.place).member(base).filter(|_| tree.fhir) else { return };
+        let place = tree.place(Some(id));
+        if place.required && place.act == Act::Clear {
+            match frame.extra().shadows.iter().any(|name| **name == *base) {
+                true => self.slot = Slot::Shadow(id),
+                false => frame.extra().shadowed.push(base.into()),
+            }
+        }
     }
 
     fn slot_of(&self, name: &[u8]) -> Slot {

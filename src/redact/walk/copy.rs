@@ -101,15 +101,24 @@ impl Walker {
 
     /// How it is said of the member here that it is masked: whether by its shadow, and in what. By what the standard has
     /// there, whatever the body has: an empty one and one that is `null` say the same as any other. `container`: what goes.
-    fn absence(&self, container: bool) -> (bool, Kind) {
-        let (Slot::Place(id), Some(tree)) = (self.slot_now(), self.tree()) else { return (true, Kind::Object) };
+    fn absence(&mut self, container: bool) -> (bool, Kind) {
+        let (Slot::Place(id), Some(tree), Some(frame)) = (self.slot_now(), self.trees.last(), self.frames.last_mut())
+        else {
+            return (true, Kind::Object);
+        };
         let place = tree.place(id);
         // The shadow of what is clear may be named and stay: a second one must not stand beside it.
-        let may_have_one = container && place.act == Act::Clear;
-        match place.has_members() {
+        let clear = place.act == Act::Clear;
+        let named = frame.extra.as_ref().is_some_and(|extra| extra.shadowed.iter().any(|name| **name == *self.name));
+        let may_have_one = clear && (container || named);
+        let (shadow, kind) = match place.has_members() {
             false if place.lists() => (!tree.place(place.element()).has_members() && !may_have_one, Kind::Array),
             has_members => (!has_members && !may_have_one, Kind::Object),
+        };
+        if clear && shadow {
+            frame.extra().shadows.push(self.name.as_slice().into());
         }
+        (shadow, kind)
     }
 
     /// In place of the member whose value is at `at`, or as its shadow where it is primitive: that it is masked.

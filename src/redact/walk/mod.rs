@@ -111,6 +111,10 @@ struct Extra {
     absent: Vec<u8>,
     /// What the members say that name the systems of identifiers beside them.
     systems: hooks::Systems,
+    /// The members that must be there and are clear whose shadow has been named, and those in whose place a shadow says that
+    /// they are masked: no two of one name may stand there.
+    shadowed: Vec<Box<[u8]>>,
+    shadows: Vec<Box<[u8]>>,
 }
 
 impl Frame {

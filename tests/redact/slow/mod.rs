@@ -357,9 +357,12 @@ impl<'a> Walk<'a> {
     fn map(&self, members: &[(Spelt, Json)], at: At<'_>, root: bool) -> Option<Json> {
         let (mut kept, mut waiting) = (Vec::new(), Vec::new());
         for (name, value) in members {
+            if self.has_our_shadow(name, at, members) {
+                continue;
+            }
             match self.released(name, value, Some(at), members) {
                 Some(member) => kept.push(member),
-                None => match self.absent(name, value, Some(at)) {
+                None => match self.absent(name, value, Some(at), members) {
                     Some(absent) if kept.is_empty() && !root => waiting.push(absent),
                     absent => kept.extend(absent),
                 },
@@ -370,6 +373,18 @@ impl<'a> Walk<'a> {
         }
         kept.extend(waiting);
         Some(Json::Map(kept))
+    }
+
+    /// Whether this is the shadow of a member before it in whose place one of ours stands.
+    fn has_our_shadow(&self, name: &Spelt, at: At<'_>, members: &[(Spelt, Json)]) -> bool {
+        let Some(base) = name.strip_prefix('_').filter(|_| self.slow.fhir) else { return false };
+        let Some((other, value)) = before(name, members).iter().find(|(other, _)| other.as_str() == base) else {
+            return false;
+        };
+        let clear = self.place(other, at).is_some_and(|place| self.act(place) == Act::Clear);
+        let lost = self.released(other, value, Some(at), members).is_none();
+        let left = self.absent(other, value, Some(at), members);
+        clear && lost && left.is_some_and(|(left, _)| left.as_str() == name.as_str())
     }
 
     /// An element; a container that must be there is replaced.
@@ -389,7 +404,10 @@ impl<'a> Walk<'a> {
         at: Option<At<'_>>,
         beside: &[(Spelt, Json)],
     ) -> Option<(Spelt, Json)> {
-        self.released(name, value, at, beside).or_else(|| self.absent(name, value, at))
+        if at.is_some_and(|at| self.has_our_shadow(name, at, beside)) {
+            return None;
+        }
+        self.released(name, value, at, beside).or_else(|| self.absent(name, value, at, beside))
     }
 
     fn released(
@@ -404,7 +422,13 @@ impl<'a> Walk<'a> {
     }
 
     /// What a required member that is withheld leaves behind.
-    fn absent(&self, name: &Spelt, value: &Json, at: Option<At<'_>>) -> Option<(Spelt, Json)> {
+    fn absent(
+        &self,
+        name: &Spelt,
+        value: &Json,
+        at: Option<At<'_>>,
+        beside: &[(Spelt, Json)],
+    ) -> Option<(Spelt, Json)> {
         let place = self.place(name, at?)?;
         if !self.slow.fhir || !place.is_required() {
             return None;
@@ -416,7 +440,9 @@ impl<'a> Walk<'a> {
         // By what the standard has there: what the body has is not told.
         let parts = |node: Option<&Node>| node.is_some_and(|node| node.resource || !node.members.is_empty());
         let elements = place.node.and_then(|node| node.any.as_deref());
-        let may_have_one = matches!(value, Json::List(_) | Json::Map(_)) && self.act(place) == Act::Clear;
+        let shadow = name.shadow();
+        let has_one = before(name, beside).iter().any(|(other, _)| other.as_str() == shadow.as_str());
+        let may_have_one = (has_one || matches!(value, Json::List(_) | Json::Map(_))) && self.act(place) == Act::Clear;
         Some(match (parts(place.node), elements) {
             (true, _) => (name.clone(), absent()),
             (false, None) if may_have_one => (name.clone(), absent()),
@@ -473,7 +499,7 @@ impl<'a> Walk<'a> {
             // By lying here it tells what its type is about.
             _ if known.node.told.iter().any(|told| self.slow.release.form(told) != Form::Clear) => false,
             None => true,
-            Some(Subject::NotFound) => self.person.is_some(),
+            Some(Subject::NotFound) => self.person.is_some() && !known.node.of_a_person,
             Some(Subject::One(id)) => self.person == Some(id),
             Some(Subject::NoOnes | Subject::Unclear) => false,
         };
@@ -638,6 +664,12 @@ impl Memo {
             }
         }
     }
+}
+
+/// The members before this one.
+fn before<'j>(name: &Spelt, members: &'j [(Spelt, Json)]) -> &'j [(Spelt, Json)] {
+    let number = members.iter().position(|(other, _)| std::ptr::eq(other, name));
+    &members[..number.unwrap_or(0)]
 }
 
 fn absent() -> Json {
