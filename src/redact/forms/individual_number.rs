@@ -30,6 +30,7 @@ pub(in crate::redact) fn may_hold_number(raw: &[u8]) -> bool {
 fn may_mean_digit(bytes: &[u8]) -> bool {
     match bytes {
         [b'\\' | b'~' | 0x7F | 0xC2 | 0xCB..=0xCD | 0xD6..=0xE0 | 0xE1 | 0xE2 | 0xEA | 0xEF | 0xF0 | 0xF3, ..] => true,
+        [0xCE, 0x84 | 0x85, ..] => true, // accents by themselves: blanks with a mark
         [0xE3, 0x81, ..] => false,
         [0xE3, 0x82, last, ..] => *last == 0xA0, // ゠
         [0xE3, 0x83, last, ..] => *last == 0xBC, // ー
@@ -114,8 +115,10 @@ fn is_number(value: &str) -> bool {
             Mark::Other => return false,
         }
     }
+    // Circles alone hold the place of something that nobody wrote.
+    let written = number.iter().any(|digit| *digit != 0) || !value.contains(['○', '◯']);
     let [numbers @ .., check] = number;
-    count == 12 && check_digit(numbers) == check
+    count == 12 && written && check_digit(numbers) == check
 }
 
 /// What a character counts as.
@@ -140,14 +143,15 @@ fn digits(value: &str) -> impl Iterator<Item = Mark> {
 /// and other shapes. Those of tens and hundreds are none.
 const fn kanji(c: char) -> Option<u8> {
     Some(match c {
-        '〇' | '零' => 0,
+        // The circles are what a keyboard gives for the first.
+        '〇' | '零' | '○' | '◯' => 0,
         '一' | '壱' | '壹' | '弌' => 1,
         '二' | '弐' | '貳' | '貮' | '贰' | '弍' => 2,
-        '三' | '参' | '參' | '叁' | '弎' => 3,
+        '三' | '参' | '參' | '叁' | '叄' | '弎' => 3,
         '四' | '肆' => 4,
         '五' | '伍' => 5,
         '六' | '陸' | '陆' => 6,
-        '七' | '漆' | '柒' => 7,
+        '七' | '漆' | '柒' | '桼' => 7,
         '八' | '捌' => 8,
         '九' | '玖' => 9,
         _ => return None,
@@ -161,6 +165,9 @@ fn digit(c: char) -> Option<u8> {
     }
     if let Some(digit) = kanji(c) {
         return Some(digit);
+    }
+    if matches!(c, '⓿' | '🄋' | '🄌') {
+        return Some(0);
     }
     let code = u32::from(c);
     if code < 0x660 {
