@@ -189,9 +189,15 @@ async fn what_a_condition_finds_is_on_record_as_released_only_where_it_is_told()
     // Who refers to it by the name of an entry refers to nobody that is made.
     let mut refers = create("c7", "p1");
     refers["resource"]["evidence"] = json!([{"detail": [{"reference": "urn:uuid:c9"}]}]);
-    let answer = send(&stand, CARE, &[conditional("identifier=one"), refers]).await;
+    let answer = send(&stand, CARE, &[conditional("identifier=one"), refers.clone()]).await;
     assert_eq!(answer.status, 501, "{}", answer.body);
     assert_eq!(seen.lock().unwrap().len(), 1);
+    // A longer name is another's.
+    let mut longer = create("c91", "p1");
+    refers["resource"]["evidence"] = json!([{"detail": [{"reference": "urn:uuid:c91"}]}]);
+    longer["resource"]["note"] = json!([{"text": "urn:uuid:c91"}]);
+    let answer = send(&stand, CARE, &[conditional("identifier=one"), longer, refers]).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
 #[tokio::test]
@@ -206,6 +212,16 @@ async fn a_read_names_no_entry_that_is_made_beside_it() {
     ] {
         let answer = send(&stand, CARE, &[create("c9", "p1"), get(url)]).await;
         assert_eq!(answer.status, 501, "{url}: {}", answer.body);
+        assert_eq!(answer.json()["issue"][0]["expression"], json!(["Bundle.entry[1]"]));
+    }
+    // Nor does a condition, which is a search.
+    let mut creates = create("c8", "p1");
+    creates["request"]["ifNoneExist"] = json!("encounter=urn:uuid:c9");
+    let mut replaces = put("c8", "p1");
+    replaces["request"]["url"] = json!("Condition?encounter=urn:uuid:c9&patient=p1");
+    for conditional in [creates, replaces] {
+        let answer = send(&stand, CARE, &[create("c9", "p1"), conditional]).await;
+        assert_eq!(answer.status, 501, "{}", answer.body);
         assert_eq!(answer.json()["issue"][0]["expression"], json!(["Bundle.entry[1]"]));
     }
     assert_eq!((seen.lock().unwrap().len(), stand.asked(), ends(&stand).0), (0, 0, 0));

@@ -15,6 +15,7 @@
 //!    is told in its own entry. Where the writes were not done, nothing is read.
 
 mod held;
+mod names;
 mod told;
 
 use std::collections::HashSet;
@@ -22,13 +23,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::request::Parts;
 use http::{Response, header};
-use http::{StatusCode, Uri};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, oneshot};
 
-use self::held::{Next, Waiting, held_back, not_done, writes};
+use self::held::{Next, Waiting, held_back, not_done};
 use self::told::{Refused, ask, told};
 use super::batch::{ANSWERS_BYTES_MAX, Asked, asked, at_once, bundle, collected, malformed};
 use super::{Answered, Exchange, Forward, Out};
@@ -132,13 +133,10 @@ impl Exchange {
             }
             read.push(asked);
         }
-        let by_name = |asked: &Asked| {
-            !writes(&asked.head.method, asked.head.uri.path())
-                && names.iter().any(|name| names_in(&asked.head.uri, name))
-        };
-        if let Some(number) = read.iter().position(by_name) {
-            let detail =
-                "a read names an entry by its `fullUrl`: what is made beside it has no id yet by which it is judged";
+        // A write's body may: the backend puts the new id in its place.
+        if let Some(number) = read.iter().position(|asked| names.iter().any(|name| names::in_request(asked, name))) {
+            let detail = "a target or a condition names an entry by its `fullUrl`: what is made beside it has no id yet by which it is \
+                          judged";
             return Err((Box::new(Problem::new(StatusCode::NOT_IMPLEMENTED, "transaction", detail)), number));
         }
         Ok(read)
@@ -322,21 +320,12 @@ fn dangling(entries: &[Entry]) -> Option<(Box<Problem>, Option<usize>)> {
     };
     let mut not_made = entries.iter().filter(|entry| !written(entry)).filter_map(name);
     let refers = |name: String| {
-        let told = |entry: &Entry| matches!(entry, Entry::Waits(w) if w.write.as_ref().is_some_and(|(t, _)| t.contains(&name)));
+        let told = |entry: &Entry| matches!(entry, Entry::Waits(w) if w.write.as_ref().is_some_and(|(told, _)| names::in_entry(told, &name)));
         entries.iter().position(told)
     };
     let number = not_made.find_map(refers)?;
     let detail = "an entry refers by `fullUrl` to one whose record is there already: refer to that record";
     Some((Box::new(Problem::new(StatusCode::NOT_IMPLEMENTED, "transaction", detail)), Some(number)))
-}
-
-/// Whether a target names an entry, whatever way it is written; `urn:x:12` does not name `urn:x:1`.
-fn names_in(target: &Uri, name: &str) -> bool {
-    let text = target.path_and_query().map_or("", |text| text.as_str());
-    let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy().to_ascii_lowercase();
-    let name = name.to_ascii_lowercase();
-    let goes_on = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
-    text.match_indices(&name).any(|(at, found)| !text.get(at + found.len()..).is_some_and(goes_on))
 }
 
 /// A refusal as the answer to the whole: it says at which entry.
