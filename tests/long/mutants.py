@@ -1,22 +1,30 @@
 #!/usr/bin/env python3
 """Removes one check of the judgement at a time and asks whether a test notices.
 
-    tests/long/mutants.py [--list] [--only TEXT]
+    tests/long/mutants.py [--list] [--only TEXT] [--remember]
 
 Works on a copy of the tree under target/mutants, so that the working tree stays as it is. Exit code 1: a check whose
 removal no test notices; each is named. Takes about two minutes per check on two cores.
 """
 import argparse
+import json
 import os
 import pathlib
+import queue
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-COPY = ROOT / "target" / "mutants" / "tree"
+FOLDER = ROOT / "target" / "mutants"
+# Which test noticed each: asked first.
+REMEMBERED = pathlib.Path(__file__).with_name("noticed.json")
+WORKERS = 2
+# Else these, and of the filter its own.
+TESTS = ["decision::", "layer::", "fhir::", "redact::parties"]
 
 # Checks outside the judge: file, what stands there, what it becomes, what is then missing.
 BY_HAND = [
@@ -122,43 +130,95 @@ def mutants():
     yield from BY_HAND
 
 
-def run(only):
-    COPY.parent.mkdir(parents=True, exist_ok=True)
-    if COPY.exists():
-        shutil.rmtree(COPY)
-    shutil.copytree(ROOT, COPY, ignore=shutil.ignore_patterns("target", ".git", "node_modules"))
-    environment = dict(os.environ, CARGO_TARGET_DIR=str(ROOT / "target" / "mutants" / "build"))
-    tests = ["cargo", "test", "-q", "--locked", "--test", "all", "--", "decision::", "layer::", "fhir::", "redact::parties"]
+def key(check):
+    """What a check is remembered by, wherever in its file it stands."""
+    file, old, _, _ = check
+    return f"{file}: {old}"
+
+
+class Worker(threading.Thread):
+    """Takes one check after the other out of a copy of the tree of its own."""
+
+    def __init__(self, number, checks, remembered, results):
+        super().__init__()
+        self.checks, self.remembered, self.results = checks, remembered, results
+        self.copy = FOLDER / f"tree-{number}"
+        self.environment = dict(os.environ, CARGO_TARGET_DIR=str(FOLDER / f"build-{number}"))
+        if self.copy.exists():
+            shutil.rmtree(self.copy)
+        shutil.copytree(ROOT, self.copy, ignore=shutil.ignore_patterns("target", ".git", "node_modules"))
+
+    def run(self):
+        while True:
+            try:
+                check = self.checks.get_nowait()
+            except queue.Empty:
+                return
+            self.results.put((check, *self.without(check)))
+
+    def without(self, check):
+        """The tests that notice, or none; how long that took; and what was printed."""
+        file, old, new, what = check
+        path, began = self.copy / file, time.time()
+        original = path.read_text()
+        path.write_text(original.replace(old, new, 1))
+        try:
+            # What noticed it before is asked first: mostly nothing else has to be.
+            known = self.remembered.get(key(check))
+            failed, printed = self.test(known, "--exact") if known else ([], "")
+            if not failed:
+                failed, printed = self.test(*TESTS, *(["redact::"] if file.startswith("src/redact/") else []))
+        finally:
+            path.write_text(original)
+        return failed, time.time() - began, printed
+
+    def test(self, *filters):
+        command = ["cargo", "test", "-q", "--locked", "--test", "all", "--", *filters]
+        done = subprocess.run(command, cwd=self.copy, env=self.environment, capture_output=True, text=True)
+        if done.returncode == 0 or "test result: FAILED" not in done.stdout:
+            return [], done.stdout[-200:] + done.stderr[-2000:]
+        names = done.stdout.rpartition("failures:")[2]
+        return re.findall(r"^    (\S+)$", names, re.MULTILINE) or ["?"], ""
+
+
+def run(only, remember):
     chosen = [one for one in mutants() if not only or only in one[3] or only in one[0]]
     for file, old, _, _ in chosen:
         if old not in (ROOT / file).read_text():
             sys.exit(f"{file}: `{old}` is not there any more; mend the list in {__file__}")
-    alive, tried = [], 0
-    for file, old, new, what in chosen:
-        path = COPY / file
-        original = path.read_text()
-        path.write_text(original.replace(old, new, 1))
-        began = time.time()
-        done = subprocess.run(tests, cwd=COPY, env=environment, capture_output=True, text=True)
-        path.write_text(original)
-        noticed = done.returncode != 0 and "test result: FAILED" in done.stdout
-        tried += 1
-        print(f"{'noticed ' if noticed else 'UNNOTICED'} {time.time() - began:5.0f} s  {file}: {what}", flush=True)
-        if not noticed:
-            alive.append(what)
-            if "test result:" not in done.stdout:
-                print(done.stderr[-2000:])
-    print(f"{tried} checks removed in turn, {tried - len(alive)} noticed")
-    return 1 if alive or not tried else 0
+    remembered = json.loads(REMEMBERED.read_text()) if REMEMBERED.exists() else {}
+    checks, results = queue.Queue(), queue.Queue()
+    for one in chosen:
+        checks.put(one)
+    workers = [Worker(number, checks, remembered, results) for number in range(min(WORKERS, len(chosen)))]
+    for worker in workers:
+        worker.start()
+    alive = 0
+    for _ in chosen:
+        check, failed, seconds, printed = results.get()
+        file, _, _, what = check
+        print(f"{'noticed ' if failed else 'UNNOTICED'} {seconds:5.0f} s  {file}: {what}", flush=True)
+        if failed:
+            remembered[key(check)] = sorted(failed)[0]
+        else:
+            alive += 1
+            if "test result: ok" not in printed:
+                print(printed)
+    if remember:
+        there = {key(one) for one in mutants()}
+        REMEMBERED.write_text(json.dumps({k: v for k, v in sorted(remembered.items()) if k in there}, indent=1) + "\n")
+    print(f"{len(chosen)} checks removed in turn, {len(chosen) - alive} noticed")
+    return 1 if alive or not chosen else 0
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--list", action="store_true", help="print the checks and do nothing")
+    parser.add_argument("--remember", action="store_true", help="keep in the tree which test noticed each, to be asked first")
     parser.add_argument("--only", help="only checks whose name or file has this text")
     arguments = parser.parse_args()
     if arguments.list:
         for file, _, _, what in mutants():
             print(f"{file}: {what}")
     else:
-        sys.exit(run(arguments.only))
+        sys.exit(run(arguments.only, arguments.remember))
