@@ -138,6 +138,9 @@ pub struct Node {
     /// FHIR, at the root of a type: its records are the persons themselves, known by their ids. The id of one inside another
     /// record counts there alone, so nobody knows who he is.
     pub themselves: bool,
+    /// FHIR, at the root of a type: its records are of persons who are no patients by them. Inside another record, without
+    /// the patient whom they go with, one is a stranger's.
+    pub of_a_person: bool,
 }
 
 impl Node {

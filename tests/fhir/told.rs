@@ -268,3 +268,35 @@ async fn of_a_contained_patient_nothing_of_anybody_leaves_though_his_id_is_the_p
     let answer = super::ask(&stand, CARE, "/Patient/p1", &chart.to_string()).await;
     assert!(answer.status == 200 && answer.body.contains("Own"), "{}", answer.body);
 }
+
+/// Nobody says that he goes with the person of the record: a Person who is linked to nobody, somebody's relative.
+#[tokio::test]
+async fn of_somebody_contained_who_goes_with_no_patient_nothing_leaves() {
+    let stand = stand();
+    let named = |kind: &str, with: Value| {
+        let mut one = json!({"resourceType": kind, "id": "q", "gender": "female", "birthDate": "1999-09-09",
+            "name": [{"family": "Stranger"}], "telecom": [{"system": "phone", "value": "Stranger"}]});
+        one.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+        one
+    };
+    for somebody in [
+        named("Person", json!({})),
+        named("Person", json!({"link": []})),
+        named("RelatedPerson", json!({})),
+        named("Person", json!({"link": [{"target": {"reference": "Patient/p2"}}]})),
+    ] {
+        for mut record in [json!({"resourceType": "Patient", "id": "p1", "gender": "male"}), condition("c1", "p1")] {
+            record["contained"] = json!([somebody]);
+            let target = format!("/{}/{}", record["resourceType"].as_str().unwrap(), record["id"].as_str().unwrap());
+            let answer = super::ask(&stand, CARE, &target, &record.to_string()).await;
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            let told = answer.body.contains("Stranger") || answer.body.contains("1999");
+            assert!(!told && answer.json().get("contained").is_none(), "{target}: {}", answer.body);
+        }
+    }
+    // One who goes with him is as the rest of his record.
+    let mut record = condition("c1", "p1");
+    record["contained"] = json!([named("RelatedPerson", json!({"patient": {"reference": "Patient/p1"}}))]);
+    let answer = super::ask(&stand, CARE, "/Condition/c1", &record.to_string()).await;
+    assert_eq!(answer.json()["contained"][0]["resourceType"], "RelatedPerson", "{}", answer.body);
+}

@@ -229,7 +229,8 @@ impl Build<'_, '_> {
             carries.iter().fold(Categories::NONE, |set, word| set.or(category(table, self.words.vocabulary, word)));
         let told = told_by_name(table, own);
         let themselves = table.text("subject").is_some_and(|at| at.text != NO_ONE && !at.text.ends_with(REFERENCE));
-        let node = Node { carries, told, themselves, ..(*self.grow.resource(known.owner, own)).clone() };
+        let of_a_person = table.flag("of-a-person");
+        let node = Node { carries, told, themselves, of_a_person, ..(*self.grow.resource(known.owner, own)).clone() };
         let node = Arc::new(node);
         let categories = tree::categories(&node, Categories::NONE);
         // What servers say of themselves, or only inside others, is no record with an id of its own.

@@ -36,7 +36,7 @@ impl Walker {
         }
         match probe::named(&known.subjects, here, finder) {
             None => true,
-            Some(Subject::NotFound) => person.is_some(),
+            Some(Subject::NotFound) => person.is_some() && !known.node.of_a_person,
             Some(Subject::One(id)) => person.as_deref() == Some(&*id),
             Some(Subject::NoOnes | Subject::Unclear) => false,
         }
