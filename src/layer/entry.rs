@@ -1,18 +1,20 @@
 //! Each entry of an answer, judged for its own subject while it is held.
 
+mod decided;
+
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub(super) use self::decided::{Again, Decided};
 use super::judgement::{Judgement, Whose};
 use super::layout::Side;
 use super::paging::{Progress, Turn};
 use super::releasing::Releasing;
 use crate::catalogue::Route;
 use crate::decision::{Permit, Refusal};
-use crate::policy::{Action, Categories, Moment, PurposeId, RecipientId, Release};
+use crate::policy::{Action, Categories, PurposeId, RecipientId, Release};
 use crate::redact::{Entry, Judge, Plan, Spec, Verdict};
-use crate::registry::View;
 
 /// What the judge of entries noticed, for the one who drives the redactor.
 #[derive(Default)]
@@ -71,48 +73,6 @@ pub(super) trait Decider {
         told: Categories,
         again: Again<'_>,
     ) -> Option<Result<Permit, Refusal>>;
-}
-
-/// What is known from the entries before.
-pub(super) struct Again<'a> {
-    /// What is on file was looked at for another entry, and nothing was awaited since.
-    looked: bool,
-    /// What was decided last.
-    decided: &'a mut Option<Decided>,
-}
-
-/// What was permitted, and on what that hung besides what is the same for all entries of an answer.
-#[derive(Clone)]
-pub(super) struct Decided {
-    view: Arc<View>,
-    now: Moment,
-    /// About nobody: none.
-    subject: Option<Box<str>>,
-    told: Categories,
-    permit: Permit,
-}
-
-impl Decided {
-    /// `None`: it hung on the very record, as no other entry is.
-    fn of(view: Arc<View>, now: Moment, whose: Whose<'_>, told: Categories, permit: Permit) -> Option<Decided> {
-        let subject = named(whose)?;
-        let of_record = view.person(subject.unwrap_or("")).relations.iter().any(|relation| relation.records.is_some());
-        (!of_record).then(|| Decided { view, now, subject: subject.map(Into::into), told, permit })
-    }
-
-    fn holds(&self, view: &Arc<View>, now: Moment, whose: Whose<'_>, told: Categories) -> bool {
-        let same = Arc::ptr_eq(&self.view, view) && self.now == now && self.told == told;
-        same && named(whose) == Some(self.subject.as_deref())
-    }
-}
-
-/// Whom a decision names; `None`: it is about anybody.
-fn named(whose: Whose<'_>) -> Option<Option<&str>> {
-    match whose {
-        Whose::Of(subject) => Some(Some(subject)),
-        Whose::NoOnes => Some(None),
-        Whose::Anybodys => None,
-    }
 }
 
 impl Decider for Arc<Judgement> {

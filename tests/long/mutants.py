@@ -56,7 +56,7 @@ BY_HAND = [
     ("src/redact/plan/quick.rs", "Leaf::Clear if place.watched => Leaf::ClearUnlessNumber,", "", "the word of a place has an Individual Number looked at"),
     ("src/redact/plan/quick.rs", "Leaf::Clear if place.reference && links => Leaf::ClearUnlessUrl,", "", "the word of a place has a URL past the gate looked at"),
     ("src/redact/walk/quick.rs", "if labels || shadow { None }", "if false { None }", "a label, or a shadow, takes a closer look"),
-    ("src/layer/entry.rs", "Arc::ptr_eq(&self.view, view) && ", "", "what has changed on file is decided about anew"),
+    ("src/layer/entry/decided.rs", "Arc::ptr_eq(&self.view, view) && ", "", "what has changed on file is decided about anew"),
     ("src/redact/filter.rs", "} else if self.changes_its_meaning(go, entry) {", "} else if self.changes_its_meaning(go, entry) && false {", "a record goes with its modifier"),
     ("src/redact/filter.rs", "if self.could_be_spelt(go, entry, known) {", "if false {", "a stopped number is not spelt by a search"),
     ("src/redact/walk/containers.rs", "} else if !takes {", "} else if false {", "an object where a value is catalogued is unclassified"),
