@@ -4,7 +4,8 @@
     tests/long/mutants.py [--list] [--only TEXT] [--remember]
 
 Works on a copy of the tree under target/mutants, so that the working tree stays as it is. Exit code 1: a check whose
-removal no test notices; each is named. Takes about two minutes per check on two cores.
+removal no test notices; each is named. Takes two to five minutes a check, two at
+a time on two cores; less than one where it is remembered what noticed it.
 """
 import argparse
 import json
