@@ -6,6 +6,7 @@
 //! (see [`Spec`]).
 
 mod sink;
+mod windows;
 
 use std::sync::Arc;
 
@@ -24,12 +25,8 @@ use super::tally::{Disclosure, Tally, Window};
 use super::track::Track;
 use super::walk::{Ctx, Through, Walker};
 
-/// The largest window that has more than one entry, in bytes.
-const WINDOW_BYTES_MAX: u64 = 64 << 10;
 /// The longest that the type of a Bundle may be spelt, in bytes.
 const ROOT_TYPE_BYTES_MAX: usize = 64;
-/// The most entries of a window.
-const WINDOW_ENTRIES_MAX: usize = 256;
 
 /// What becomes of the value under way.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -465,29 +462,6 @@ impl<J: Judge> Core<J> {
 
     pub(super) fn position(&self) -> u64 {
         self.base.wrapping_add(self.out.len() as u64)
-    }
-
-    /// An entry begins at `start`: it joins the open window, or begins the next one if that is full.
-    fn disclose(&mut self, disclosure: Disclosure, start: u64) {
-        let full = self.open_window.len() >= WINDOW_ENTRIES_MAX;
-        let wide = self.position().saturating_sub(self.open_window_start) > WINDOW_BYTES_MAX;
-        if !self.open_window.is_empty() && (full || wide) {
-            self.close_window(start);
-        }
-        self.open_window.push(disclosure);
-    }
-
-    fn close_window(&mut self, end: u64) {
-        let disclosures = std::mem::take(&mut self.open_window);
-        self.windows.push(Window { end, disclosures });
-        self.open_window_start = end;
-    }
-
-    pub(super) fn take_windows(&mut self) -> Vec<Window> {
-        if self.left > self.open_window_start || !self.open_window.is_empty() {
-            self.close_window(self.left);
-        }
-        std::mem::take(&mut self.windows)
     }
 }
 
