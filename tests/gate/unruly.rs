@@ -133,7 +133,10 @@ impl Manner {
             // A coded body is garbled at its beginning: within, a copy of the wrong place is another document, well formed,
             // in which values stand under other names; nobody who decodes it as it comes could tell.
             Trouble::Garbled if !body.is_empty() => body[if self.coding == "identity" { middle } else { 0 }] ^= 0x55,
-            Trouble::Trailing => body.extend_from_slice(format!("{{\"{}\":1}}", values[0]).as_bytes()),
+            // After a picture it would be a part of the picture, which nobody looks into.
+            Trouble::Trailing if media.contains("json") => {
+                body.extend_from_slice(format!("{{\"{}\":1}}", values[0]).as_bytes())
+            }
             _ => {}
         }
         match self.framing {

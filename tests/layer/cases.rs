@@ -331,19 +331,28 @@ impl World {
         case: &Case,
         bound: Option<(Categories, Categories)>,
     ) -> Vec<&'t str> {
-        let own = case.organization.as_deref() == Some("principal");
+        // Level `specific`: to the person, or by the Numbers Act with a reference.
+        let act = |key, value| case.parameter(key) == Some(value);
+        let by_act = act("basis", "law") && act("act", "Numbers Act") && case.parameter("reference").is_some();
+        let numbers = case.organization.as_deref() == Some("principal") || by_act;
         let may = |label: &&str| match (*label, bound) {
             ("never" | "unnamed" | "identity.credential", _) | (_, None) => false,
             ("open", Some(_)) => true,
             ("free-text", Some((clear, asked))) => clear == asked,
-            ("identity.my-number", Some(_)) if !own => false,
+            ("identity.my-number", Some(_)) if !numbers => false,
             (label, Some((clear, _))) => self.policy.vocabulary.category(label).is_some_and(|c| clear.contains(c)),
         };
-        // What he searched by is his own word: a page's link says it back.
-        let said = case.target.split_once('?').map_or("", |(_, query)| query);
+        // What he asked and searched by is his own word: a page's link says it back, the path as a whole.
+        let (path, said) = case.target.split_once('?').unwrap_or((&case.target, ""));
+        let text_at = text.as_ptr().addr();
+        let paths: Vec<_> =
+            text.match_indices(path).map(|(at, found)| text_at + at..text_at + at + found.len()).collect();
+        let in_path = |token: &str| paths.iter().any(|path| path.contains(&token.as_ptr().addr()));
         tokens(text)
             .filter(|token| {
-                !said.contains(token) && self.canaries.get(*token).is_some_and(|labels| !labels.iter().any(may))
+                !said.contains(token)
+                    && !in_path(token)
+                    && self.canaries.get(*token).is_some_and(|labels| !labels.iter().any(may))
             })
             .collect()
     }

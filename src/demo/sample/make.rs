@@ -130,7 +130,8 @@ fn plain(make: Make, id: &str, parent: &str, person: &Person, numbers: &mut Numb
 
 /// A value of the same type that occurs nowhere else, made from its number.
 fn canary(make: Make, id: &str, parent: &str, person: &Person, seed: u64, number: u64) -> Value {
-    let token = format!("canary-{:04x}-{number}", seed & 0xffff);
+    // As long as any other: what is cut off within one is none.
+    let token = format!("canary-{:04x}-{number:06}", seed & 0xffff);
     let (year, month, day) = (1001 + number / 336, 1 + number / 28 % 12, 1 + number % 28);
     let text = match make {
         Make::Id => id.to_owned(),
