@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
+use super::bundles::Bundles;
 use super::layout::Layouts;
 use crate::audit::{Clock, Log, Seal};
 use crate::catalogue::Catalogue;
@@ -99,6 +100,7 @@ pub struct Gate {
     /// What pseudonyms stand for that cannot be opened by themselves; `None`: those are one-way.
     pub tokens: Option<Arc<dyn TokenTable>>,
     refusals: Mutex<Refusals>,
+    pub(super) bundles: Arc<Bundles>,
 }
 
 /// What a [`Gate`] is made of, besides the generation.
@@ -141,6 +143,7 @@ impl Gate {
             limits: parts.limits,
             tokens: parts.tokens,
             refusals: Mutex::default(),
+            bundles: Arc::default(),
         }
     }
 

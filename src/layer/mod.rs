@@ -12,6 +12,7 @@
 //!
 
 mod body;
+mod bundles;
 mod declaration;
 mod document;
 mod entry;

@@ -13,7 +13,7 @@ mod outside;
 mod pages;
 pub(crate) mod preview;
 mod recorded;
-mod script;
+pub(crate) mod script;
 mod spelled;
 pub(crate) mod stateful;
 pub(crate) mod support;

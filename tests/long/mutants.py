@@ -27,8 +27,9 @@ TREE = FOLDER / "tree"
 # Which test noticed each: asked first.
 REMEMBERED = pathlib.Path(__file__).with_name("noticed.json")
 WORKERS = 2
-# Then these, of the filter its own first; at last all.
+# Then those of its room, then these, at last all.
 TESTS = ["decision::", "layer::", "fhir::", "redact::parties"]
+NEAR = {"src/decision/": ["decision::"], "src/redact/": ["redact::"], "src/layer/": ["layer::", "fhir::"], "src/catalogue/": ["fhir::"]}
 # A run that takes longer hangs: that is noticed, too.
 HANGS_AFTER_S = 900
 SWITCH = """
@@ -255,10 +256,17 @@ class Worker(threading.Thread):
         near = {test for name, test in self.remembered.items() if name.startswith(f"{file}: ")}
         if near:
             yield *sorted(near), "--exact"
-        if file.startswith("src/redact/"):
-            yield ("redact::",)
+        for room, tests in NEAR.items():
+            if file.startswith(room):
+                yield tuple(tests)
         yield tuple(TESTS)
         yield tuple(word for skipped in TESTS for word in ("--skip", skipped))
+
+
+def keep(remembered, every):
+    """Written after each check, so that a run that is broken off has not been for nothing."""
+    there = {key(one) for one in every}
+    REMEMBERED.write_text(json.dumps({k: v for k, v in sorted(remembered.items()) if k in there}, indent=1) + "\n")
 
 
 def run(only, remember):
@@ -279,9 +287,8 @@ def run(only, remember):
             unnoticed += 1
         elif "::" in failed:
             remembered[key(check)] = failed
-    if remember:
-        there = {key(one) for one in every}
-        REMEMBERED.write_text(json.dumps({k: v for k, v in sorted(remembered.items()) if k in there}, indent=1) + "\n")
+            if remember:
+                keep(remembered, every)
     print(f"{len(chosen)} checks taken out in turn, {len(chosen) - unnoticed} noticed")
     return 1 if unnoticed or not chosen else 0
 

@@ -25,6 +25,7 @@ use super::transaction::is_transaction;
 use super::{Exchange, Forward, Out, raw};
 use crate::decision::json as strict;
 use crate::layer::body::{BoxError, GateBody};
+use crate::layer::bundles::Busy;
 use crate::layer::headers;
 use crate::layer::judgement::Judgement;
 use crate::layer::refusal::{Problem, insert};
@@ -85,6 +86,10 @@ impl Exchange {
         let (transaction, entries) = match entries(&bytes, head) {
             Ok(read) => read,
             Err(problem) => return Err(self.refuse(judgement, *problem, None, &[]).await),
+        };
+        let _place = match self.gate.bundles.enter(&judgement.caller.issuer, &judgement.caller.id) {
+            Ok(place) => place,
+            Err(busy) => return Err(self.refuse(judgement, later(&busy), None, &[]).await),
         };
         let catalogue = &judgement.generation.catalogue;
         let base = catalogue.bundle_base(head.uri.path()).unwrap_or_default();
@@ -163,6 +168,16 @@ impl Exchange {
             }
         }
     }
+}
+
+/// What a Bundle is told that has no place.
+fn later(busy: &Busy) -> Problem {
+    let (status, detail) = match busy {
+        Busy::Caller => (StatusCode::TOO_MANY_REQUESTS, "too many of this caller's Bundles are under way"),
+        Busy::Site => (StatusCode::SERVICE_UNAVAILABLE, "too many Bundles are under way"),
+    };
+    let detail = format!("{detail}; nothing of this one is done: send it again when others are answered");
+    Problem { retry_after_s: Some(1), ..Problem::new(status, "too-many-bundles", &detail) }
 }
 
 /// Asks the backend as it comes.

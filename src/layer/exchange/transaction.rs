@@ -27,7 +27,7 @@ use http::StatusCode;
 use http::request::Parts;
 use http::{Response, header};
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use self::held::{Next, Waiting, held_back, not_done};
 use self::told::{Refused, ask, told};
@@ -68,11 +68,6 @@ impl Exchange {
             Err((problem, number)) => {
                 return at_entry(*self.refuse(judgement, *problem, None, &[]).await, number).await;
             }
-        };
-        let count = u32::try_from(read.len()).unwrap_or(u32::MAX);
-        let Ok(_room) = WAITING.try_acquire_many(count) else {
-            let detail = "too many entries of transactions are waiting; nothing of this one is done";
-            return *self.refuse(judgement, Problem::unavailable("too-many-waiting", detail), None, &[]).await;
         };
         let known = self.known();
         let (mut under_way, mut told_bytes, mut room) = (Vec::with_capacity(read.len()), 0, ANSWERS_BYTES_MAX);
@@ -264,8 +259,6 @@ impl Entry {
     }
 }
 
-/// So many entries of transactions wait at most in one process: each has its beginning in the log.
-static WAITING: Semaphore = Semaphore::const_new(8192);
 /// Longer than this no permit waits for those of the other entries.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 const UNFIT: &str = "the backend's answer to a transaction does not fit it";
