@@ -8,6 +8,7 @@ mod declared;
 mod filtering;
 mod lookup;
 mod raw;
+mod reading;
 mod ready;
 mod refuse;
 mod release;
