@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use crate::policy::Categories;
+use crate::policy::{Categories, Category};
 
 use super::Types;
 use super::fields::{Covers, Meaning, Node};
@@ -69,7 +69,7 @@ pub fn categories_at(root: &Node, everything: Categories, place: &Pointer) -> Op
         Meaning::Open => Categories::NONE,
         Meaning::Count | Meaning::Link | Meaning::Never => return None,
     };
-    Some(own.or(tree::categories(node, everything)))
+    Some(own.or(tree::besides(root, place)).or(tree::categories(node, everything)))
 }
 
 /// Where resources lie in this value that are about somebody else than `person`, or of whom that cannot be told: as JSON
@@ -174,6 +174,8 @@ impl Walk<'_> {
             (Value::Array(_), None) => covers != Covers::Value,
             (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_), _) => true,
         };
+        self.found.categories =
+            self.found.categories.or(node.and_then(|node| node.besides).map_or(Categories::NONE, Category::only));
         // In what may not stand here nothing is known.
         let (node, above) = if takes { (node, above) } else { (None, None) };
         let covers = match node {
@@ -212,6 +214,9 @@ impl Walk<'_> {
             Some(known) => {
                 // Its free text can hold what its own type can besides.
                 let outer = self.everything;
+                if known.node.about_no_one {
+                    self.found.categories = self.found.categories.or(outer);
+                }
                 self.everything = outer.or(tree::categories(&known.node, Categories::NONE));
                 self.value(Some(&known.node), None, value);
                 self.everything = outer;

@@ -109,8 +109,8 @@ pub struct Node {
     /// An identifier that is unique only in its system: the name of the member beside it that says which. Its pseudonym is
     /// then made of both.
     pub system: Option<Box<str>>,
-    /// Of a fixed format (a date, a code, a URI), or exempted with a reason: a string here that leaves in clear is not
-    /// looked at for an Individual Number. Ids ([`Node::reference`]) are not either.
+    /// Of a fixed format (a date or a number in a string, a code), or exempted with a reason: a string here that leaves in
+    /// clear is not looked at for an Individual Number. Ids ([`Node::reference`]) without a [`Node::system`] are not either.
     pub fixed_format: bool,
     /// FHIR: the element is required; where withheld it is replaced by `data-absent-reason: masked`, if anything else of
     /// its object is released: otherwise that goes as a whole.
@@ -119,6 +119,9 @@ pub struct Node {
     pub members: HashMap<Box<str>, Arc<Node>>,
     /// What holds for every member or element that `members` does not name (`*` in a pointer).
     pub any: Option<Arc<Node>>,
+    /// What stands here goes unless this may be seen too, in clear or by pseudonym: that there is a reference to a stay tells
+    /// of the stay, whatever the id in it is.
+    pub besides: Option<Category>,
     /// DICOM: the object here is an attribute, `vr` beside `Value`. Withheld, it goes whole; in every form between that and
     /// clear its value alone stays.
     pub attribute: bool,
@@ -135,6 +138,8 @@ pub struct Node {
     /// FHIR, at the root of a type: what it tells of the person that a record of it lies in another. A type that can hold
     /// anything (Basic, Binary) tells nothing by its name.
     pub told: Categories,
+    /// FHIR, at the root of a type: its records are about no one by themselves. Inside a record about somebody they tell of him.
+    pub about_no_one: bool,
     /// FHIR, at the root of a type: its records are the persons themselves, known by their ids. The id of one inside another
     /// record counts there alone, so nobody knows who he is.
     pub themselves: bool,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::policy::{Categories, Vocabulary};
+use crate::policy::{Categories, Category, Vocabulary};
 
 use super::fields::{Covers, Meaning, Node};
 use super::pointer::{ANY, Pointer};
@@ -91,7 +91,7 @@ pub(super) const WORDS: [&str; 5] = ["free-text", "open", "count", "link", "neve
 pub fn categories(node: &Node, everything: Categories) -> Categories {
     let mut set = Categories::NONE;
     visit(node, &mut HashSet::new(), &mut |node| {
-        set = set.or(node.carries).or(match node.meaning {
+        set = set.or(node.carries).or(node.besides.map_or(Categories::NONE, Category::only)).or(match node.meaning {
             Some(Meaning::Category(category)) => category.only(),
             Some(Meaning::Everything) => everything,
             Some(Meaning::Open | Meaning::Count | Meaning::Link | Meaning::Never) | None => Categories::NONE,
@@ -139,6 +139,16 @@ pub fn lookup<'n>(root: &'n Node, pointer: &Pointer) -> Option<(&'n Node, Option
         inherited = node.meaning.or(inherited);
     }
     Some((node, inherited))
+}
+
+/// What has to be seen besides, along the way to a place.
+pub(super) fn besides(root: &Node, pointer: &Pointer) -> Categories {
+    let (mut node, mut set) = (Some(root), Categories::NONE);
+    for step in pointer.steps() {
+        node = node.and_then(|node| child(node, step));
+        set = set.or(node.and_then(|node| node.besides).map_or(Categories::NONE, Category::only));
+    }
+    set
 }
 
 /// Whether the place lies in one that is covered with all beneath it, or is one.

@@ -5,8 +5,10 @@
 
 Works on a copy of the tree under target/mutants, in which every check of the list has a switch: it is compiled once, and
 SEKISHO_TAKEN_OUT names the one that is missing in a run. A check counts as noticed if a test fails that passes with all
-checks in place. Exit code 1: a check whose absence no test notices; each is named. Ten minutes to compile (optimised a little: it is run very often), then
-seconds a check where it is known what notices it (noticed.json, which --remember writes), else up to some minutes.
+checks in place. Exit code 1: a check whose absence no test notices; each is named.
+
+Ten minutes to compile (optimised a little, since it is run very often); then seconds a check where it is known what
+notices it (noticed.json, which --remember writes), else up to some minutes.
 """
 import argparse
 import json

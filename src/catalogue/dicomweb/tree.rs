@@ -99,6 +99,7 @@ impl<'a> Builder<'a> {
             generaliser: attribute.generaliser,
             reference: attribute.identifies && attribute.vr != Vr::Sq,
             attribute: true,
+            fixed_format: attribute.vr.is_typed(),
             vr: Some(attribute.vr),
             members: members.map(|(name, node)| (name.into(), node.clone())).into(),
             any: Some(self.never.clone()),

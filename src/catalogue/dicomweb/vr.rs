@@ -91,6 +91,11 @@ impl Vr {
         matches!(self.room(), Room::Short | Room::Long)
     }
 
+    /// Whether its values are dates, times, numbers or UIDs: twelve digits in one are no Individual Number (PS3.5 §6.2).
+    pub const fn is_typed(self) -> bool {
+        matches!(self, Vr::As | Vr::Da | Vr::Ds | Vr::Dt | Vr::Is | Vr::Tm | Vr::Ui)
+    }
+
     /// Whether something coarser than a value of it can be one too.
     pub const fn can_be_coarser(self) -> bool {
         matches!(self, Vr::Da | Vr::Dt | Vr::As) || matches!(self.room(), Room::Long)

@@ -161,6 +161,8 @@ pub(super) fn check(table: &Table<'_>, definition: &Definition) {
             format!("only a value can be made coarser, not `{}`", line.path.text)
         } else if line.kind != Kind::Leaf && line.whole {
             format!("`{}` has parts, each with a line of its own: it is not `whole`", line.path.text)
+        } else if line.kind != Kind::Leaf && (line.besides.is_some() || line.system.is_some() || line.fixed_format) {
+            format!("`also:`, `system:` and `fixed` are said of a value, not of `{}`", line.path.text)
         } else {
             continue;
         };
@@ -193,6 +195,9 @@ mod tests {
             required: false,
             reference: false,
             whole: false,
+            besides: None,
+            system: None,
+            fixed_format: false,
         }
     }
 

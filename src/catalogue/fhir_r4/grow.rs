@@ -11,6 +11,7 @@ use super::definitions::{Definition, Definitions, Owner, Told, meaning};
 use super::extensions::Extensions;
 use super::words::{Kind, Line};
 use crate::catalogue::fields::{By, Covers, Generaliser, Meaning, Node};
+use crate::policy::Category;
 
 /// Makes nodes.
 pub(super) struct Grow<'d> {
@@ -31,22 +32,36 @@ struct Object {
     own: Meaning,
     turns: Turns,
     required: bool,
+    besides: Option<Category>,
 }
 
 /// What a value's node depends on.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Leaf {
     meaning: Meaning,
     generaliser: Option<Generaliser>,
     reference: bool,
     required: bool,
     covers: Covers,
+    besides: Option<Category>,
+    system: Option<Box<str>>,
+    fixed_format: bool,
 }
 
 impl Leaf {
     /// Free text, as far as it reaches.
     const fn text(covers: Covers) -> Leaf {
-        Leaf { meaning: Meaning::Everything, generaliser: None, reference: false, required: false, covers }
+        let (meaning, besides, system) = (Meaning::Everything, None, None);
+        Leaf {
+            meaning,
+            generaliser: None,
+            reference: false,
+            required: false,
+            covers,
+            besides,
+            system,
+            fixed_format: false,
+        }
     }
 }
 
@@ -76,7 +91,7 @@ impl<'d> Grow<'d> {
 
     /// The node of a whole resource whose type is `own`.
     pub(super) fn resource(&mut self, owner: Owner, own: Meaning) -> Arc<Node> {
-        let key = Object { owner, path: "".into(), own, turns: Turns::default(), required: false };
+        let key = Object { owner, path: "".into(), own, turns: Turns::default(), required: false, besides: None };
         self.object(&key)
     }
 
@@ -92,6 +107,7 @@ impl<'d> Grow<'d> {
                 members: self.members(definition, key),
                 covers: Covers::Value,
                 required: key.required,
+                besides: key.besides,
                 ..Node::default()
             },
         };
@@ -140,21 +156,27 @@ impl<'d> Grow<'d> {
             Kind::Leaf => {
                 let (generaliser, reference) = (line.generaliser, line.reference);
                 let covers = if line.whole { Covers::Deep } else { Covers::Value };
-                let leaf = self.leaf(Leaf { meaning: own, generaliser, reference, required, covers });
+                let Line { besides, fixed_format, .. } = *line;
+                let system = line.system.clone();
+                let of = Leaf { meaning: own, generaliser, reference, required, covers, besides, system, fixed_format };
+                let leaf = self.leaf(of);
                 if let Some(shadow) = self.shadow(key.owner, definition, own, line.many) {
                     into.insert(format!("_{}", line.name()).into(), shadow);
                 }
                 leaf
             }
-            Kind::Parts => self.object(&Object { path: line.path.text.as_str().into(), own, required, ..key.clone() }),
+            Kind::Parts => {
+                let (path, besides) = (line.path.text.as_str().into(), None);
+                self.object(&Object { path, own, required, besides, ..key.clone() })
+            }
             Kind::Like(path) => {
                 if key.turns.likes >= LIKES_MAX {
                     return;
                 }
                 let turns = Turns { likes: key.turns.likes + 1, ..key.turns };
-                self.object(&Object { path: path.clone(), own, required, turns, ..key.clone() })
+                self.object(&Object { path: path.clone(), own, required, turns, besides: None, ..key.clone() })
             }
-            Kind::Datatype(name) => match self.datatype(name, own, key.turns, required) {
+            Kind::Datatype(name) => match self.datatype(name, own, definition.resource, (key.turns, required)) {
                 Some(node) => node,
                 None => return,
             },
@@ -171,26 +193,42 @@ impl<'d> Grow<'d> {
         into.insert(line.name().into(), node);
     }
 
-    /// `None`: it lies too deep.
-    fn datatype(&mut self, name: &str, own: Meaning, turns: Turns, required: bool) -> Option<Arc<Node>> {
+    /// `None`: it lies too deep. `of_type`: what the type is whose element it is; a link of it that is something else, as an
+    /// encounter in a claim is, takes the right to see that as well as the id.
+    fn datatype(
+        &mut self,
+        name: &str,
+        own: Meaning,
+        of_type: Option<Meaning>,
+        (turns, required): (Turns, bool),
+    ) -> Option<Arc<Node>> {
         let owner = self.definitions.named(name)?;
-        let own = self.definitions.get(owner)?.link().map_or(own, |link| meaning(link, own));
+        let link = self.definitions.get(owner)?.link();
+        let besides = match own {
+            Meaning::Category(category) if link.is_some() && of_type.is_some_and(|of_type| of_type != own) => {
+                Some(category)
+            }
+            _ => None,
+        };
+        let own = link.map_or(own, |link| meaning(link, own));
         let datatypes = match self.definitions.is_endless(owner) {
             true if turns.datatypes >= DATATYPES_MAX => return None,
             true => turns.datatypes + 1,
             false => 0,
         };
         let turns = Turns { datatypes, likes: 0 };
-        Some(self.object(&Object { owner, path: "".into(), own, turns, required }))
+        Some(self.object(&Object { owner, path: "".into(), own, turns, required, besides }))
     }
 
     fn leaf(&mut self, leaf: Leaf) -> Arc<Node> {
         let make = || {
-            let Leaf { meaning, generaliser, reference, required, covers } = leaf;
+            let Leaf { meaning, generaliser, reference, required, covers, besides, system, fixed_format } =
+                leaf.clone();
             let meaning = Some(meaning);
-            Arc::new(Node { meaning, generaliser, reference, required, covers, ..Node::default() })
+            let more = Node { besides, system, fixed_format, ..Node::default() };
+            Arc::new(Node { meaning, generaliser, reference, required, covers, ..more })
         };
-        Arc::clone(self.leaves.entry(leaf).or_insert_with(make))
+        Arc::clone(self.leaves.entry(leaf.clone()).or_insert_with(make))
     }
 
     /// What `_name` is beside a value: its id, and extensions. `None`: it is never there where the value is not clear.

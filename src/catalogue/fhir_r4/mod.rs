@@ -230,7 +230,15 @@ impl Build<'_, '_> {
         let told = told_by_name(table, own);
         let themselves = table.text("subject").is_some_and(|at| at.text != NO_ONE && !at.text.ends_with(REFERENCE));
         let of_a_person = table.flag("of-a-person");
-        let node = Node { carries, told, themselves, of_a_person, ..(*self.grow.resource(known.owner, own)).clone() };
+        let about_no_one = own == Meaning::Open && !table.flag("contained-only") && table.text("at").is_none();
+        let node = Node {
+            carries,
+            told,
+            themselves,
+            of_a_person,
+            about_no_one,
+            ..(*self.grow.resource(known.owner, own)).clone()
+        };
         let node = Arc::new(node);
         let categories = tree::categories(&node, Categories::NONE);
         // What servers say of themselves, or only inside others, is no record with an id of its own.

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use crate::catalogue::fields::{Generaliser, Meaning};
 use crate::catalogue::tree;
-use crate::policy::Vocabulary;
 use crate::policy::reader::{Table, Text};
+use crate::policy::{Category, Vocabulary};
 
 /// What lies at an element.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,11 @@ pub(super) struct Line {
     pub(super) reference: bool,
     /// A value whose parts are not told apart: all that lies in it is what the line says.
     pub(super) whole: bool,
+    /// Withheld where this is.
+    pub(super) besides: Option<Category>,
+    /// The member beside it that says of which system the identifier is.
+    pub(super) system: Option<Box<str>>,
+    pub(super) fixed_format: bool,
 }
 
 impl Line {
@@ -81,6 +86,9 @@ impl Words<'_> {
             required: false,
             reference: false,
             whole: false,
+            besides: None,
+            system: None,
+            fixed_format: false,
         };
         for word in texts.iter().flat_map(split) {
             match word.text.as_str() {
@@ -89,6 +97,7 @@ impl Words<'_> {
                 "required" => line.required = true,
                 "reference" => line.reference = true,
                 "whole" => line.whole = true,
+                "fixed" => line.fixed_format = true,
                 "resource" => line.kind = Kind::Resource,
                 "extension" => line.kind = Kind::Extension,
                 "parts" => line.kind = Kind::Parts,
@@ -102,6 +111,14 @@ impl Words<'_> {
     fn other(&self, table: &Table<'_>, line: &mut Line, other: &str, word: &Text) {
         if let Some(path) = other.strip_prefix("like:") {
             line.kind = Kind::Like(path.into());
+        } else if let Some(system) = other.strip_prefix("system:") {
+            line.system = Some(system.into());
+        } else if let Some(besides) = other.strip_prefix("also:") {
+            line.besides = self.vocabulary.category(besides);
+            if line.besides.is_none() {
+                let (text, span) = (besides.to_owned(), word.span.clone());
+                table.reader().unknown("category", &Text { text, span }, self.vocabulary.names());
+            }
         } else if let Some(generaliser) = Generaliser::from_name(other) {
             line.generaliser = Some(generaliser);
         } else if let Some(meaning) = self.meaning(table, word) {
@@ -121,7 +138,7 @@ impl Words<'_> {
 }
 
 /// The words that say how an element lies, not what it is.
-const MARKS: [&str; 8] = ["own", "many", "required", "reference", "resource", "extension", "parts", "whole"];
+const MARKS: [&str; 9] = ["own", "many", "required", "reference", "resource", "extension", "parts", "whole", "fixed"];
 
 /// The words of a text, each with its place in the document: one byte is the quote before it.
 pub(super) fn split(text: &Text) -> impl Iterator<Item = Text> {

@@ -8,7 +8,7 @@ use super::{Act, By, EMPTY, Place, Quick, Takes, Terms, Tree};
 use crate::catalogue::categories_of;
 use crate::catalogue::dicomweb::{Room, Vr};
 use crate::catalogue::fields::{Covers, Generaliser, Meaning, Node};
-use crate::policy::{Categories, Form};
+use crate::policy::{Categories, Category, Form};
 
 /// What a node hands down.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -115,9 +115,9 @@ impl<'a> Join<'a> {
     }
 
     /// Whether strings that leave in clear are looked at for Individual Numbers.
-    fn watched(&self, handed: Handed) -> bool {
+    fn watched(&self, handed: Handed, in_a_system: bool) -> bool {
         let own = self.terms.individual_number.is_some_and(|number| handed.meaning == Meaning::Category(number));
-        let exempt = handed.fixed_format || handed.reference || own;
+        let exempt = handed.fixed_format || (handed.reference && !in_a_system) || own;
         self.terms.individual_number.is_some() && !exempt && self.act(handed.meaning) == Act::Clear
     }
 
@@ -130,7 +130,7 @@ impl<'a> Join<'a> {
     fn leaf(&mut self, handed: Handed) -> u32 {
         let act = self.act(handed.meaning);
         let Handed { meaning, generaliser, reference, as_string, fixed_format: _, vr, covers } = handed;
-        let watched = self.watched(handed);
+        let watched = self.watched(handed, false);
         let copied = act == Act::Clear && meaning != Meaning::Open && !self.may_lead_past(reference);
         let whole = match act {
             Act::Clear => copied && !watched,
@@ -178,6 +178,25 @@ impl<'a> Join<'a> {
         }
     }
 
+    /// Whether it may be told that there is something of this category, by an id that leads to it.
+    fn may_be_seen(&self, category: Category) -> bool {
+        matches!(self.terms.release.form(category), Form::Clear | Form::Pseudonymised)
+    }
+
+    /// The place of what goes whole because this may not be seen.
+    fn withheld_with(&mut self, category: Category, required: bool) -> u32 {
+        self.cut = true;
+        self.push(Place {
+            meaning: Some(Meaning::Category(category)),
+            act: Act::Withhold,
+            takes: Takes::of(true, true),
+            deep: true,
+            whole: true,
+            required,
+            ..EMPTY.clone()
+        })
+    }
+
     /// The place of `node` and the most revealing act at or below it.
     fn node(&mut self, node: &Arc<Node>, from_above: Option<Handed>) -> (u32, Act) {
         // What says for itself what it is takes nothing from above, wherever it stands; its cases may.
@@ -185,6 +204,11 @@ impl<'a> Join<'a> {
         let memo = (Arc::as_ptr(node), from_above);
         if let Some(seen) = self.seen.get(&memo) {
             return *seen;
+        }
+        if let Some(besides) = node.besides.filter(|besides| !self.may_be_seen(*besides)) {
+            let place = self.withheld_with(besides, node.required);
+            self.seen.insert(memo, (place, Act::Withhold));
+            return (place, Act::Withhold);
         }
         let handed = hand_down(node, from_above);
         let act = handed.map_or(Act::Walk, |handed| self.act(handed.meaning));
@@ -216,7 +240,7 @@ impl<'a> Join<'a> {
         });
         let (by, most) = self.by(node, from_above);
         let leaf = node.members.is_empty() && any.is_none() && !node.resource;
-        let watched = handed.is_some_and(|handed| self.watched(handed));
+        let watched = handed.is_some_and(|handed| self.watched(handed, node.system.is_some()));
         let same_bytes = |h: Handed| h.meaning != Meaning::Open && !self.may_lead_past(h.reference);
         let copied = act == Act::Clear && leaf && handed.is_some_and(same_bytes);
         let whole = match act {

@@ -29,9 +29,14 @@ impl Walker {
     /// the entry's, for it was judged for nobody else; and if it may be told that there is one of its type.
     pub(super) fn may_be_contained(&mut self, resource_type: &str, here: Here<'_>) -> bool {
         let in_a_stranger = self.tree().is_some_and(|tree| tree.stranger);
+        let all = self.tree().map_or(Categories::NONE, |tree| tree.all);
         let Walker { plan, finder, person, .. } = self;
         let Some(known) = plan.types.get(resource_type) else { return false };
         if in_a_stranger || !plan.told.covers(known.node.told) {
+            return false;
+        }
+        // A drug or an employer says of him what the record's own texts do.
+        if known.node.about_no_one && person.is_some() && plan.terms.release.having(Form::Clear, all) != all {
             return false;
         }
         match probe::named(&known.subjects, here, finder) {
@@ -141,6 +146,12 @@ impl Walker {
     }
 
     fn number_stops(&mut self, src: &[u8], at: usize, ctx: &mut Ctx<'_>) {
+        self.number_goes(src, ctx);
+        self.resume(at);
+    }
+
+    /// The string here is an Individual Number.
+    pub(super) fn number_goes(&mut self, src: &[u8], ctx: &mut Ctx<'_>) {
         let (_, meaning, required) = self.act(self.slot_now());
         let number = self.plan.terms.individual_number.map(Meaning::Category);
         match meaning {
@@ -150,7 +161,6 @@ impl Walker {
         }
         self.note(number, Form::Withheld, ctx.tally);
         self.withhold(src, self.treat_at, required, None, ctx.out);
-        self.resume(at);
     }
 
     /// The string leaves, up to `at`: what former slices had of it, and what this one has.

@@ -41,7 +41,8 @@ impl Walker {
         };
         match act {
             Act::Clear if !label && plain => self.clear(at, meaning, ctx),
-            Act::Clear if !label && self.is_watched() => self.treat_from(at, Whole::Watch),
+            // An id is looked at for both at once.
+            Act::Clear if !label && !self.may_lead_past() && self.is_watched() => self.treat_from(at, Whole::Watch),
             Act::Clear if !label && !self.may_lead_past() => self.clear(at, meaning, ctx),
             Act::Mask if !label => {
                 self.note(meaning, Form::Masked, ctx.tally);
@@ -149,6 +150,9 @@ impl Walker {
 
     /// A reference in clear is the same bytes, save where it is a URL to the backend: that leads to the gate instead.
     fn reference_in_clear(&mut self, src: &[u8], raw: &[u8], value: Option<&str>, ctx: &mut Ctx<'_>) {
+        if self.is_watched() && forms::is_individual_number(raw) {
+            return self.number_goes(src, ctx);
+        }
         let (_, meaning, _) = self.act(self.slot_now());
         let links = self.plan.terms.links.as_deref();
         if value.is_none_or(|value| links.is_none_or(|links| links.leads_past(value))) {

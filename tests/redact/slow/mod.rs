@@ -220,6 +220,9 @@ impl<'a> Walk<'a> {
     }
 
     pub(crate) fn act(&self, at: At<'_>) -> Act {
+        if self.goes_besides(at) {
+            return Act::Withhold;
+        }
         let Some(held) = at.held() else { return Act::Walk };
         match held.meaning {
             Meaning::Category(_) | Meaning::Everything | Meaning::Count if self.stranger => Act::Withhold,
@@ -238,6 +241,13 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether what stands here goes because something else may not be seen.
+    fn goes_besides(&self, at: At<'_>) -> bool {
+        let besides = at.node.and_then(|node| node.besides);
+        let form = besides.map(|besides| self.slow.release.form(besides));
+        form.is_some_and(|form| !matches!(form, Form::Clear | Form::Pseudonymised))
+    }
+
     fn all_clear(&self) -> bool {
         !self.all.is_empty() && self.slow.release.having(Form::Clear, self.all) == self.all
     }
@@ -245,6 +255,9 @@ impl<'a> Walk<'a> {
     /// The most revealing act below a place; a resource may reveal anything.
     fn below(&self, at: At<'_>) -> Act {
         let Some(node) = at.node else { return Act::Walk };
+        if self.goes_besides(at) {
+            return Act::Walk;
+        }
         if node.resource {
             return Act::Clear;
         }
@@ -498,6 +511,12 @@ impl<'a> Walk<'a> {
             _ if !self.contained => true,
             // By lying here it tells what its type is about.
             _ if known.node.told.iter().any(|told| self.slow.release.form(told) != Form::Clear) => false,
+            _ if known.node.about_no_one
+                && self.person.is_some()
+                && self.slow.release.having(Form::Clear, self.all) != self.all =>
+            {
+                false
+            }
             None => true,
             Some(Subject::NotFound) => self.person.is_some() && !known.node.of_a_person,
             Some(Subject::One(id)) => self.person == Some(id),
@@ -619,7 +638,7 @@ impl<'a> Walk<'a> {
         self.slow.memo.each(node, |node| {
             let own = matches!(node.meaning, Some(Meaning::Category(_) | Meaning::Everything))
                 && self.act(At::root(node)) != Act::Clear;
-            cut |= own || (node.resource && !all_clear);
+            cut |= own || self.goes_besides(At::root(node)) || (node.resource && !all_clear);
         });
         self.slow.memo.cut.borrow_mut().insert(key, cut);
         cut
@@ -647,7 +666,7 @@ impl Memo {
                     Some(Meaning::Category(category)) => category.only(),
                     _ => Categories::NONE,
                 };
-                all = all.or(own).or(node.carries);
+                all = all.or(own).or(node.carries).or(node.besides.map_or(Categories::NONE, Category::only));
             });
             all
         })
