@@ -10,7 +10,8 @@ use std::pin::Pin;
 
 use crate::catalogue::dicomweb::is_uid;
 
-use super::{EpochKeys, ID_BYTES_MAX, Pseudonyms, encode, is_safe_segment};
+use super::packing::encode;
+use super::{EpochKeys, ID_BYTES_MAX, Pseudonyms, is_safe_segment};
 
 /// Keeps, for each pseudonym that cannot be opened by itself, what it stands for.
 pub trait TokenTable: Send + Sync {
