@@ -21,24 +21,21 @@ mod copy;
 mod hooks;
 mod labels;
 mod modifiers;
+mod place;
 mod quick;
 mod read;
 mod values;
 
 use std::sync::Arc;
 
-use super::dicom;
 use super::fault::Fault;
 use super::fhir;
-use super::forms;
-use super::keys::{KeySeed, hash};
-use super::plan::{Act, Place, Plan, Tree};
+use super::plan::{Plan, Tree};
 use super::scan::{Kind, Node, Sink, Take, Value};
 use super::slice::{Finder, Here};
 use super::spec::Limits;
 use super::tally::Tally;
-use crate::catalogue::fields::Meaning;
-use crate::policy::{Categories, Form};
+use crate::policy::Categories;
 
 /// Where a walker writes.
 pub(super) struct Ctx<'a> {
@@ -297,83 +294,6 @@ impl Walker {
     /// Where in what waits the current element's prefix begins.
     fn element_start(&self) -> usize {
         if self.opened == self.frames.len() { 0 } else { self.frames.last().map_or(0, |frame| frame.body_start) }
-    }
-
-    /// What the value that begins now is.
-    fn slot_now(&self) -> Slot {
-        match self.frames.last() {
-            None => self.root,
-            Some(Frame { kind: Kind::Object, .. }) => self.slot,
-            Some(frame) => {
-                let Some(tree) = self.tree() else { return Slot::Place(None) };
-                let place = tree.place(frame.place);
-                // An array of resources may carry the mark itself.
-                Slot::Place(if place.resource { frame.place } else { place.element() })
-            }
-        }
-    }
-
-    /// Whether the value that begins now is a resource of its own, or what a member of it says: its type, or that
-    /// member's value, is needed before it can be walked.
-    pub(super) fn at_resource(&self) -> bool {
-        match (self.slot_now(), self.tree()) {
-            (Slot::Place(id), Some(tree)) => tree.place(id).resource || tree.place(id).by.is_some(),
-            _ => false,
-        }
-    }
-
-    fn note(&self, meaning: Option<Meaning>, form: Form, tally: &mut Tally) {
-        match meaning {
-            Some(Meaning::Category(category)) => tally.count_category(category, form),
-            Some(Meaning::Everything) => {
-                let all = self.tree().map_or(self.plan.terms.all, |tree| tree.all);
-                tally.count_everything(all, form);
-            }
-            Some(Meaning::Count | Meaning::Link | Meaning::Never) if form == Form::Withheld => {
-                tally.withheld_other += 1;
-            }
-            Some(Meaning::Open | Meaning::Count | Meaning::Link | Meaning::Never) => {}
-            None => {
-                let key = match self.frames.last() {
-                    Some(Frame { kind: Kind::Object, .. }) => Some(self.name.as_slice()),
-                    Some(_) => None,
-                    None => Some(b"".as_slice()),
-                };
-                let mark =
-                    hash(KeySeed::NONE, &self.path) ^ hash(KeySeed::NONE, key.unwrap_or_default()).rotate_left(9);
-                tally.count_unclassified(mark, || self.place_for_report(key));
-            }
-        }
-    }
-
-    /// Where the member of this name, or an element, of the innermost container is.
-    fn place_for_report(&self, key: Option<&[u8]>) -> Box<str> {
-        let mut place = self.entry_path.clone();
-        let ends = self.frames.iter().skip(2).map(|frame| frame.path_length).chain([self.path.len()]);
-        for ((above, frame), end) in self.frames.iter().zip(self.frames.iter().skip(1)).zip(ends) {
-            let name = self.path.get(frame.path_length..end);
-            forms::push_segment(&mut place, name.filter(|_| above.kind == Kind::Object));
-        }
-        match key.filter(|name| self.tree().is_some_and(|tree| tree.tags) && dicom::is_tag(name)) {
-            Some(tag) => {
-                place.push(b'/');
-                place.extend_from_slice(tag);
-            }
-            None => forms::push_segment(&mut place, key),
-        }
-        String::from_utf8_lossy(&place).into()
-    }
-
-    /// The act at `slot`, its meaning and whether it must be there. A shadow of what is not clear is withheld.
-    fn act(&self, slot: Slot) -> (Act, Option<Meaning>, bool) {
-        let Some(tree) = self.tree() else { return (Act::Walk, None, false) };
-        match slot {
-            Slot::Place(id) => {
-                let Place { act, meaning, required, .. } = tree.place(id);
-                (*act, *meaning, *required)
-            }
-            Slot::Shadow(id) => (Act::Withhold, tree.place(Some(id)).meaning, false),
-        }
     }
 }
 
