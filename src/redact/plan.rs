@@ -196,7 +196,12 @@ impl Place {
 
     /// Whether a member of this name is named, by itself or by `*`.
     pub(super) fn names(&self, name: &[u8]) -> bool {
-        self.any.is_some() || self.members.get(name).is_some()
+        self.any.is_some() || self.spells(name)
+    }
+
+    /// Whether a member is named by this very name.
+    pub(super) fn spells(&self, name: &[u8]) -> bool {
+        self.members.get(name).is_some()
     }
 
     /// What holds for a member that is named here by the name that stands at this place of these bytes.

@@ -7,6 +7,7 @@ mod fhir_reference;
 mod forms;
 mod hazards;
 mod lists;
+mod maps;
 mod memory;
 mod modifiers;
 mod parties;

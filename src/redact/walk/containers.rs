@@ -60,10 +60,10 @@ impl Walker {
             };
         }
         match place.member(name) {
-            // A name that nobody foresaw, in a value that must not be recognised, may be data itself.
+            // A name that no rule spells out, before a value that must not be recognised, may be data itself.
             Some(id)
-                if matches!(place.act, Act::Generalise | Act::Pseudonymise)
-                    && !place.names(name)
+                if matches!(tree.place(Some(id)).act, Act::Mask | Act::Generalise | Act::Pseudonymise)
+                    && !place.spells(name)
                     && !forms::is_plain_name(name) =>
             {
                 Slot::Shadow(id)

@@ -473,8 +473,10 @@ impl<'a> Walk<'a> {
             return if at.foresees(name) { at.child(Some(name)) } else { Some(base).filter(|_| !foreseen) };
         }
         let odd = name.len() > 64 || !name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_' || b == b'-');
-        let veiled = matches!(self.act(at), Act::Coarse | Act::Pseudonym);
-        if veiled && odd && !at.foresees(name) { None } else { at.child(Some(name)) }
+        let child = at.child(Some(name))?;
+        let named = at.node.is_some_and(|node| node.members.contains_key(name));
+        let veiled = matches!(self.act(child), Act::Mask | Act::Coarse | Act::Pseudonym);
+        if veiled && odd && !named { None } else { Some(child) }
     }
 
     fn scalar(&self, json: &Json, act: Act, at: At<'_>, beside: &[(Spelt, Json)]) -> Option<Json> {
