@@ -326,9 +326,19 @@ impl<J: Judge> Core<J> {
         matches!(self.spec.shape, Shape::FhirBundle) && self.root_type != RootType::Bundle
     }
 
-    /// The most that is held until it is known to be a Bundle, in bytes.
-    pub(super) fn head_bytes_max(&self) -> usize {
-        self.spec.limits.entry_bytes_max
+    /// It has said that it is a Bundle.
+    fn proven(&mut self, src: &[u8]) -> Result<(), Fault> {
+        // All of what was decided counts, as it would had the slice ended here.
+        self.envelope.flush(src, &mut self.out);
+        self.bound_head(self.position())?;
+        self.root_type = RootType::Bundle;
+        Ok(())
+    }
+
+    /// So much of it would have left: of what is not known to be a Bundle no more than this is held.
+    pub(super) fn bound_head(&self, left: u64) -> Result<(), Fault> {
+        let most = u64::try_from(self.spec.limits.entry_bytes_max).unwrap_or(u64::MAX);
+        if left > most { Err(Fault::Layout) } else { Ok(()) }
     }
 
     /// The body has ended: white space after its root stays if the root did.

@@ -78,12 +78,11 @@ impl Multipart {
     /// Takes what can be told from these bytes: how many; `None`: more are needed.
     fn step(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Option<usize>, Fault> {
         match self.at {
-            At::Preamble => match memmem::find(bytes, &self.delimiter) {
+            At::Preamble => match find(bytes, &self.delimiter, PREAMBLE_BYTES_MAX)? {
                 Some(at) => {
                     self.at = At::Delimiter;
                     Ok(Some(at + self.delimiter.len()))
                 }
-                None if bytes.len() > PREAMBLE_BYTES_MAX => Err(Fault::Grammar),
                 None => Ok(None),
             },
             At::Delimiter => self.after_delimiter(bytes, out),
@@ -104,7 +103,7 @@ impl Multipart {
         }
         let blanks = bytes.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
         match bytes.get(blanks..) {
-            Some([b'\r', b'\n', ..]) => {
+            Some([b'\r', b'\n', ..]) if blanks < HEAD_BYTES_MAX => {
                 self.at = At::Head;
                 // The line end stays: a head without a line is only that.
                 Ok(Some(blanks))
@@ -116,9 +115,7 @@ impl Multipart {
 
     fn head(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Option<usize>, Fault> {
         const END: &[u8] = b"\r\n\r\n";
-        let Some(end) = memmem::find(bytes, END) else {
-            return if bytes.len() > HEAD_BYTES_MAX { Err(Fault::Grammar) } else { Ok(None) };
-        };
+        let Some(end) = find(bytes, END, HEAD_BYTES_MAX)? else { return Ok(None) };
         let head = bytes.get(..end).unwrap_or_default();
         let head = std::str::from_utf8(head).map_err(|_| Fault::Utf8)?;
         out.extend_from_slice(self.delimiter.get(2..).unwrap_or_default());
@@ -163,6 +160,14 @@ impl Multipart {
             }
         }
     }
+}
+
+/// Where `mark` begins, of which at most so many bytes may come before; `None`: more are needed to tell.
+fn find(bytes: &[u8], mark: &[u8], before_max: usize) -> Result<Option<usize>, Fault> {
+    let found = memmem::find(bytes, mark);
+    // If it is not there, all but its last byte may be: from there on it can begin.
+    let earliest = found.unwrap_or_else(|| (bytes.len() + 1).saturating_sub(mark.len()));
+    if earliest > before_max { Err(Fault::Grammar) } else { Ok(found) }
 }
 
 /// A media type with its transfer syntax, if it is plainly one: `application/dicom; transfer-syntax=1.2.840.10008.1.2.1`.
@@ -234,6 +239,30 @@ mod tests {
         assert!(cut(&[b"--b-1x\r\n\r\n--b-1--"]).is_err());
         for bad in ["", "a b", "a\r\nb", "a\"", &"x".repeat(71)] {
             assert!(Multipart::new(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    /// A bound that counts only while more is awaited lets through in one piece what it refuses in two.
+    #[test]
+    fn the_bounds_hold_however_the_body_is_cut() {
+        let head = |most: usize| format!("--b-1\r\nA: {}\r\n\r\nx\r\n--b-1--", "y".repeat(most - 5));
+        let preamble = |most: usize| format!("{}\r\n--b-1\r\n\r\nx\r\n--b-1--", "y".repeat(most - 2));
+        let blanks = |most: usize| format!("--b-1{}\r\n\r\nx\r\n--b-1--", " ".repeat(most - 1));
+        for (body, most) in [
+            (&head as &dyn Fn(usize) -> String, HEAD_BYTES_MAX),
+            (&preamble, PREAMBLE_BYTES_MAX),
+            (&blanks, HEAD_BYTES_MAX),
+        ] {
+            for (length, fits) in [(most - 1, true), (most, true), (most + 1, false), (most + 900, false)] {
+                let body = body(length).into_bytes();
+                assert_eq!(cut(&[&body]).is_ok(), fits, "{length} of {most}");
+                for at in (most - 30..body.len()).chain([1, 20]) {
+                    let (first, second) = body.split_at(at);
+                    assert_eq!(cut(&[first, second]).is_ok(), fits, "{length} of {most}, cut at {at}");
+                    let thrice = [first, second.split_at(1).0, second.split_at(1).1];
+                    assert_eq!(cut(&thrice).is_ok(), fits, "{length} of {most}, cut twice at {at}");
+                }
+            }
         }
     }
 

@@ -18,7 +18,7 @@ pub struct Entry<'a> {
     pub subject: Option<&'a str>,
     /// FHIR: its type.
     pub resource_type: Option<&'a str>,
-    /// FHIR: the resource's own id.
+    /// Its own id: the text in the member `id` of the record, in plain JSON as in FHIR. `None`: there is none, or it is no text.
     pub id: Option<&'a str>,
     /// False: the entry is too large to be held; this is what its beginning says.
     pub whole: bool,
@@ -207,9 +207,8 @@ impl<J: Judge> Redactor<J> {
             }
             return Ok(());
         }
-        let fits = self.head.len() + out.len().saturating_sub(before) <= self.core.head_bytes_max();
         self.head.extend(out.drain(before..));
-        if fits { Ok(()) } else { Err(Fault::Layout) }
+        self.core.bound_head(self.core.left)
     }
 
     /// The windows of all output so far: their ends ascend, the last is where the output ends.

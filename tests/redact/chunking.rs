@@ -162,3 +162,37 @@ fn bounds_inside_an_entry_hold_whatever_the_cuts() {
         }
     }
 }
+
+/// What comes before a Bundle has said what it is has one bound, whether it comes in one piece or in many.
+#[test]
+fn the_bound_of_what_comes_before_the_type_of_a_bundle_holds_whatever_the_cuts() {
+    let limits = Limits { entry_bytes_max: 200, ..Limits::default() };
+    let (types, root) = (super::trees::types(), super::trees::bundle_root());
+    let setup = Setup::with(Shape::FhirBundle, root, Some(types), true, limits, release());
+    let body = |length: usize| {
+        let outcome = r#"{"resource":{"resourceType":"OperationOutcome","issue":1}}"#;
+        let link = format!(r#"[{{"relation":"{}"}}]"#, "x".repeat(length));
+        format!(r#"{{"entry":[{outcome}],"total":1,"link":{link},"resourceType":"Bundle","type":"searchset"}}"#)
+    };
+    let (mut released, mut refused) = (0, 0);
+    for length in 0..120 {
+        let body = body(length);
+        let (whole, end) = setup.run(&[body.as_bytes()]);
+        let end = end.map(|tally| tally.released);
+        match &end {
+            Ok(_) => released += 1,
+            Err(fault) => {
+                assert_eq!((*fault, whole.as_slice()), (Fault::Layout, [].as_slice()), "{length}");
+                refused += 1;
+            }
+        }
+        for piece in [1, 2, 7, 64, 100] {
+            let pieces: Vec<&[u8]> = body.as_bytes().chunks(piece).collect();
+            for (out, this) in [setup.run(&pieces), setup.run_gathered(&pieces)] {
+                let this = this.map(|tally| tally.released);
+                assert!(out == whole && this == end, "{length} in pieces of {piece}: {this:?}, not {end:?}");
+            }
+        }
+    }
+    assert!(released > 20 && refused > 20, "{released} {refused}");
+}

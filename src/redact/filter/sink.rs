@@ -50,7 +50,8 @@ impl<J: Judge> Sink for Core<J> {
             if head != b"\"Bundle\"" {
                 return Err(Fault::Layout);
             }
-            self.root_type = RootType::Bundle;
+            self.envelope.end(src, at, &mut Ctx { out: &mut self.out, tally: &mut self.tally, read: None });
+            return self.proven(src);
         }
         self.envelope.end(src, at, &mut Ctx { out: &mut self.out, tally: &mut self.tally, read: None });
         Ok(())
