@@ -1,5 +1,7 @@
 //! In which of Japan's 47 prefectures is an address?
 
+use super::forms::is_dash;
+
 /// The prefectures by their full names, in the order of their codes (JIS X 0401).
 const NAMES: [&str; 47] = [
     "北海道",
@@ -56,7 +58,7 @@ const NAMES: [&str; 47] = [
 /// Only full names count: a town's name inside an address may be another prefecture's.
 pub(super) fn of_address(address: &str) -> Option<&'static str> {
     let digit_or_dash =
-        |c: char| c.is_ascii_digit() || ('０'..='９').contains(&c) || matches!(c, '〒' | '-' | '－' | '−' | '‐' | 'ー');
+        |c: char| c.is_ascii_digit() || ('０'..='９').contains(&c) || matches!(c, '〒' | 'ー') || is_dash(c);
     let rest = address.trim_start_matches(|c: char| c.is_whitespace() || digit_or_dash(c));
     NAMES.into_iter().find(|name| rest.starts_with(name))
 }

@@ -7,8 +7,8 @@
 use jiff::civil::Date;
 use unicode_normalization::UnicodeNormalization;
 
-use super::digits;
 use super::japanese::japanese;
+use super::{digits, is_dash};
 
 /// A value longer than this is no date, in bytes.
 const DATE_BYTES_MAX: usize = 96;
@@ -96,7 +96,7 @@ pub(super) fn read(value: &str) -> Option<Read> {
     if value.is_ascii() {
         return western(value).or_else(|| japanese(value));
     }
-    let narrow: String = value.nfkc().map(|c| if matches!(c, '−' | '‐' | '–') { '-' } else { c }).collect();
+    let narrow: String = value.nfkc().map(|c| if is_dash(c) { '-' } else { c }).collect();
     let narrow = narrow.trim();
     western(narrow).or_else(|| japanese(narrow))
 }

@@ -88,3 +88,42 @@ pub(super) fn pseudonymous_value(pseudonyms: &dyn Pseudonymiser, system: System<
 fn digits(text: &str) -> bool {
     is_digits(text.as_bytes())
 }
+
+/// Whether it is a hyphen, a dash or a minus sign, of any width. Not `ー`, which is one only where digits stand beside it; and
+/// what an Individual Number may be cut up by is more (`individual_number`).
+pub(super) const fn is_dash(c: char) -> bool {
+    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FF0D}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOWHERE: Ground<'static> = Ground { subject: None, pseudonymiser: None };
+
+    /// The same address is read by one generaliser and withheld by another where each has dashes of its own.
+    #[test]
+    fn a_dash_is_a_dash_wherever_one_is_read() {
+        let made = |how, value: String| generalise(how, &value, NOWHERE);
+        for dash in
+            ['-', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}', '\u{2015}', '\u{2212}', '\u{FF0D}']
+        {
+            let round = Generaliser::Round(std::num::NonZeroU32::MIN);
+            for (how, value, coarser) in [
+                (Generaliser::Postal3, format!("105{dash}0011"), "105"),
+                (Generaliser::Prefecture, format!("105{dash}0011 東京都港区"), "東京都"),
+                (Generaliser::Year, format!("1987{dash}05{dash}02"), "1987"),
+                (round, format!("{dash}7"), "-7"),
+            ] {
+                assert_eq!(made(how, value.clone()).as_deref(), Some(coarser), "{value} {:x}", u32::from(dash));
+            }
+            assert_eq!(canonical(&format!("03{dash}1234")), "03-1234", "{:x}", u32::from(dash));
+            assert!(is_individual_number(format!("\"1234{dash}5678{dash}9018\"").as_bytes()), "{:x}", u32::from(dash));
+        }
+        for other in ['~', '_', '・', '.'] {
+            assert_eq!(made(Generaliser::Postal3, format!("105{other}0011")), None);
+            assert_eq!(made(Generaliser::Prefecture, format!("105{other}0011 東京都港区")), None);
+            assert_eq!(made(Generaliser::Year, format!("1987{other}05{other}02")), None);
+        }
+    }
+}

@@ -53,7 +53,7 @@ pub(super) fn age_text(value: &str) -> Option<String> {
 }
 
 fn narrow(value: &str) -> Option<String> {
-    let minus = |c| if c == '−' { '-' } else { c };
+    let minus = |c| if super::is_dash(c) { '-' } else { c };
     (value.len() <= TEXT_BYTES_MAX).then(|| value.trim().nfkc().map(minus).collect())
 }
 

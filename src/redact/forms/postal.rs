@@ -1,6 +1,6 @@
 //! Where, roughly, does a Japanese postal code lie?
 
-use super::digits;
+use super::{digits, is_dash};
 
 /// The first three digits of a postal code: `105-0012`, `1050012`, with `〒` or in full width too.
 pub(super) fn first_three(value: &str) -> Option<String> {
@@ -11,7 +11,8 @@ pub(super) fn first_three(value: &str) -> Option<String> {
         .chars()
         .map(|c| match c {
             '０'..='９' => char::from_u32(u32::from(c) - u32::from('０') + u32::from('0')).unwrap_or(c),
-            '－' | '−' | '‐' | '‑' | '–' | 'ー' => '-',
+            'ー' => '-',
+            c if is_dash(c) => '-',
             c => c,
         })
         .collect();

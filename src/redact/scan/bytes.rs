@@ -234,8 +234,8 @@ mod avx2 {
             let at = block.as_ptr().cast::<__m256i>();
             (_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1)))
         };
-        // `{` and `[`, `}` and `]` differ by this bit alone. It also turns two control characters into separators:
-        // a reader looks at the byte itself.
+        // `{` and `[`, `}` and `]` differ by this bit alone, and no other byte becomes one of them by it. Separators are
+        // compared as they are: two control characters would become some.
         let fold = _mm256_set1_epi8(0x20);
         let (low_folded, high_folded) = (_mm256_or_si256(low, fold), _mm256_or_si256(high, fold));
         // The byte itself at its low nibble: space, tab, line feed, carriage return. No byte has 0 at another nibble.
