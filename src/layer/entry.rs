@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) use self::decided::{Again, Decided};
 use super::judgement::{Judgement, Whose};
-use super::layout::Side;
+use super::layout::{Side, written_subject};
 use super::paging::{Progress, Turn};
 use super::releasing::Releasing;
 use crate::catalogue::Route;
@@ -371,7 +371,7 @@ impl<D: Decider> EntryJudge<D> {
         }
         match self.side {
             Side::Answer => route.entry_subject().is_some(),
-            Side::Written => route.body_subject().is_some(),
+            Side::Written => written_subject(route).is_some(),
         }
     }
 }

@@ -119,7 +119,7 @@ impl Layouts {
 fn spec(route: &Route, side: Side, settled: bool, types: &Arc<Types>, limits: Limits) -> Result<Option<Spec>, String> {
     let (subjects, root) = match side {
         Side::Answer => (subjects(route.entry_subject(), route, settled)?, route.root()),
-        Side::Written => (subjects(route.body_subject(), route, settled)?, route.body()),
+        Side::Written => (subjects(written_subject(route), route, settled)?, route.body()),
     };
     let shape = match (side, route.is_fhir(), route.shape()) {
         (_, _, catalogue::Shape::Opaque) => return Ok(None),
@@ -142,6 +142,12 @@ fn spec(route: &Route, side: Side, settled: bool, types: &Arc<Types>, limits: Li
     let types = typed.then(|| Arc::clone(types));
     let settled = settled || route.is_of_no_one();
     Spec::new(shape, Arc::clone(root), types, limits, settled).map(Some).map_err(|fault| fault.to_string())
+}
+
+/// Where the answer to a write of plain JSON says whom it is about: as a body does, else as the answer to a read.
+pub(super) fn written_subject(route: &Route) -> Option<&SubjectPath> {
+    let in_body = |path: &&SubjectPath| catalogue::lookup(route.body(), path.pointer()).is_some();
+    route.body_subject().or_else(|| route.entry_subject().filter(in_body))
 }
 
 fn lines(types: &Arc<Types>, limits: Limits, settled: bool) -> Result<Arc<Spec>, String> {

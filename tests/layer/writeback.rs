@@ -77,6 +77,52 @@ methods = { PUT = "update" }
 shape = "object"
 fields = { "/phone" = "contact.phone" }
 subject = { path = "id" }
+
+[[route]]
+id = "note"
+path = "/charts/{id}/notes/{note}"
+methods = { GET = "read", PUT = "update", PATCH = "update", DELETE = "delete" }
+shape = "object"
+fields = { "/id" = "identity.number", "/of" = "identity.number", "/phone" = "contact.phone" }
+references = ["/id", "/of"]
+subject = { path = "id", body = "/of", entry = "/of" }
+
+# Only the read says where a note names its person.
+[[route]]
+id = "told.read"
+path = "/told/{id}/notes/{note}"
+methods = { GET = "read" }
+shape = "object"
+fields = { "/of" = "identity.number", "/phone" = "contact.phone" }
+references = ["/of"]
+subject = { path = "id", entry = "/of" }
+
+[[route]]
+id = "told.write"
+path = "/told/{id}/notes/{note}"
+methods = { PATCH = "update", DELETE = "delete" }
+shape = "object"
+fields = { "/of" = "identity.number", "/phone" = "contact.phone" }
+references = ["/of"]
+subject = { path = "id" }
+
+[[route]]
+id = "unread"
+path = "/unread/{id}/notes/{note}"
+methods = { PUT = "update", PATCH = "update", DELETE = "delete" }
+shape = "object"
+fields = { "/of" = "identity.number", "/phone" = "contact.phone" }
+references = ["/of"]
+subject = { path = "id", entry = "/of" }
+
+[[route]]
+id = "answered"
+path = "/answered/{id}"
+methods = { GET = "read", PATCH = "update" }
+shape = "object"
+fields = { "/of" = "identity.number", "/phone" = "contact.phone" }
+references = ["/of"]
+subject = { path = "id", entry = "/of" }
 "#;
 
 /// A physician sees contact data and gender as they are, no insurance, and the rest in some other form.
@@ -364,6 +410,111 @@ async fn a_record_that_names_another_only_where_a_body_does_is_not_written() {
         assert!(answer.status.is_success(), "{method}: {} {}", answer.status, answer.body);
     }
     assert_eq!(kept.text(), None);
+}
+
+/// Deletes for the person as who may; all else is a physician's.
+async fn change(stand: &Stand, method: &str, target: &str, body: &str, fields: &[(&str, &str)]) -> Answer {
+    let (role, purpose) = match method {
+        "DELETE" => ("privacy-officer", "principal-request.deletion"),
+        _ => ("physician", "care"),
+    };
+    let claims = json!({"sub": "dr", "roles": [role]});
+    stand.ask(Ask { method, target, claims, purpose, body, fields }).await
+}
+
+/// A backend that goes by the note's id alone would write, delete and show another person's beneath any person.
+#[tokio::test]
+async fn a_record_beneath_a_person_that_is_anothers_is_neither_written_nor_deleted_nor_shown() {
+    let stand = Stand::before(Source::new("catalogue.toml", API), Org::Sakura, &[]);
+    let theirs = r#"{"id":"n1","of":"p2","phone":"03-1"}"#;
+    let kept = Kept::behind(&stand, theirs, "application/json");
+    let any = [("if-match", "*")];
+    assert_eq!(change(&stand, "GET", "/charts/p1/notes/n1", "", &[]).await.status, 404);
+    for stored in [theirs, r#"{"id":"n1","phone":"03-1"}"#] {
+        kept.set(stored);
+        for target in ["/charts/p1/notes/n1", "/told/p1/notes/n1"] {
+            for (method, body, fields) in [
+                ("PUT", r#"{"id":"n1","of":"p1","phone":"03-9"}"#, &[][..]),
+                ("PATCH", r#"{"of":"p1"}"#, &[]),
+                ("PATCH", r#"{"phone":"03-9"}"#, &[]),
+                ("PATCH", r#"{"phone":"03-9"}"#, &any),
+                ("DELETE", "", &[]),
+                ("DELETE", "", &any),
+            ] {
+                if method == "PUT" && target.starts_with("/told") {
+                    continue; // no route
+                }
+                let answer = change(&stand, method, target, body, fields).await;
+                let told = (answer.status.as_u16(), kind(&answer));
+                assert_eq!(told, (404, "not-available".to_owned()), "{method} {target} {body}: {}", answer.body);
+                assert_eq!(kept.text().as_deref(), Some(stored), "{method} {target} {body}");
+            }
+        }
+    }
+    // His own is, over the version that was looked at.
+    for (method, body) in [("PATCH", r#"{"of":"p1","phone":"03-9"}"#), ("DELETE", "")] {
+        kept.set(&theirs.replace("p2", "p1"));
+        let answer = change(&stand, method, "/charts/p1/notes/n1", body, &[]).await;
+        assert!(answer.status.is_success(), "{method}: {} {}", answer.status, answer.body);
+        let (_, fields) = stand.backend.last.lock().unwrap().clone().unwrap();
+        assert_eq!(
+            fields["if-match"].to_str().unwrap(),
+            format!("\"{}\"", kept.version() - u64::from(method == "PATCH"))
+        );
+    }
+    // What is not there is nobody's to be changed.
+    let times = stand.asked();
+    for method in ["PATCH", "DELETE"] {
+        assert_eq!(change(&stand, method, "/charts/p1/notes/n1", "{}", &[]).await.status, 404, "{method}");
+    }
+    assert_eq!(stand.asked() - times, 2, "looked at, and no more");
+}
+
+#[tokio::test]
+async fn a_record_beneath_a_person_that_cannot_be_looked_at_is_not_written() {
+    let stand = Stand::before(Source::new("catalogue.toml", API), Org::Sakura, &[]);
+    let theirs = r#"{"of":"p2","phone":"03-1"}"#;
+    let kept = Kept::behind(&stand, theirs, "application/json");
+    for (method, body) in [("PUT", theirs), ("PATCH", r#"{"phone":"03-9"}"#), ("DELETE", "")] {
+        let answer = change(&stand, method, "/unread/p1/notes/n1", body, &[]).await;
+        let told = (answer.status.as_u16(), kind(&answer));
+        assert_eq!(told, (502, "body-not-judged".to_owned()), "{method}: {}", answer.body);
+    }
+    assert_eq!((stand.asked(), kept.text().as_deref()), (0, Some(theirs)));
+}
+
+/// A backend that compares strongly (RFC 9110 §13.1.1) refuses every weak tag: of who named none, none goes on.
+#[tokio::test]
+async fn a_look_at_whose_record_it_is_makes_no_write_fail_by_a_weak_tag() {
+    let stand = Stand::before(Source::new("catalogue.toml", API), Org::Sakura, &[]);
+    let record = r#"{"id":"n1","of":"p1","phone":"03-1"}"#;
+    let answer = move |_: &http::request::Parts, _: &bytes::Bytes| {
+        let response = http::Response::builder().header("content-type", "application/json").header("etag", "W/\"1\"");
+        response.body(bytes::Bytes::from(record)).unwrap()
+    };
+    *stand.backend.always.lock().unwrap() = Some(std::sync::Arc::new(answer));
+    for (fields, goes_on) in [(&[][..], None), (&[("if-match", "*")][..], Some("W/\"1\""))] {
+        let answer = change(&stand, "PATCH", "/charts/p1/notes/n1", r#"{"phone":"03-9"}"#, fields).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let (_, sent) = stand.backend.last.lock().unwrap().clone().unwrap();
+        assert_eq!(sent.get("if-match").map(|tag| tag.to_str().unwrap()), goes_on);
+    }
+}
+
+/// Where only the answer to a read names the person, the answer to a write is held to it too.
+#[tokio::test]
+async fn the_answer_to_a_write_that_is_about_another_is_not_released() {
+    let stand = Stand::before(Source::new("catalogue.toml", API), Org::Sakura, &[]);
+    for (answered, shown) in [
+        (r#"{"of":"p1","phone":"03-7"}"#, true),
+        (r#"{"of":"p2","phone":"03-7"}"#, false),
+        (r#"{"phone":"03-7"}"#, false),
+    ] {
+        stand.next_body(answered, "application/json");
+        let answer = change(&stand, "PATCH", "/answered/p1", r#"{"phone":"03-9"}"#, &[]).await;
+        assert_eq!((answer.status.as_u16(), answer.body.contains("03-7")), (200, shown), "{answered}");
+        assert_eq!(answer.body.is_empty(), !shown, "{answered}: {}", answer.body);
+    }
 }
 
 /// Without what is on file nothing is known to be shown, so that nothing is known to be put back.

@@ -18,10 +18,11 @@ use super::stored::{not_judged, redacted_view, says_cut, whole};
 use super::validators::{self, changed};
 use super::{Exchange, Forward, Out, Ready, caught, panicked};
 use crate::catalogue::body::carried;
-use crate::catalogue::{Resolved, Route, Shape, SubjectAt};
+use crate::catalogue::{Resolved, Route, Shape, SubjectAt, SubjectPath};
 use crate::decision::json;
 use crate::layer::document::Document;
 use crate::layer::entry::{Notes, Settled};
+use crate::layer::gate::Generation;
 use crate::layer::headers;
 use crate::layer::judgement::{Judgement, Whose};
 use crate::layer::merge::{self, Unmerged};
@@ -80,12 +81,11 @@ impl Exchange {
     pub(super) fn is_held(&self, judgement: &Judgement, resolved: &Resolved<'_>, path: &str) -> bool {
         let changes = matches!(self.method, Method::PUT | Method::PATCH | Method::DELETE);
         let changes = changes && matches!(resolved.action, Action::Update | Action::Delete);
-        let reads = |route: &Route| route.shape() == Shape::Object && route.certified().is_none();
-        let plain = !resolved.route.is_fhir() && resolved.route.dicom().is_none();
-        changes && plain && judgement.generation.catalogue.route("GET", path).is_some_and(reads)
+        changes && is_plain(resolved.route) && read_at(&judgement.generation, path).is_some()
     }
 
-    /// Plain JSON: looks at the record that a write replaces, or is held to.
+    /// Plain JSON: looks at the record that a write replaces, or is held to, or that could be another person's than the one
+    /// who was judged.
     pub(super) async fn judge_held(
         &self,
         ready: &mut Ready,
@@ -94,34 +94,48 @@ impl Exchange {
         view: &View,
         forward: &mut Forward,
     ) -> Result<(), Box<Out>> {
-        let replaces = ready.judgement.route.as_ref().is_some_and(|reference| reference.replaces);
+        let judgement = Arc::clone(&ready.judgement);
+        let path = validators::path(&ready.target);
+        let replaces = judgement.route.as_ref().is_some_and(|reference| reference.replaces);
         let held_to = head.headers.contains_key(header::IF_MATCH);
-        if !(self.is_held(&ready.judgement, resolved, validators::path(&ready.target)) && (replaces || held_to)) {
-            return Ok(());
-        }
-        match self.look_at_held(ready, head, resolved, view, forward).await {
+        let held = (replaces || held_to) && self.is_held(&judgement, resolved, path);
+        let anothers = self.could_be_anothers(&judgement, resolved, path);
+        let looked = match (held || anothers, read_at(&judgement.generation, path)) {
+            (false, _) => return Ok(()),
+            (true, Some(read)) => self.look_at_held(ready, head, (resolved.route, read), anothers, view, forward).await,
+            (true, None) => Err(not_judged().into()),
+        };
+        match looked {
             Ok(()) => Ok(()),
             Err(problem) => Err(self.refuse(&ready.judgement, *problem, None, &ready.subjects).await),
         }
+    }
+
+    /// Whether a write names a record besides its person, of which only what is stored tells whose it is: a backend may go by
+    /// the record's id alone.
+    fn could_be_anothers(&self, judgement: &Judgement, resolved: &Resolved<'_>, path: &str) -> bool {
+        let changes = matches!(resolved.action, Action::Update | Action::Delete) || self.method == Method::PUT;
+        let says_whose = || owner_at(resolved.route, read_at(&judgement.generation, path)).is_some();
+        changes && is_plain(resolved.route) && !resolved.ids.is_empty() && says_whose()
     }
 
     async fn look_at_held(
         &self,
         ready: &mut Ready,
         head: &Parts,
-        resolved: &Resolved<'_>,
+        (route, read): (&Route, &Route),
+        anothers: bool,
         view: &View,
         forward: &mut Forward,
     ) -> Result<(), Box<Problem>> {
         let wanted = validators::one_tag(&head.headers)?;
         let Some(held) = self.ask_for_held(ready, head, forward, "application/json").await? else {
             let names_hidden = ready.judgement.route.as_ref().is_some_and(|reference| reference.names_hidden);
-            let nothing = wanted.is_some() || names_hidden;
+            // Only a `PUT` makes what is not there; what else would be changed was not looked at.
+            let nothing = wanted.is_some() || names_hidden || (anothers && self.method != Method::PUT);
             return if nothing { Err(self.not_available(&ready.judgement).into()) } else { Ok(()) };
         };
-        // Where an answer does not say whom it is about, a body does, and what is stored is such a body.
-        let place = resolved.route.entry_subject().or_else(|| resolved.route.body_subject());
-        let owner = place.map(|place| place.find(&held.record));
+        let owner = owner_at(route, Some(read)).map(|place| place.find(&held.record));
         let his = match (&ready.settled, owner) {
             (Settled::Person(person), Some(owner)) => owner.as_ref() == Some(person),
             (_, None) => true,
@@ -130,7 +144,13 @@ impl Exchange {
         if !his {
             return Err(self.not_available(&ready.judgement).into());
         }
-        self.hold_to(ready, resolved.route, wanted, &held, view)
+        self.hold_to(ready, route, wanted, &held, view)?;
+        let replaces = ready.judgement.route.as_ref().is_some_and(|reference| reference.replaces);
+        if wanted.is_none() && !replaces {
+            // Looked at for its person alone: a backend that compares tags strongly would refuse a weak one for no cause.
+            ready.condition = ready.condition.take().filter(|tag| !tag.starts_with("W/"));
+        }
+        Ok(())
     }
 
     /// Holds a write to the record that was looked at: to the version that the caller names, and to what he is shown of it.
@@ -323,6 +343,23 @@ impl Exchange {
         merge::agrees(&shown, &put, &merged, &stored).map_err(unmerged)?;
         Ok(text.into())
     }
+}
+
+/// Plain JSON, which is neither FHIR nor DICOM.
+fn is_plain(route: &Route) -> bool {
+    !route.is_fhir() && route.dicom().is_none()
+}
+
+/// The route that reads one record of plain JSON at this path.
+fn read_at<'g>(generation: &'g Generation, path: &str) -> Option<&'g Route> {
+    let reads = |route: &&Route| is_plain(route) && route.shape() == Shape::Object && route.certified().is_none();
+    generation.catalogue.route("GET", path).filter(reads)
+}
+
+/// Where a stored record says whom it is about: as its read does; where that says nothing a body does, and what is stored is
+/// such a body.
+fn owner_at<'r>(route: &'r Route, read: Option<&'r Route>) -> Option<&'r SubjectPath> {
+    read.and_then(Route::entry_subject).or_else(|| route.entry_subject()).or_else(|| route.body_subject())
 }
 
 fn unmerged(why: Unmerged) -> Box<Problem> {
