@@ -13,7 +13,7 @@ use crate::catalogue::{Charge, Resolved, Route};
 use crate::decision::{Caller, Named, Permit, Refusal, Request, decide};
 use crate::identity;
 use crate::policy::facts::Person;
-use crate::policy::{Action, Categories, Form, Moment, Policy, PurposeId, RoleSet, Window, covers};
+use crate::policy::{Action, Categories, Category, Form, Moment, Policy, PurposeId, RoleSet, Window, covers};
 use crate::redact::Unkept;
 use crate::registry::View;
 
@@ -270,15 +270,22 @@ impl Judgement {
         }
     }
 
-    /// The form in which this caller sees ids on this route. A permit to write or delete shows none that was not asked
-    /// for: there it is what he would read that tells whether he knows ids or pseudonyms.
+    /// The form in which this caller sees ids on this route. A permit shows none that was not asked for: a permit to write or
+    /// delete, and one to read what carries none. There it is what he would read, ids among it, that tells whether he knows
+    /// ids or pseudonyms.
     pub(super) fn form_of_ids(&self, action: Action, route: &Route, general: &Permit, view: &View, at: Moment) -> Form {
         let own = self.form_of_id(general);
-        if action.releases() || own == Form::Clear {
+        let Some(ids) = self.releasing().id_category().map(Category::only) else { return own };
+        if own == Form::Clear || (action.releases() && general.asked().covers(ids)) {
             return own;
         }
-        let read = self.decide_as(Whose::Anybodys, "", view, at, (Action::Read, route.everything()));
-        read.map_or(own, |read| self.form_of_id(&read))
+        let all = if action.releases() { general.asked() } else { route.everything() };
+        let read = if action.releases() { action } else { Action::Read };
+        let read = self.decide_as(Whose::Anybodys, "", view, at, (read, all.or(ids)));
+        match read.map(|read| self.form_of_id(&read)) {
+            Ok(form @ (Form::Clear | Form::Pseudonymised)) => form,
+            Ok(_) | Err(_) => own,
+        }
     }
 
     /// The form in which this permit shows ids.

@@ -8,7 +8,7 @@ use super::gate::Generation;
 use super::layout::{Means, PlanKey, Side};
 use crate::catalogue::{Catalogue, Route, Shape};
 use crate::decision::{Named, Permit};
-use crate::policy::{Categories, Form, Policy, PurposeId, Release};
+use crate::policy::{Categories, Category, Form, Policy, PurposeId, Release};
 use crate::redact::{LinkRewriter, Plan, Pseudonymiser, Pseudonyms, Receiver, Spec, TokenTable};
 
 /// The category of a subject's own id.
@@ -47,9 +47,14 @@ impl Releasing<'_> {
         (self.organization.map_or(Receiver::Recipient(recipient), Receiver::Organisation), purpose)
     }
 
+    /// The category of ids.
+    pub(super) fn id_category(&self) -> Option<Category> {
+        self.policy.vocabulary.category(SUBJECT_ID)
+    }
+
     /// The form in which this permit shows ids.
     pub(super) fn form_of_id(&self, permit: &Permit) -> Form {
-        let category = self.policy.vocabulary.category(SUBJECT_ID);
+        let category = self.id_category();
         category.map_or(Form::Withheld, |category| permit.release().form(category))
     }
 

@@ -71,6 +71,47 @@ async fn a_resource_of_which_part_was_shown_is_put_back_without_loss() {
     assert_eq!(fields["if-match"], "W/\"1\"");
 }
 
+/// A server with strong tags and no `meta.versionId`: whoever comes between the look and the merged write is not written over.
+#[tokio::test]
+async fn a_merged_write_is_held_to_a_strong_tag_where_there_is_no_version() {
+    let stand = merging();
+    let record = RECORD.replace(r#""versionId":"1","#, "");
+    let kept = std::sync::Arc::new(Kept::behind(&stand, &record, MEDIA));
+    kept.strong();
+    let (mut view, tag) = read(&stand).await;
+    view["onsetAge"]["value"] = json!(41);
+    let (other, between) = (std::sync::Arc::clone(&kept), record.replace("40.50", "77"));
+    let looked = record.clone();
+    stand.hook(move || {
+        other.set(&between);
+        let response = http::Response::builder().header("content-type", MEDIA).header("etag", "\"1\"");
+        Ok(response.body(crate::layer::support::Script::chunked(&bytes::Bytes::from(looked), 0)).unwrap())
+    });
+    let answer = put(&stand, &view, Some(&tag)).await;
+    assert_eq!(answer.status, 412, "{}", answer.body);
+    assert!(kept.text().unwrap().contains("77"), "another's value is gone");
+    kept.set(&record);
+    let answer = put(&stand, &view, Some(&tag)).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let (_, fields) = stand.backend.last.lock().unwrap().clone().unwrap();
+    assert_eq!(fields["if-match"], "\"3\"");
+}
+
+/// A caller who names a version that cannot be said to the backend is not passed over.
+#[tokio::test]
+async fn a_write_under_a_tag_goes_on_under_one_or_not_at_all() {
+    let stand = merging();
+    let whole = RECORD.replace(r#""shoeSize":9.0,"#, "").replace(r#","colour":[1.00]"#, "");
+    let patch = r#"[{"op":"replace","path":"/onsetAge/value","value":41}]"#;
+    for (version, status) in [("1", 200), ("a_b", 428)] {
+        let kept =
+            Kept::behind(&stand, &whole.replace(r#""versionId":"1""#, &format!(r#""versionId":"{version}""#)), MEDIA);
+        kept.untold();
+        let answer = ask(&stand, "PATCH", patch, &[("if-match", &format!("W/\"{version}\""))]).await;
+        assert_eq!(answer.status.as_u16(), status, "{version}: {}", answer.body);
+    }
+}
+
 #[tokio::test]
 async fn the_labels_of_the_view_are_taken_off_and_no_others_pass_for_them() {
     let stand = merging();

@@ -2,6 +2,7 @@
 
 use http::{Response, StatusCode};
 use sekisho::demo::sample::{Org, Sample};
+use sekisho::policy::Source;
 use serde_json::json;
 
 use super::support::{Ask, NOW_MS, Script, Stand, Step};
@@ -84,6 +85,144 @@ async fn a_dry_run_does_not_tell_outsiders_who_is_on_file() {
         assert_eq!(real.status, [StatusCode::OK, StatusCode::NOT_FOUND][entry]);
     }
     assert_eq!(answers[0], answers[1]);
+}
+
+/// A hospital that sees ids in clear, before routes of one record, of a file that holds ids and of one that holds none.
+const CHARTS: &str = r#"
+surface = "rest"
+subject-class = "patient"
+[[route]]
+id = "chart"
+path = "/charts/{id}"
+methods = { GET = "read" }
+shape = "object"
+fields = { "/id" = "identity.number", "/name" = "identity.name", "/phone" = "contact.phone" }
+references = ["/id"]
+subject = { path = "id", entry = "/id" }
+[[route]]
+id = "scan"
+path = "/charts/{id}/scan"
+methods = { GET = "read" }
+shape = "opaque"
+opaque = ["identity.number", "identity.name", "contact.phone"]
+subject = { path = "id" }
+[[route]]
+id = "photo"
+path = "/charts/{id}/photo"
+methods = { GET = "read" }
+shape = "opaque"
+opaque = ["identity.name", "contact.phone"]
+subject = { path = "id" }
+"#;
+
+const HOSPITAL: &[(&str, &str)] = &[
+    ("organization", "id=minato recipient=hospital country=JP from=2024-04-01 until=2099-03-31"),
+    ("objection", "subject=p-obj purpose=care.coordination categories=identity,contact"),
+    ("objection", "subject=p-part purpose=care.coordination categories=contact"),
+    ("objection", "subject=p-part purpose=care categories=contact"),
+    ("objection", "subject=p-cond purpose=care.coordination categories=health.condition"),
+    ("consent", "subject=p-cons purpose=care.coordination recipient=hospital categories=work.employer from=2026-01-01"),
+    ("restriction", "subject=p-stop name=stop-use"),
+];
+
+/// What `minato` is answered; of `p-none` the backend knows nothing.
+async fn told(stand: &Stand, purpose: &str, target: &str, dry: bool) -> (u16, String) {
+    let fields: &[(&str, &str)] = if dry { &[("purpose-of-use-dry-run", "?1")] } else { &[] };
+    let claims = json!({"sub": "h", "org": "minato"});
+    let answer = stand.ask(Ask { method: "GET", target, claims, purpose, fields, ..Ask::default() }).await;
+    let problem = answer.headers.get("content-type").is_some_and(|media| media != "image/png");
+    // A FHIR problem says its decision in a sentence.
+    let decision = answer.headers.get("purpose-of-use-decision").and_then(|field| field.to_str().ok());
+    let id = decision.and_then(|field| field.split('"').nth(1)).unwrap_or("no decision").to_owned();
+    let body = answer.body.replace(&id, "").replace("p-none", "p").replace("p-obj", "p").replace("p-cons", "p");
+    let body = body.replace("p-cond", "p").replace("p-stop", "p").replace("p-part", "p").replace("p-ok", "p");
+    (answer.status.as_u16(), if problem && body.starts_with('{') { masked(&body) } else { body })
+}
+
+fn charts() -> Stand {
+    let stand = Stand::before(Source::new("catalogue.toml", CHARTS), Org::Sakura, HOSPITAL);
+    let answer = |head: &http::request::Parts, _: &bytes::Bytes| {
+        let path = head.uri.path();
+        let id = path.split('/').nth(2).unwrap_or_default();
+        let (status, media, body) = match path.ends_with(id) {
+            _ if id == "p-none" => (404, "application/json", String::new()),
+            true => (200, "application/json", format!(r#"{{"id":"{id}","name":"N","phone":"1"}}"#)),
+            false => (200, "image/png", "PNG".to_owned()),
+        };
+        Response::builder().status(status).header("content-type", media).body(body.into()).unwrap()
+    };
+    *stand.backend.always.lock().unwrap() = Some(std::sync::Arc::new(answer));
+    stand
+}
+
+/// Whoever objected to some categories, or consented to few, so that nothing of the route is left, is as one whom nobody knows.
+#[tokio::test]
+async fn outsiders_are_not_told_of_an_objection_to_some_nor_of_a_consent_to_few() {
+    let stand = charts();
+    let by_consent = "care.coordination;basis=\"consent\"";
+    for (purpose, person) in
+        [("care.coordination", "p-obj"), ("care.coordination", "p-stop"), (by_consent, "p-cons"), (by_consent, "p-obj")]
+    {
+        let unknown = told(&stand, purpose, "/charts/p-none", false).await;
+        assert_eq!(unknown.0, 404, "{}", unknown.1);
+        assert_eq!(told(&stand, purpose, &format!("/charts/{person}"), false).await, unknown, "{purpose} {person}");
+        let unknown = told(&stand, purpose, "/charts/p-none", true).await;
+        assert_eq!(unknown.0, 200, "{}", unknown.1);
+        assert_eq!(told(&stand, purpose, &format!("/charts/{person}"), true).await, unknown, "{purpose} {person}");
+    }
+    // Others are shown what they are to be, and own staff are told why not.
+    assert_eq!(told(&stand, "care.coordination", "/charts/p-ok", false).await.0, 200);
+    stand.add("objection", "subject=p-obj purpose=care categories=identity,contact");
+    let answer = stand.get(json!({"sub": "dr", "roles": ["physician"]}), "care", "/charts/p-obj").await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.body);
+}
+
+/// FHIR: a search that names its person, in a dry run.
+#[tokio::test]
+async fn a_dry_run_of_a_fhir_search_does_not_tell_outsiders_of_an_objection_to_some() {
+    let text = "surface = \"fhir-r4\"\nbased-on = \"fhir-r4\"\n";
+    let stand = Stand::before(Source::new("catalogue.toml", text), Org::Sakura, HOSPITAL);
+    let dry = async |person: &str| {
+        told(&stand, "care.coordination", &format!("/Condition?patient=Patient/{person}"), true).await
+    };
+    let unknown = dry("p-none").await;
+    assert_eq!(unknown.0, 200, "{}", unknown.1);
+    for person in ["p-cond", "p-obj", "p-stop", "p-ok"] {
+        assert_eq!(dry(person).await, unknown, "{person}");
+    }
+    assert_eq!(stand.asked(), 0);
+    // Not dry, it is refused as any other.
+    let refused = async |person: &str| {
+        told(&stand, "care.coordination", &format!("/Condition?patient=Patient/{person}"), false).await
+    };
+    let stopped = refused("p-stop").await;
+    assert_eq!((stopped.0, refused("p-cond").await), (404, stopped), "one refusal");
+}
+
+/// A file of which this person withholds part is refused before the backend is asked.
+#[tokio::test]
+async fn a_file_of_which_the_person_withholds_part_is_not_asked_for() {
+    let stand = charts();
+    let unknown = told(&stand, "care.coordination", "/charts/p-none/scan", false).await;
+    assert_eq!(unknown.0, 404);
+    let times = stand.asked();
+    assert_eq!(told(&stand, "care.coordination", "/charts/p-part/scan", false).await, unknown);
+    let answer = stand.get(json!({"sub": "dr", "roles": ["physician"]}), "care", "/charts/p-part/scan").await;
+    assert_eq!((answer.status.as_u16(), stand.asked() - times), (403, 0), "{}", answer.body);
+    assert!(answer.body.contains("not-whole"), "{}", answer.body);
+    assert_eq!(stand.last("refusal")["subjects"].as_array().map(Vec::len), Some(1));
+    let whole = told(&stand, "care.coordination", "/charts/p-ok/scan", false).await;
+    assert_eq!((whole.0, whole.1.as_str()), (200, "PNG"));
+}
+
+/// Whoever sees ids in clear names them so on a route that carries none.
+#[tokio::test]
+async fn a_route_without_ids_is_read_by_the_ids_that_the_caller_sees() {
+    let stand = charts();
+    let chart = told(&stand, "care.coordination", "/charts/p-ok", false).await;
+    assert!(chart.0 == 200 && chart.1.contains("\"id\":\"p\""), "{chart:?}");
+    let photo = told(&stand, "care.coordination", "/charts/p-ok/photo", false).await;
+    assert_eq!((photo.0, photo.1.as_str()), (200, "PNG"));
 }
 
 const OPEN: &str = r#"

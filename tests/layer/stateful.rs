@@ -45,6 +45,11 @@ impl Kept {
         state.version += 1;
     }
 
+    /// It gives strong tags.
+    pub(crate) fn strong(&self) {
+        self.state.lock().unwrap().weak = false;
+    }
+
     /// It gives no versions.
     pub(crate) fn untold(&self) {
         self.state.lock().unwrap().tells = false;

@@ -52,15 +52,13 @@ impl Exchange {
         Problem { contact: judgement.caller.is_principal().then(contact), ..Problem::not_available() }
     }
 
-    /// `anybodys`: it was refused for anybody's record, so that nothing in it depends on a person.
+    /// `anybodys`: it was refused for anybody's record, so that nothing in it depends on a person. What is refused after
+    /// anybody's record was permitted is refused for this person, whatever the reason: an objection to some categories, a
+    /// consent to few, the basis of art. 28.
     pub(super) fn decision_problem(&self, judgement: &Judgement, refusal: &Refusal, anybodys: bool) -> Problem {
-        // What anybody's record would have passed fails for this person: for his consent, on which art. 28 rests, or for what
-        // of him is not shown.
-        let passed_for_anybody = [Reason::OverseasBasisMissing, Reason::SearchNotPermitted];
-        let of_person =
-            |reason: Reason| reason.is_about_the_person() || (!anybodys && passed_for_anybody.contains(&reason));
+        let of_person = !anybodys || refusal.reasons.iter().any(Reason::is_about_the_person);
         let hidden = judgement.route().is_none_or(|route| route.existence() == Existence::Hidden);
-        if hidden && !judgement.is_staff() && refusal.reasons.iter().any(of_person) {
+        if hidden && !judgement.is_staff() && of_person {
             return self.not_available(judgement);
         }
         let first = refusal.reasons.iter().next().unwrap_or(Reason::PurposeUnknown);

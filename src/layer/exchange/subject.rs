@@ -90,7 +90,7 @@ impl Exchange {
             first: None,
             cursor: None,
         };
-        self.refuse_if_not_whole(&ready, resolved.route, &general).await?;
+        self.refuse_if_not_whole(&ready).await?;
         let ids = (&general, ready.judgement.form_of_ids(resolved.action, resolved.route, &general, &view, self.now));
         let mut replaced = self.other_ids(&ready, resolved, ids).await?;
         if let Some(named) = named {
@@ -127,16 +127,23 @@ impl Exchange {
         Ok(ready)
     }
 
-    /// What cannot be read inside leaves whole or not at all: who could have only part of anybody's is told so before the
-    /// backend is asked.
-    async fn refuse_if_not_whole(&self, ready: &Ready, route: &Route, general: &Permit) -> Result<(), Box<Out>> {
-        let whole = shows_everything(route, general);
-        if whole || route.dicom().is_none() || route.shape() != Shape::Opaque {
+    /// What cannot be read inside leaves whole or not at all: who could have only part of it, of anybody's or of this
+    /// person's, is told so before the backend is asked. That it is this person's, outsiders are not told.
+    async fn refuse_if_not_whole(&self, ready: &Ready) -> Result<(), Box<Out>> {
+        let judgement = &ready.judgement;
+        let Some(route) = judgement.route().filter(|route| route.shape() == Shape::Opaque) else { return Ok(()) };
+        let reads = judgement.route.as_ref().is_some_and(|reference| reference.action.releases());
+        if !reads || ready.permit.as_ref().is_some_and(|permit| shows_everything(route, permit)) {
             return Ok(());
         }
         let detail = "this cannot be read inside, and not all that it may hold may be released to this caller in clear";
-        let problem = Problem::new(StatusCode::FORBIDDEN, "not-whole", detail);
-        Err(self.refuse(&ready.judgement, problem, None, &[]).await)
+        let problem = match ready.settled {
+            Settled::Person(_) if self.hides(judgement) => self.not_available(judgement),
+            Settled::Person(_) | Settled::Each | Settled::NoOne { .. } | Settled::Open => {
+                Problem::new(StatusCode::FORBIDDEN, "not-whole", detail)
+            }
+        };
+        Err(self.refuse(judgement, problem, None, &ready.subjects).await)
     }
 
     /// Ids of other records in the path: pseudonyms, where ids are not shown.
@@ -223,16 +230,12 @@ impl Exchange {
         match judgement.decide_record(Whose::Of(original), record, view, now) {
             // A dry run asks no backend whether there is such a person: to outsiders it may not tell one who is on file
             // from one whom nobody knows, and tells what could be answered about anybody.
-            Ok(_) if self.dry_run && self.hides(&judgement) => {}
-            Err(refusal)
-                if self.dry_run
-                    && self.hides(&judgement)
-                    && refusal.reasons.iter().any(Reason::is_about_the_person) => {}
+            Ok(_) | Err(_) if self.dry_run && self.hides(&judgement) => {}
             Ok(permit) => ready.permit = Some(permit),
             Err(refusal) => return Err(self.refuse_decision(&judgement, &refusal, &ready.subjects).await),
         }
         ready.settled = Settled::Person(original.to_owned());
-        Ok(())
+        self.refuse_if_not_whole(ready).await
     }
 
     /// A write's body: read strictly, its categories asked for, its subject found.
@@ -319,16 +322,18 @@ impl Exchange {
             Settled::Person(_) | Settled::Each | Settled::NoOne { .. } | Settled::Open => Whose::Anybodys,
         };
         let all = route.everything();
-        let read = ready.judgement.decide_as(whose, "", view, self.now, (Action::Read, all));
-        let whole = read.is_ok_and(|permit| permit.release().having(Form::Clear, all) == all);
-        if whole {
+        let whole = |whose: Whose<'_>| {
+            let read = ready.judgement.decide_as(whose, "", view, self.now, (Action::Read, all));
+            read.is_ok_and(|permit| permit.release().having(Form::Clear, all) == all)
+        };
+        if whole(whose) {
             return Ok(());
         }
-        let problem = Problem::new(
-            StatusCode::FORBIDDEN,
-            "write-from-redacted-view",
-            "this caller sees only part of the record, and a whole write would erase the rest",
-        );
+        let detail = "this caller sees only part of the record, and a whole write would erase the rest";
+        let problem = match self.hides(&ready.judgement) && whole(Whose::Anybodys) {
+            true => self.not_available(&ready.judgement),
+            false => Problem::new(StatusCode::FORBIDDEN, "write-from-redacted-view", detail),
+        };
         Err(self.refuse(&ready.judgement, problem, None, &ready.subjects).await)
     }
 }

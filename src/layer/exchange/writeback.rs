@@ -175,19 +175,27 @@ impl Exchange {
         let names_hidden = reference.is_some_and(|reference| reference.names_hidden);
         // A patch of plain JSON that replaces no array touches only what it names.
         let replaces = route.is_fhir() || reference.is_some_and(|reference| reference.replaces);
+        let mut merged = false;
         if updates && replaces && (names_hidden || !self.loses_nothing(ready, route, held, seen.as_ref(), view)) {
             let Some(seen) = seen.filter(|_| self.merges(route)) else { return Err(redacted_view().into()) };
             if wanted.is_none_or(|wanted| seen.tag.as_deref() != Some(wanted)) {
                 return Err(required().into());
             }
             ready.body = self.merge(ready, route, held, &seen)?;
+            merged = true;
         }
         if updates && self.method == Method::PUT {
             self.may_take_away(ready, route, held, view)?;
         }
-        let tag = held.tag.as_ref().filter(|tag| !route.is_fhir() || tag.starts_with("W/")).cloned();
-        ready.condition = tag.or(version.filter(|v| super::is_version(v)).map(|v| format!("W/\"{v}\"")));
-        Ok(())
+        // Of FHIR the version; a strong tag, which not every server takes back, only where there is nothing else to hold to.
+        let (weak, strong) = match held.tag.clone() {
+            Some(tag) if route.is_fhir() && !tag.starts_with("W/") => (None, Some(tag)),
+            tag => (tag, None),
+        };
+        let bound = merged || wanted.is_some_and(|wanted| wanted != "*");
+        let version = version.filter(|v| super::is_version(v)).map(|v| format!("W/\"{v}\""));
+        ready.condition = weak.or(version).or(strong.filter(|_| bound));
+        if bound && ready.condition.is_none() { Err(unheld().into()) } else { Ok(()) }
     }
 
     /// What a whole write leaves out is taken away: that has to be permitted as what it carries is.
@@ -207,7 +215,10 @@ impl Exchange {
                 ready.permit = Some(permit);
                 Ok(())
             }
-            Err(refusal) => Err(self.decision_problem(&judgement, &refusal, false).into()),
+            Err(refusal) => {
+                let of_anybody = judgement.decide_as(Whose::Anybodys, named, view, self.now, (Action::Update, all));
+                Err(self.decision_problem(&judgement, &refusal, of_anybody.is_err()).into())
+            }
         }
     }
 
@@ -384,6 +395,11 @@ fn unmerged(why: Unmerged) -> Box<Problem> {
 
 fn required() -> Problem {
     let detail = "part of the record was not shown: send `If-Match` with the `ETag` of the view that is put back";
+    Problem::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", detail)
+}
+
+fn unheld() -> Problem {
+    let detail = "the backend gives no version that the write could be held to";
     Problem::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", detail)
 }
 
