@@ -87,7 +87,7 @@ async fn a_dry_run_does_not_tell_outsiders_who_is_on_file() {
     assert_eq!(answers[0], answers[1]);
 }
 
-/// A hospital that sees ids in clear, before routes of one record, of a file that holds ids and of one that holds none.
+/// A hospital that sees ids in clear, and no employer of anybody, before routes of one record, of a file that holds ids and of one that holds none.
 const CHARTS: &str = r#"
 surface = "rest"
 subject-class = "patient"
@@ -96,7 +96,7 @@ id = "chart"
 path = "/charts/{id}"
 methods = { GET = "read" }
 shape = "object"
-fields = { "/id" = "identity.number", "/name" = "identity.name", "/phone" = "contact.phone" }
+fields = { "/id" = "identity.number", "/name" = "identity.name", "/phone" = "contact.phone", "/work" = "work.employer" }
 references = ["/id"]
 subject = { path = "id", entry = "/id" }
 [[route]]
