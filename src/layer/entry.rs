@@ -11,7 +11,7 @@ use super::judgement::{Judgement, Whose};
 use super::layout::{Side, written_subject};
 use super::paging::{Progress, Turn};
 use super::releasing::Releasing;
-use crate::catalogue::Route;
+use crate::catalogue::{Existence, Route};
 use crate::decision::{Permit, Refusal};
 use crate::policy::{Action, Categories, PurposeId, RecipientId, Release};
 use crate::redact::{Entry, Judge, Plan, Spec, Verdict};
@@ -63,6 +63,11 @@ pub(super) trait Decider {
         true
     }
 
+    /// Whether whoever asks may know of any record that is not shown.
+    fn tells_of_everyone(&self) -> bool {
+        false
+    }
+
     /// May this record leave, now? `told`: what it tells that there is one of its type, besides what the route's own tells.
     /// `None`: what is on file cannot be read.
     fn about(
@@ -90,6 +95,10 @@ impl Decider for Arc<Judgement> {
 
     fn spells_free_text(&self) -> bool {
         self.route.as_ref().is_none_or(|reference| reference.spells_free_text)
+    }
+
+    fn tells_of_everyone(&self) -> bool {
+        self.is_staff() || self.route().is_some_and(|route| route.existence() == Existence::Open)
     }
 
     /// Facts and clock are read again at each entry; where both are the same, and so is the person, the decision is.
@@ -164,6 +173,13 @@ impl<D: Decider> Judge for EntryJudge<D> {
         verdict
     }
 
+    /// Not before those who may know that there is such a record: a list without it would say that there is none. What digits find
+    /// is nobody's to know, by a fault neither.
+    fn goes_on_without(&self) -> bool {
+        let hides = matches!(self.settled, Settled::Each) && !self.decider.tells_of_everyone();
+        hides || !self.decider.spelled().is_empty()
+    }
+
     fn spelled(&self) -> Categories {
         self.decider.spelled()
     }
@@ -195,6 +211,9 @@ impl<D: Decider> EntryJudge<D> {
         let Some(route) = releasing.route else { return DROPPED };
         let Some(kind) = self.kind(&releasing, route, entry.resource_type) else { return DROPPED };
         if kind.own && self.is_another(route, entry.id) {
+            if !entry.whole && entry.id.is_none() {
+                return (Verdict::Unclear, None);
+            }
             self.notes.lock().unwrap_or_else(PoisonError::into_inner).other_record = true;
             return DROPPED;
         }
@@ -203,6 +222,9 @@ impl<D: Decider> EntryJudge<D> {
                 return DROPPED;
             }
             let verdict = self.verdict(&releasing, &kind, entry, last);
+            if matches!(verdict, Verdict::Unclear) {
+                return (verdict, None);
+            }
             let released = !matches!(verdict, Verdict::Drop);
             let brought = || self.progress(|progress| progress.brings(entry)).unwrap_or(true);
             return if released && brought() { (verdict, None) } else { DROPPED };
@@ -225,7 +247,7 @@ impl<D: Decider> EntryJudge<D> {
                 let person = person.clone();
                 (verdict, Some(person))
             }
-            (Turn::Judged, _) => (verdict, None),
+            (Turn::Judged, _) | (_, Verdict::Unclear) => (verdict, None),
             (Turn::Sought | Turn::PassedOver, _) => DROPPED,
         }
     }
@@ -253,13 +275,14 @@ impl<D: Decider> EntryJudge<D> {
             (Settled::Person(person), Some(subject)) if subject != person => return Verdict::Drop,
             // Where a record is to say whom it is about, silence is no proof that it is he.
             (Settled::Person(_), None) if self.names_subject(releasing, route, entry.resource_type) => {
-                return Verdict::Drop;
+                return if entry.whole { Verdict::Drop } else { Verdict::Unclear };
             }
             (Settled::Person(person), _) => Whose::Of(person),
             (Settled::NoOne { count_min: None }, _) => Whose::NoOnes,
             (Settled::NoOne { count_min: Some(least) }, count) => {
                 match count.and_then(|digits| digits.parse::<u64>().ok()) {
                     Some(count) if count >= *least => Whose::NoOnes,
+                    None if !entry.whole => return Verdict::Unclear,
                     _ => return Verdict::Drop,
                 }
             }

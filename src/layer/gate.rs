@@ -169,7 +169,14 @@ impl Gate {
     /// Whether this caller may still be answered with a recorded refusal at this moment; counts it.
     pub(super) fn may_be_refused(&self, caller: &Caller, now_ms: i64) -> bool {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        refusals.take(caller, now_ms, self.limits.refusals_per_s_max)
+        refusals.take(caller, now_ms, self.limits.refusals_per_s_max, 1)
+    }
+
+    /// The same of the help page, which costs as much as all refusals of a second: ten at once, then one a second.
+    pub(super) fn may_be_helped(&self, caller: &Caller, now_ms: i64) -> bool {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let per_s = self.limits.refusals_per_s_max;
+        refusals.take(caller, now_ms, per_s, per_s.max(1))
     }
 
     /// Counts a refusal before identity was proven.
@@ -199,7 +206,7 @@ struct Bucket {
 impl Refusals {
     const RECENT_MAX: usize = 32_768;
 
-    fn take(&mut self, caller: &Caller, now_ms: i64, per_s: u32) -> bool {
+    fn take(&mut self, caller: &Caller, now_ms: i64, per_s: u32, many: u32) -> bool {
         if self.recent.len() >= Refusals::RECENT_MAX {
             self.earlier = std::mem::take(&mut self.recent);
         }
@@ -210,9 +217,10 @@ impl Refusals {
         let passed = now_ms.saturating_sub(bucket.counted_ms).clamp(0, 3_600_000);
         bucket.left = bucket.left.saturating_add(passed.saturating_mul(i64::from(per_s))).min(full);
         bucket.counted_ms = now_ms;
-        let may = bucket.left >= 1000;
+        let cost = i64::from(many).saturating_mul(1000);
+        let may = bucket.left >= cost;
         if may {
-            bucket.left -= 1000;
+            bucket.left -= cost;
         }
         may
     }

@@ -54,12 +54,14 @@ pub(super) fn refused_categories(judgement: &Judgement) -> Vec<String> {
 
 /// The page: per purpose the routes on which it could be answered, with what it would show.
 ///
-/// `None`: what is on file cannot be read.
-pub(super) fn page(judgement: &Judgement, now: i64) -> Option<String> {
+/// It takes long, and lets others go between. `None`: what is on file cannot be read.
+pub(super) async fn page(judgement: &Judgement, now: i64) -> Option<String> {
     let (policy, generation) = (&judgement.policy, &judgement.generation);
     let view = judgement.gate.registry.facts(now).ok()?;
     let mut purposes = Vec::new();
-    for (id, name) in declarable(judgement) {
+    let declarable: Vec<_> = declarable(judgement).collect();
+    for (id, name) in declarable {
+        tokio::task::yield_now().await; // others are waiting
         let mut routes = Vec::new();
         for route in generation.catalogue.routes() {
             for (method, action) in route.methods() {

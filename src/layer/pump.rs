@@ -15,6 +15,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 
+pub(super) use self::held::TOO_LARGE;
 use self::held::{Held, Next, Stop};
 use super::body::BoxError;
 use super::entry::{EntryJudge, Notes};
@@ -164,6 +165,11 @@ impl Pump {
         if (bare && nothing) || self.lacks_entries() { First::Dropped } else { First::Ready }
     }
 
+    /// Whether a list of which nothing is released is answered as what is not there.
+    pub(super) const fn never_empty(&self) -> bool {
+        self.never_empty
+    }
+
     /// Whether an entry is needed, and none was released yet.
     fn lacks_entries(&self) -> bool {
         self.never_empty && self.tally().is_some_and(|tally| tally.released == 0)
@@ -306,9 +312,7 @@ impl Pump {
                 return Ok(());
             }
         };
-        if pushed.is_err() {
-            return Err(Stop::Fault("body-not-judged"));
-        }
+        pushed.map_err(held::stop)?;
         self.record(out)
     }
 
@@ -319,9 +323,7 @@ impl Pump {
             Filter::Parts(parts) => parts.finish(),
             Filter::Opaque => Ok(()),
         };
-        if finished.is_err() {
-            return Err(Stop::Fault("body-not-judged"));
-        }
+        finished.map_err(held::stop)?;
         self.record(out)?;
         let Some(pager) = &mut self.pager else {
             self.cut = Some(Ok(()));

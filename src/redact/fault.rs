@@ -33,6 +33,8 @@ pub enum Fault {
     Layout,
     /// FHIR: a modifier extension in what is too large to be held, of which not all may leave: what it changes has left already.
     Modifier,
+    /// An entry is too large to be judged, and the answer is not to be had without it ([`Judge::goes_on_without`](super::Judge)).
+    EntryTooLarge,
     /// The filter was used after its end.
     Finished,
 }
@@ -53,6 +55,7 @@ impl fmt::Display for Fault {
             Fault::PendingTooLong => "too much white space",
             Fault::Layout => "the entries are not where the catalogue has them",
             Fault::Modifier => "a modifier extension in what is too large to be held",
+            Fault::EntryTooLarge => "a record is too large to be judged",
             Fault::Finished => "the filter was used after its end",
         })
     }

@@ -187,7 +187,7 @@ impl<J: Judge> Core<J> {
     fn whole_entry(&mut self, src: &[u8], from: usize, entry: &[u8], tape: Option<&Tape>) -> Result<(), Fault> {
         let known = tape.and_then(|tape| tape.of(entry.len()));
         let here = Here::entry(entry, known);
-        match self.ask(here, true) {
+        match self.ask(here, true)? {
             Some(go) if self.may_leave(&go, here, known) => self.release(src, from, go, entry, known),
             Some(_) | None => {
                 self.envelope.remove(src, from, &mut self.out);
@@ -243,7 +243,7 @@ impl<J: Judge> Core<J> {
         walked
     }
 
-    /// An entry is past its bound: it streams if that can be answered for, else it is dropped.
+    /// An entry is past its bound: it streams if that can be answered for, else it is dropped, or ends the body.
     fn too_large(&mut self, src: &[u8], from: usize, held: Vec<u8>, piece: &[u8]) -> Result<(), Fault> {
         // One that streams has begun to leave before all of it was seen.
         let go = if self.spec.settled && self.judge.spelled().is_empty() {
@@ -251,15 +251,13 @@ impl<J: Judge> Core<J> {
             let room = self.spec.limits.entry_bytes_max.saturating_sub(held.len());
             let mut beginning = held.clone();
             beginning.extend_from_slice(piece.get(..room).unwrap_or(piece));
-            let go = self.ask(Here::unread(&beginning), false);
+            let go = self.ask(Here::unread(&beginning), false)?;
             let sought = u64::from(go.as_ref().is_some_and(|go| go.sought));
             (self.tally.dropped, self.tally.dropped_refused) =
                 (self.tally.dropped + sought, self.tally.dropped_refused + sought);
             go.filter(|go| !go.sought)
         } else {
-            self.tally.dropped += 1;
-            self.tally.dropped_large += 1;
-            None
+            self.unjudged()?
         };
         let Some(go) = go else {
             self.envelope.remove(src, from, &mut self.out);

@@ -34,6 +34,8 @@ pub enum Verdict {
     Drop,
     /// It goes here, for another page to release by this plan: where that could release nothing of it after all, the judge is told so.
     Sought(Arc<Plan>),
+    /// Of an entry too large to be held: its beginning does not tell whether it may go.
+    Unclear,
 }
 
 /// Decides about each entry while it is held.
@@ -47,6 +49,12 @@ pub trait Judge {
     /// The entry that was released or sought last goes after all: of it nothing can leave without saying something else.
     /// `resource_type`: its type, of FHIR.
     fn taken_back(&mut self, _resource_type: Option<&str>) {}
+
+    /// An entry is too large to be judged: whether the rest may leave as if it had not been there. False: the body ends there, with
+    /// [`Fault::EntryTooLarge`].
+    fn goes_on_without(&self) -> bool {
+        true
+    }
 
     /// What the question compared so that an Individual Number could be spelt by it, answer by answer. An entry in which one was
     /// stopped among these goes whole: that it was found would tell its digits.

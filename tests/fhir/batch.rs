@@ -52,6 +52,15 @@ fn statuses(answer: &Answer) -> Vec<String> {
     entries.map(|entry| entry["response"]["status"].as_str().unwrap()[..3].to_owned()).collect()
 }
 
+/// A page of 300 kB that takes long to make, a hundred times over, with one request of 7 kB.
+#[tokio::test]
+async fn a_bundle_cannot_ask_for_help() {
+    let stand = stand();
+    serve(&stand);
+    let answer = send(&stand, CARE, &batch(&[get("/.well-known/purpose-of-use"), get("Condition/c1")])).await;
+    assert_eq!(statuses(&answer), ["400", "200"], "{}", answer.body);
+}
+
 #[tokio::test]
 async fn each_entry_of_a_batch_is_answered_and_recorded_as_if_it_had_come_alone() {
     let stand = stand();

@@ -5,6 +5,7 @@ mod bundles;
 mod conditional;
 pub(crate) mod definitions;
 mod instance;
+mod large;
 mod own;
 mod pages;
 mod parties;

@@ -214,3 +214,53 @@ async fn a_search_on_what_a_person_withholds_does_not_find_him() {
     let ill = ask(&stand, CARE, "/Patient?_has:Condition:patient:code=F20", &text).await;
     assert_eq!(kinds(&ill), [("Patient".into(), "p1".into())], "{}", ill.body);
 }
+
+async fn outside(stand: &Stand, target: &str, body: &Value) -> Answer {
+    stand.next_body(body.to_string(), "application/fhir+json");
+    stand.get(json!({"sub": "dr-x", "org": "minato-hospital"}), "care.coordination", target).await
+}
+
+fn hospital() -> Stand {
+    let stand = stand();
+    stand.add("organization", "id=minato-hospital recipient=hospital country=JP from=2024-04-01 until=2099-03-31");
+    stand
+}
+
+/// Nor is a person who had it stopped told from one whom nobody knows: not by an empty list, which would say besides that he
+/// has no allergies.
+#[tokio::test]
+async fn an_outsider_is_not_told_by_a_list_who_had_it_stopped() {
+    let stand = hospital();
+    stand.add("restriction", "subject=p2 name=stop-use");
+    let plain = |answer: &Answer| answer.body.split("decision ").next().unwrap().to_owned();
+    for search in ["/Condition?patient=", "/AllergyIntolerance?patient=Patient/", "/Condition?subject=Patient/"] {
+        let stopped = outside(&stand, &format!("{search}p2"), &bundle(&[])).await;
+        let nobody = outside(&stand, &format!("{search}p9"), &bundle(&[])).await;
+        assert_eq!((stopped.status.as_u16(), nobody.status), (404, stopped.status), "{search}: {}", nobody.body);
+        assert_eq!((plain(&stopped), stopped.body.len()), (plain(&nobody), nobody.body.len()), "{search}");
+        // Staff are told that there is nothing.
+        let empty = ask(&stand, CARE, &format!("{search}p9"), &bundle(&[]).to_string()).await;
+        assert_eq!(empty.status, 200, "{}", empty.body);
+    }
+    let some = outside(&stand, "/Condition?patient=p1", &bundle(&[condition("c1", "p1")])).await;
+    assert_eq!(kinds(&some), [("Condition".into(), "c1".into())], "{}", some.body);
+}
+
+/// How many categories are withheld is counted for anybody: what this person had stopped besides is his.
+#[tokio::test]
+async fn an_outsider_is_not_told_by_a_count_what_a_person_objects_to() {
+    let stand = hospital();
+    stand.add("objection", "subject=p2 purpose=care.coordination categories=identity,contact from=2026-01-01");
+    let told = |answer: &Answer| {
+        let field = answer.headers["purpose-of-use-decision"].to_str().unwrap();
+        field.split("withheld=").nth(1).unwrap().to_owned()
+    };
+    let mut withheld = Vec::new();
+    for person in ["p1", "p2"] {
+        let answer =
+            outside(&stand, &format!("/Condition?patient={person}"), &bundle(&[condition("c1", person)])).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        withheld.push(told(&answer));
+    }
+    assert_eq!(withheld[0], withheld[1]);
+}

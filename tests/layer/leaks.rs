@@ -1,5 +1,6 @@
 //! Ways out that were open once, each as a test.
 
+use bytes::Bytes;
 use http::{Response, StatusCode};
 use sekisho::demo::sample::{Org, Sample};
 use sekisho::policy::Source;
@@ -311,6 +312,44 @@ async fn a_write_that_stands_is_not_told_as_a_refusal() {
     }
 }
 
+/// The same where its answer breaks off or cannot be judged, or where the gate cannot know: a client would send it again.
+#[tokio::test]
+async fn a_write_that_stands_is_not_to_be_made_twice() {
+    let stand = Stand::new(Org::Sakura, &[]);
+    let id = stand.backend.sample.ids("patients")[0].clone();
+    let (one, many) = (format!("/patients/{id}"), format!("/patients/{id}/visits"));
+    let registry = stand.registry();
+    let cut = || vec![Step::Data(Bytes::from_static(b"{\"id\":\"sek")), Step::Break];
+    for (method, target, status, steps) in [
+        ("PATCH", &one, 200, cut()),
+        ("POST", &many, 201, cut()),
+        ("POST", &many, 201, vec![Step::Data(Bytes::from_static(b"{\"id\":\"sek\""))]),
+        ("PATCH", &one, 200, vec![Step::Data(format!("{{\"id\":\"{id}\",\"id\":\"sek\"}}").into())]),
+        ("POST", &many, 201, vec![Step::Data(Bytes::from_static(b"{\"note\":\"sek\",\"note\":\"\"}"))]),
+        (
+            "PATCH",
+            &one,
+            200,
+            vec![
+                Step::Data(Bytes::from_static(b"{")),
+                Step::Do(Box::new(move || std::fs::remove_file(registry).unwrap())),
+                Step::Data(format!("\"id\":\"{id}\",\"phone\":\"sek\"}}").into()),
+            ],
+        ),
+    ] {
+        let response = Response::builder().status(status).header("content-type", "application/json");
+        stand.hook(move || Ok(response.body(Script::of(steps)).unwrap()));
+        let body = if method == "POST" { "{}".to_owned() } else { format!(r#"{{"id":"{id}","phone":"1"}}"#) };
+        let (claims, purpose) = (staff("physician"), "care");
+        let told = stand.ask(Ask { method, target, claims, purpose, body: &body, ..Ask::default() }).await;
+        assert_eq!((told.status.as_u16(), told.body.as_str()), (status, ""), "{method} {target}");
+        assert!(!told.headers.contains_key("retry-after"), "{:?}", told.headers);
+        let decision = told.headers["purpose-of-use-decision"].to_str().unwrap();
+        assert!(decision.starts_with("permit"), "{decision}");
+        assert_eq!(stand.last("end")["code"], "answer-not-released");
+    }
+}
+
 #[tokio::test]
 async fn a_location_names_nobody_but_the_one_written_about() {
     let stand = Stand::new(Org::Sakura, &[]);
@@ -436,6 +475,20 @@ async fn the_help_of_a_gate_that_cannot_know_is_no_empty_page() {
     assert_eq!(routes[0]["bases"], json!([]), "{routes}");
     stand.lose_registry();
     assert_eq!(stand.get(claims, "", target).await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+/// It takes long to make: ten at once, then one a second, however many refusals are left.
+#[tokio::test]
+async fn the_help_is_not_made_for_whoever_asks_too_often() {
+    let stand = Stand::new(Org::Sakura, &[]);
+    let target = "/.well-known/purpose-of-use";
+    for number in 0..12 {
+        let status = stand.get(staff("physician"), "", target).await.status.as_u16();
+        assert_eq!(status, if number < 10 { 200 } else { 429 }, "{number}");
+    }
+    stand.clock_ms.store(NOW_MS + 1000, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(stand.get(staff("physician"), "", target).await.status, StatusCode::OK);
+    assert_eq!(stand.get(staff("physician"), "", target).await.status, StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[tokio::test]

@@ -340,7 +340,12 @@ impl Stand {
 
     /// The registry's file is gone.
     pub(crate) fn lose_registry(&self) {
-        std::fs::remove_file(self.folder.join("registry")).unwrap();
+        std::fs::remove_file(self.registry()).unwrap();
+    }
+
+    /// The registry's file.
+    pub(crate) fn registry(&self) -> PathBuf {
+        self.folder.join("registry")
     }
 
     /// The answer's head, and its body not yet read.

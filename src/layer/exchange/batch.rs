@@ -130,7 +130,10 @@ impl Exchange {
     /// An entry's answer as the Bundle has it.
     pub(super) async fn told_in_bundle(&self, answer: Out, room: &mut usize) -> String {
         let (parts, body) = answer.into_parts();
-        let (parts, body) = match collected(body, room).await {
+        // What a dry run says is no resource.
+        let dry = headers::media_type(&parts.headers).as_deref() == Some("application/json");
+        let told = collected(body, room).await.and_then(|body| if dry { as_resource(&body, room) } else { Ok(body) });
+        let (parts, body) = match told {
             Ok(body) => (parts, body),
             Err(problem) => {
                 let id = decision_id(&parts.headers).unwrap_or_else(|| self.id.clone());
@@ -138,14 +141,6 @@ impl Exchange {
             }
         };
         let text = String::from_utf8_lossy(&body);
-        // What a dry run says is no resource.
-        let dry = headers::media_type(&parts.headers).as_deref() == Some("application/json");
-        let text = if dry {
-            let decision = json!([{"name": "decision", "valueString": text}]);
-            json!({"resourceType": "Parameters", "parameter": decision}).to_string().into()
-        } else {
-            text
-        };
         let resource = headers::media_type(&parts.headers).as_deref().is_some_and(headers::is_json) && !body.is_empty();
         let failed = parts.status.is_client_error() || parts.status.is_server_error();
         let reason = parts.status.canonical_reason().unwrap_or("");
@@ -209,14 +204,25 @@ pub(super) async fn collected(mut body: GateBody, room: &mut usize) -> Result<By
             return Err(Box::new(Problem::bad_gateway("body-not-judged", detail)));
         };
         let data = frame.into_data().unwrap_or_default();
-        if data.len() > *room {
-            let detail = "the answers of this batch are larger than one answer may be; ask for this one alone";
-            return Err(Box::new(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "answer-too-large", detail)));
-        }
-        *room -= data.len();
+        take_room(room, data.len())?;
         bytes.extend_from_slice(&data);
     }
     Ok(bytes.into())
+}
+
+fn take_room(room: &mut usize, bytes: usize) -> Result<(), Box<Problem>> {
+    let detail = "the answers of this batch are larger than one answer may be; ask for this one alone";
+    let full = || Box::new(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "answer-too-large", detail));
+    *room = room.checked_sub(bytes).ok_or_else(full)?;
+    Ok(())
+}
+
+/// What is no resource, in one; written so it is longer.
+fn as_resource(text: &[u8], room: &mut usize) -> Result<Bytes, Box<Problem>> {
+    let decision = json!([{"name": "decision", "valueString": String::from_utf8_lossy(text)}]);
+    let told = json!({"resourceType": "Parameters", "parameter": decision}).to_string();
+    take_room(room, told.len().saturating_sub(text.len()))?;
+    Ok(told.into())
 }
 
 pub(super) fn bundle(kind: &str, answers: &[String]) -> Out {

@@ -107,7 +107,15 @@ impl Exchange {
             action.map(|action| RouteRef::new(&generation, route, action, route.everything(), Categories::NONE));
         let body = match head.method {
             Method::DELETE => Bytes::new(),
-            _ => self.read_body(&judgement, head, body).await?,
+            _ => {
+                // As of the write alone: nobody is asked for a body of which nothing could be permitted.
+                let path = head.uri.path();
+                let alone = if head.method == Method::POST { path.to_owned() } else { format!("{path}/x") };
+                if let Ok(resolved) = catalogue.resolve(head.method.as_str(), &alone, None) {
+                    self.judge_head(&mut judgement, &resolved).await?;
+                }
+                self.read_body(&judgement, head, body).await?
+            }
         };
         let named = match self.named_in(head, route, &body) {
             Ok(named) => named,

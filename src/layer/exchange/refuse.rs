@@ -153,47 +153,46 @@ impl Exchange {
     }
 
     pub(super) async fn help(&self, judgement: &Judgement) -> Box<Out> {
-        let Some(text) = help::page(judgement, self.now) else {
+        if self.within_batch {
+            let problem = Problem::new(StatusCode::BAD_REQUEST, "body-malformed", "a Bundle asks for no help; ask alone");
+            return self.refuse(judgement, problem, None, &[]).await;
+        }
+        // Before it is made: that takes long.
+        if !self.gate.may_be_helped(&judgement.caller, self.now) {
+            return Box::new(self.too_many_questions());
+        }
+        let Some(text) = help::page(judgement, self.now).await else {
             let problem = Problem::unavailable("registry-unreadable", "what is on file cannot be read");
             return self.refuse(judgement, problem, None, &[]).await;
         };
-        Box::new(self.told(judgement, StatusCode::OK, "help", text).await)
+        Box::new(self.told_about(judgement, "help", text, &[], None).await)
     }
 
     /// What would be answered: on record, and never a permit.
     pub(super) async fn dry_run(&self, ready: &Ready) -> Box<Out> {
+        if !self.gate.may_be_refused(&ready.judgement.caller, self.now) {
+            return Box::new(self.too_many_questions());
+        }
         let text = help::dry_run(&ready.judgement, ready.permit.as_ref(), &self.id);
-        let told =
-            self.told_about(&ready.judgement, StatusCode::OK, "dry-run", text, &ready.subjects, ready.permit.as_ref());
-        Box::new(told.await)
+        Box::new(self.told_about(&ready.judgement, "dry-run", text, &ready.subjects, ready.permit.as_ref()).await)
     }
 
-    pub(super) async fn told(
-        &self,
-        judgement: &Judgement,
-        status: StatusCode,
-        code: &'static str,
-        text: String,
-    ) -> Out {
-        self.told_about(judgement, status, code, text, &[], None).await
+    fn too_many_questions(&self) -> Out {
+        self.gate.stranger(self.address, "rate-limited");
+        let detail = "too many questions; slow down";
+        let limited = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", detail);
+        self.problem(&Problem { retry_after_s: Some(1), ..limited })
     }
 
-    pub(super) async fn told_about(
+    async fn told_about(
         &self,
         judgement: &Judgement,
-        status: StatusCode,
         code: &'static str,
         text: String,
         subjects: &[Sealed],
         permit: Option<&Permit>,
     ) -> Out {
-        if !self.gate.may_be_refused(&judgement.caller, self.now) {
-            let mut limited =
-                Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "too many questions; slow down");
-            limited.retry_after_s = Some(1);
-            self.gate.stranger(self.address, "rate-limited");
-            return self.problem(&limited);
-        }
+        let status = StatusCode::OK;
         let reasons = [audit::Reason { code, clause: None }];
         let pending = self.words(judgement, subjects.to_vec()).with(permit.ok_or(None), |decision| {
             let decision_us = Some(micros(self.started));

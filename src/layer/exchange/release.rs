@@ -21,7 +21,7 @@ use crate::layer::headers;
 use crate::layer::judgement::{Judgement, Whose};
 use crate::layer::media;
 use crate::layer::paging::{self, Progress};
-use crate::layer::pump::{First, Pump, Start, Upstream, micros};
+use crate::layer::pump::{First, Pump, Start, TOO_LARGE, Upstream, micros};
 use crate::layer::record::{self, Words};
 use crate::layer::refusal::{Problem, insert};
 use crate::policy::{Action, Categories, Form};
@@ -173,6 +173,12 @@ impl Exchange {
             Err(Unread::Bodiless) => return bodiless(Some("answer-not-released"), ticket),
             Err(Unread::Problem(problem)) => return self.end_refused(ticket, Outcome::Failed, &problem, backend_us),
         };
+        // Versions of a record, and what a file says of itself.
+        let one = |route: &Route| route.is_history() || (route.dicom().is_some() && action == Action::Read);
+        // Of a person who had it stopped an outsider is told that nothing is here: so he is of one whom nobody knows. An empty list
+        // in its place would say that there are no allergies.
+        let begins = ready.cursor.is_none() && ready.judgement.route.as_ref().is_some_and(|r| r.action.releases());
+        let never_empty = ready.judgement.route().is_some_and(one) || (begins && self.hides_person(&ready));
         let pager = match (ready.own.take(), progress, filter.remake) {
             (Some(own), Some(progress), Some(redactor)) => paging::Pager::new(paging::Start {
                 judgement: Arc::clone(&ready.judgement),
@@ -191,9 +197,6 @@ impl Exchange {
             _ => None,
         };
         let filter_reads = filter.redactor.is_some();
-        // Versions of a record, and what a file says of itself.
-        let one = |route: &Route| route.is_history() || (route.dicom().is_some() && action == Action::Read);
-        let never_empty = ready.judgement.route().is_some_and(one);
         let pump = Pump::new(Start {
             pager,
             never_empty,
@@ -223,12 +226,7 @@ impl Exchange {
         };
         let mut first = match pump.first().await {
             // Lines of which none is left are an empty answer, as a list is.
-            First::Dropped if lines && action.releases() => First::Ready,
-            // The write stands; only its answer is not shown.
-            First::Dropped if !action.releases() => {
-                pump.end_without_body(Outcome::Completed, "answer-not-released", status.as_u16());
-                return bodiless(None, status);
-            }
+            First::Dropped if lines && action.releases() && !pump.never_empty() => First::Ready,
             first => first,
         };
         let mut tag = None;
@@ -237,6 +235,11 @@ impl Exchange {
                 Ok(pieces) => tag = pieces.and_then(|pieces| validators::tag_of_pieces(&ready, pieces)),
                 Err(fault) => first = fault,
             }
+        }
+        // The write stands, whatever its answer is: told as a refusal it would be sent again, and be there twice.
+        if !action.releases() && !matches!(first, First::Ready) {
+            pump.end_without_body(Outcome::Completed, "answer-not-released", status.as_u16());
+            return bodiless(None, status);
         }
         let with_tag = |out: Out| validators::with(out, tag.as_deref());
         let asked = if action == Action::Read { validators::asked(&head.headers, tag.as_deref()) } else { Asked::View };
@@ -255,6 +258,10 @@ impl Exchange {
                 return with_tag(self.released(&ready, status, Some(&media), location.as_deref(), body));
             }
             First::Fault(paging::TOO_LONG) => paging::too_long(),
+            First::Fault(TOO_LARGE) => {
+                let detail = "a record of the backend's answer is larger than can be judged; nothing is released";
+                Problem::bad_gateway(TOO_LARGE, detail)
+            }
             First::Fault(code) => {
                 Problem::bad_gateway(code, "the backend's answer cannot be judged; nothing of it is released")
             }
@@ -320,11 +327,24 @@ impl Exchange {
         response
     }
 
+    /// What anybody's record would show: what of this person is not shown besides tells what he had stopped.
+    fn general(&self, ready: &Ready) -> Categories {
+        let view = self.gate.registry.facts(self.now).ok();
+        let general = view.and_then(|view| ready.judgement.decide(Whose::Anybodys, &view, self.now).ok());
+        general.map_or(Categories::NONE, |permit| permit.release().any())
+    }
+
+    /// Whether one person is asked about by a caller who may not learn what depends on him.
+    fn hides_person(&self, ready: &Ready) -> bool {
+        matches!(ready.settled, Settled::Person(_)) && self.hides(&ready.judgement)
+    }
+
     pub(super) fn permit_field(&self, ready: &Ready) -> String {
         let Some(permit) = &ready.permit else { return format!("permit;id=\"{}\";withheld=0", self.id) };
         let policy = &ready.judgement.policy;
         let clause = record::cited(policy, permit.clauses()).first().copied().unwrap_or("");
-        let withheld = permit.asked().without(permit.release().any()).len();
+        let shown = if self.hides_person(ready) { self.general(ready) } else { permit.release().any() };
+        let withheld = permit.asked().without(shown).len();
         let mut field = format!("permit;id=\"{}\";clause=\"{clause}\";withheld={withheld}", self.id);
         if permit.obligations().has(Obligations::NOTIFY_PRINCIPAL) {
             let purpose = policy.purpose(permit.purpose()).map_or("", |p| p.name.as_str());

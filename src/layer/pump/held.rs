@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::First;
 use crate::audit::Pending;
-use crate::redact::Settling;
+use crate::redact::{Fault, Settling};
 
 /// Judged bytes, and what has to be durable before the first of them leaves: records, and what pseudonyms stand for.
 pub(super) struct Held {
@@ -59,6 +59,17 @@ pub(super) enum Stop {
     Fault(&'static str),
     /// The gate cannot know or record.
     Blind(&'static str),
+}
+
+/// A record is larger than can be judged, and whoever asks may know of it.
+pub(in crate::layer) const TOO_LARGE: &str = "record-too-large";
+
+/// What cannot be judged, by its code.
+pub(super) const fn stop(fault: Fault) -> Stop {
+    match fault {
+        Fault::EntryTooLarge => Stop::Fault(TOO_LARGE),
+        _ => Stop::Fault("body-not-judged"),
+    }
 }
 
 impl From<Stop> for First {

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use bytes::Bytes;
 
-use super::held::{Held, Stop};
+use super::held::{Held, Stop, TOO_LARGE};
 use super::{Filter, Pump, micros};
 use crate::audit::{self, Latency, Outcome, Pending};
 use crate::layer::record;
@@ -99,6 +99,9 @@ impl Pump {
         let Some(ticket) = self.ticket.take() else { return };
         let tally = self.tally();
         let tally = tally.as_ref();
+        // What nobody is told of is for the operator to know.
+        let missed = tally.is_some_and(|tally| tally.dropped_large > 0) && matches!(code, None | Some("not-available"));
+        let code = if missed { Some(TOO_LARGE) } else { code };
         let counts = tally.map(|tally| record::counts(&self.judgement.policy, tally)).unwrap_or_default();
         let places: Vec<&str> = tally.map(|t| t.unclassified_places.iter().map(|p| &**p).collect()).unwrap_or_default();
         if let Some(tally) = tally.filter(|tally| tally.unclassified > 0) {

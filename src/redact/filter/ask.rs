@@ -13,10 +13,13 @@ use super::{Core, Go, walk};
 
 impl<J: Judge> Core<J> {
     /// Asks the judge about an entry, or the beginning of one; counts it if it is dropped.
-    pub(super) fn ask(&mut self, entry: Here<'_>, whole: bool) -> Option<Go> {
+    pub(super) fn ask(&mut self, entry: Here<'_>, whole: bool) -> Result<Option<Go>, Fault> {
         let Probe { subject, names_someone, resource_type, id, type_unknown } =
             probe::probe(&self.spec, entry, whole, &mut self.finder);
         let verdict = if type_unknown && self.spec.fhir() {
+            if !whole && resource_type.is_none() {
+                return self.unjudged();
+            }
             self.tally.dropped_type += 1;
             None
         } else {
@@ -24,6 +27,7 @@ impl<J: Judge> Core<J> {
                 Subject::One(subject) => Some(Some(subject)),
                 Subject::NotFound if self.spec.settled || !names_someone => Some(None),
                 Subject::NoOnes if whole => Some(None), // who else may stand further on, its beginning does not tell
+                Subject::NotFound | Subject::NoOnes | Subject::Unclear if !whole => return self.unjudged(),
                 Subject::NotFound | Subject::NoOnes | Subject::Unclear => None,
             };
             self.tally.dropped_subject += u64::from(subject.is_none());
@@ -33,7 +37,7 @@ impl<J: Judge> Core<J> {
             Some(subject) => subject,
             None => {
                 self.tally.dropped += 1;
-                return None;
+                return Ok(None);
             }
         };
         let entry =
@@ -42,9 +46,10 @@ impl<J: Judge> Core<J> {
             Verdict::Release(plan) => Some((plan, None, false)),
             Verdict::ReleaseOf(plan, person) => Some((plan, Some(person), false)),
             Verdict::Sought(plan) => Some((plan, None, true)),
+            Verdict::Unclear => return self.unjudged(),
             Verdict::Drop => None,
         };
-        match verdict {
+        Ok(match verdict {
             Some((plan, about, sought)) => Some(Go {
                 about,
                 sought,
@@ -61,7 +66,14 @@ impl<J: Judge> Core<J> {
                 self.tally.dropped_refused += 1;
                 None
             }
-        }
+        })
+    }
+
+    /// An entry is too large to be judged: it is dropped where the answer may go on without it.
+    pub(super) fn unjudged(&mut self) -> Result<Option<Go>, Fault> {
+        self.tally.dropped += 1;
+        self.tally.dropped_large += 1;
+        if self.judge.goes_on_without() { Ok(None) } else { Err(Fault::EntryTooLarge) }
     }
 
     /// Whether the entry that may go does: neither what is stopped in it nor what modifies it speaks against that, and it is this
