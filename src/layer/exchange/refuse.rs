@@ -154,7 +154,8 @@ impl Exchange {
 
     pub(super) async fn help(&self, judgement: &Judgement) -> Box<Out> {
         if self.within_batch {
-            let problem = Problem::new(StatusCode::BAD_REQUEST, "body-malformed", "a Bundle asks for no help; ask alone");
+            let problem =
+                Problem::new(StatusCode::BAD_REQUEST, "body-malformed", "a Bundle asks for no help; ask alone");
             return self.refuse(judgement, problem, None, &[]).await;
         }
         // Before it is made: that takes long.
