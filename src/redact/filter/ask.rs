@@ -1,5 +1,6 @@
 //! May this entry leave? The judge is asked; then what is stopped in it, and what modifies it, may still speak against that.
 
+use super::super::fault::Fault;
 use super::super::fhir;
 use super::super::forms;
 use super::super::probe::{self, Probe, Subject};

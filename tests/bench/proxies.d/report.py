@@ -149,7 +149,7 @@ def text(found, titles):
         BEGIN, "",
         f"Run of {about['date']}: {about['cores']} cores ({about['cpu']}), Linux {about['kernel']}, {about['rounds']} rounds, {about['seconds']} s{load}.{quick}{one}", "",
         f"A proxy has one core, load (h2load, exact counts) and backend (nginx, files) the other. CPU is the process' own account, children too; "
-        f"each round asks every proxy once, ratios are within a round: median (least–most). Bodies are FHIR Bundles of {sizes[KB1]:,}, {sizes[KB100]:,} and {sizes[MB10]:,} bytes "
+        f"each round asks every proxy once; a ratio to nginx in the table of proxies is within a round, and told by its median (least–most) over the rounds; where the table of targets compares two proxies it takes the median of each over the whole run. Bodies are FHIR Bundles of {sizes[KB1]:,}, {sizes[KB100]:,} and {sizes[MB10]:,} bytes "
         f"in entries of 0.8 KB, a search about one patient; every request carries an RS256 token of {about['token_bytes']} bytes; 64 connections, 4 at 10 MB. "
         "The gate knows the token, decides by the clinic's policy, redacts by type with the FHIR catalogue and puts the decision on record before the first byte leaves; "
         "there is no mode in which it does not wait for the disk, so a second one has its log on tmpfs. The redacting rivals drop the same members by name "
