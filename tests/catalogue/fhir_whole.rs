@@ -245,16 +245,21 @@ fn every_search_parameter_charges_what_it_compares() {
         ("Patient", "address", &["contact.address", "contact.postal-code"][..]),
         ("Patient", "email", &["contact.email"]),
         ("Patient", "phone", &["contact.phone"]),
-        ("Patient", "death-date", &["health.history"]),
+        ("Patient", "death-date", &["health.history", "identity.birth-date"]),
         ("Observation", "date", &["health.exam-event"]),
         ("Observation", "performer", &["identity.number", "health.exam-result"]),
         ("Observation", "code-value-quantity", &["health.exam-result"]),
         ("Condition", "encounter", &["identity.number", "health.encounter"]),
         ("Specimen", "accession", &["identity.number"]),
         ("RelatedPerson", "name", &["social.family"]),
-        ("Observation", "_tag", &[]),
     ] {
         assert_eq!(of(kind, name).categories, set(wanted), "{kind} {name}");
+    }
+    // A label, a tag, a profile may say anything that the record does.
+    let observation =
+        catalogue.routes().iter().find(|route| route.id() == "fhir.Observation.read").unwrap().categories();
+    for name in ["_tag", "_security", "_profile"] {
+        assert_eq!(of("Observation", name).categories, observation, "{name}");
     }
     // Who may search a telecom of any system may find out whatever is in one.
     let patient = catalogue.routes().iter().find(|route| route.id() == "fhir.Patient.read").unwrap().categories();

@@ -1,6 +1,7 @@
 //! The FHIR surface before a real server's answers: bodies that an R4 server gave for generated charts.
 
 mod batch;
+mod beside;
 mod bundles;
 mod conditional;
 pub(crate) mod definitions;

@@ -596,3 +596,16 @@ async fn no_next_leads_to_a_record_that_its_modifier_takes_away() {
         }
     }
 }
+
+/// However it is spelled, few entries are not asked for one by one: that so many pages were passed would tell of the others.
+#[tokio::test]
+async fn a_size_is_widened_however_it_is_spelled() {
+    for target in ["/Condition?_count=%31", "/Condition?%5fcount=2", "/Condition?_count=1"] {
+        let stand = stopped();
+        let bundle =
+            json!({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": condition("c1", "a")}]});
+        stand.backend.pages.lock().unwrap().insert("/Condition?_count=50".into(), bundle.to_string());
+        assert_eq!(ids(&get(&stand, CARE, target).await), ["c1"], "{target}");
+        assert_eq!(*stand.backend.targets.lock().unwrap(), ["/Condition?_count=50"], "{target}");
+    }
+}

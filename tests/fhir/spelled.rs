@@ -175,17 +175,26 @@ async fn a_number_guessed_whole_is_not_confirmed() {
     let chart = |value: &str| {
         let mut chart = patient("p1", "x", "x");
         chart["telecom"] = json!([{"system": "phone", "value": value}]);
-        chart["identifier"] = json!([{"value": NUMBER}]);
+        chart["identifier"] = json!([{"system": "urn:oid:1.2.3", "value": NUMBER}]);
         chart
     };
     serve(&stand, vec![chart(NUMBER)]);
     for value in [NUMBER, "1234-5678-9018", "x,123456789018", "|123456789018", "mrn|123456789018"] {
         assert!(ids(&get(&stand, CARE, &format!("/Patient?phone={value}")).await).is_empty(), "{value}");
     }
-    for target in ["phone=4711", "identifier=123456789018", "_sort=identifier", "_sort=_id"] {
+    for target in ["phone=4711", "identifier=urn:oid:1.2.3|123456789018", "_sort=identifier", "_sort=_id"] {
         let answer = get(&stand, CARE, &format!("/Patient?{target}")).await;
         assert_eq!(ids(&answer), ["p1"], "{target}");
         assert_eq!(answer.json()["entry"][0]["resource"]["identifier"][0]["value"], NUMBER);
+    }
+    // In no system it is a number like any other: neither shown nor found by.
+    let mut bare = chart("4711");
+    bare["identifier"] = json!([{"value": NUMBER, "system": "mynumber"}, {"value": NUMBER}]);
+    serve(&stand, vec![bare]);
+    let answer = get(&stand, CARE, "/Patient?phone=4711").await;
+    assert!(ids(&answer) == ["p1"] && !answer.body.contains(NUMBER), "{}", answer.body);
+    for target in ["identifier=123456789018", "identifier=|123456789018", "_sort=identifier"] {
+        assert!(ids(&get(&stand, CARE, &format!("/Patient?{target}")).await).is_empty(), "{target}");
     }
     serve(&stand, vec![chart("123456789017")]);
     assert_eq!(ids(&get(&stand, CARE, &format!("/Patient?phone={NUMBER}")).await), ["p1"], "none is stopped in it");
@@ -301,6 +310,8 @@ async fn digits_are_compared_with_nothing_that_the_answer_does_not_show() {
         ("/Condition?patient.telecom=123456789018", "patient.telecom"),
         ("/Condition?patient.phone=x,1234-5678-9018", "patient.phone"),
         ("/Condition?patient.identifier:text=12", "patient.identifier:text"),
+        ("/Condition?patient.identifier=123456789018", "patient.identifier"),
+        ("/Condition?patient.identifier=http://s|1,|123456789018", "patient.identifier"),
         ("/Patient?_has:Condition:patient:code:text=1", "_has:Condition:patient:code:text"),
         ("/Patient?_has:Observation:patient:value-string=1", "_has:Observation:patient:value-string"),
         ("/Patient?name=1&_elements=gender", "name"),
@@ -339,7 +350,7 @@ async fn digits_are_compared_with_nothing_that_the_answer_does_not_show() {
         format!("/Condition?patient.name={kanji}"),
         "/Condition?patient.birthdate=1980-01-01".to_owned(),
         "/Condition?patient.identifier=http://s|123456789018".to_owned(),
-        "/Condition?patient.identifier=123456789018".to_owned(),
+        "/Condition?patient.identifier=12345".to_owned(),
         "/Condition?patient.phone=0312345678".to_owned(),
         "/Condition?encounter._id=123456789018".to_owned(),
         "/Condition?code=718-7&_include=Condition:encounter&_sort=-recorded-date".to_owned(),

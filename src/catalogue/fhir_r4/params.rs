@@ -5,8 +5,8 @@ use super::search::{SearchKind, SearchParameter, SearchParameters};
 use super::words::{Kind, Line, split};
 use crate::catalogue::fields::Meaning;
 use crate::catalogue::pointer::SubjectPath;
-use crate::policy::Categories;
 use crate::policy::reader::{Table, Text};
+use crate::policy::{Categories, Category};
 
 /// Reads the parameters of one type.
 pub(super) struct Parameters<'d> {
@@ -62,9 +62,12 @@ impl Parameters<'_> {
             }
             return None;
         };
-        let (mut categories, mut ids) = (Categories::NONE, told.kind == SearchKind::Token);
+        let token = told.kind == SearchKind::Token;
+        let (mut categories, mut ids, mut identifiers) = (Categories::NONE, token, token);
         for path in &told.paths {
-            ids &= self.followed(&path.text).is_some_and(|(line, ..)| line.reference || is_identifier(line));
+            let line = self.followed(&path.text).map(|(line, ..)| line);
+            ids &= line.is_some_and(|line| line.reference);
+            identifiers &= line.is_some_and(is_identifier);
             let Some(found) = self.compared(&path.text, told.kind) else {
                 table.reader().fault(path.span.clone(), format!("`{}` is no element of the type", path.text), None);
                 return None;
@@ -83,7 +86,7 @@ impl Parameters<'_> {
         let components = told.components.iter().map(|name| name.text.as_str().into()).collect();
         let subject = matches!(told.paths.as_slice(), [path] if self.is_subject(path, &told.targets));
         let within = self.within(&told.paths);
-        Some(SearchParameter { kind: told.kind, categories, targets, components, subject, ids, within })
+        Some(SearchParameter { kind: told.kind, categories, targets, components, subject, ids, identifiers, within })
     }
 
     /// The elements of the type to which these paths lead; none where one is, or looks like, one choice of several names: another
@@ -183,7 +186,7 @@ impl Parameters<'_> {
 
     fn at(&self, line: &Line, own: Meaning, case: Option<&str>, kind: SearchKind) -> Option<Categories> {
         match &line.kind {
-            Kind::Leaf => self.of(own),
+            Kind::Leaf => Some(self.of(own)?.or(line.besides.map_or(Categories::NONE, Category::only))),
             Kind::Datatype(name) => {
                 let owner = self.definitions.named(name)?;
                 match kind {

@@ -85,8 +85,10 @@ pub struct SearchParameter {
     /// It compares the place where the type names its subject: an exact id of a Patient names the subject, and is no
     /// query category then. On `Patient` that is `_id`.
     pub subject: bool,
-    /// A comparison of whole values compares ids alone: `_id`, `identifier`. In these nothing is looked for that is to be stopped.
+    /// A comparison of whole values compares ids alone: `_id`. In these nothing is looked for that is to be stopped.
     pub ids: bool,
+    /// The same of `identifier`: of one in a system that a URI names nothing is stopped.
+    pub identifiers: bool,
     /// The elements of the type in which all lies that it compares. Empty: one of them may have several names (`value[x]`), so that
     /// it cannot be told whether an answer that is asked for some elements has it.
     pub within: Vec<Box<str>>,

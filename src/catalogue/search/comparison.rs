@@ -58,7 +58,7 @@ impl Guard<'_> {
         let how = match (leaf.kind, name.modifier) {
             (SearchKind::Token, Some("text")) | (SearchKind::String | SearchKind::Special, _) => Some(How::Part),
             (SearchKind::Uri, Some("above" | "below")) => Some(How::Part),
-            (SearchKind::Token, _) if leaf.ids => None,
+            (SearchKind::Token, _) if leaf.ids || (leaf.identifiers && all_of_a_system(value)) => None,
             (SearchKind::Token | SearchKind::Uri | SearchKind::Quantity, _) => Some(How::Whole),
             (SearchKind::Composite, _) => self.of_components(kind, leaf),
             (SearchKind::Reference | SearchKind::Date | SearchKind::Number, _) => None,
@@ -101,6 +101,12 @@ impl Guard<'_> {
             self.compared.push(by.within.clone());
         }
     }
+}
+
+/// Whether each of these identifiers is looked for in a system that a URI names: of such none is taken for an Individual Number.
+fn all_of_a_system(value: &str) -> bool {
+    let of_a_system = |one: &str| one.split_once('|').is_some_and(|(system, _)| system.contains(':'));
+    value.split(',').all(of_a_system)
 }
 
 /// What compares free text is charged with `everything` that there may be in it; nothing else is known of what is charged with nothing.

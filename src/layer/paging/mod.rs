@@ -3,8 +3,7 @@
 //! Of a judged list entries are dropped. A page that grew short by it would tell how many, and so would the backend's own
 //! positions in a link. So the gate fills each page to the size that was asked for, from up to [`PAGES_MAX`] pages of the
 //! backend, and says where the list goes on by a [`Cursor`] of its own:
-//! * the size is the caller's, else as many as the backend's first page has; but [`BACKEND_SIZE_MIN`] on FHIR where entries may be
-//!   dropped, for there the backend is asked for as many;
+//! * the size is the caller's, else as many as the backend's first page has;
 //! * it follows the backend's `next` itself, to the same origin and list only ([`Pager::follow`]);
 //! * where every entry is judged for itself, a full page reads on until one more may be released: a `next` that leads to
 //!   nothing would tell that something is there. That one is not released here; the cursor says where to take it up;
@@ -46,8 +45,7 @@ use crate::redact::Redactor;
 /// The most pages of the backend that one page of the gate is filled from.
 const PAGES_MAX: usize = 20;
 /// The least size of a page that the backend of a FHIR list is asked for where entries may be dropped: [`PAGES_MAX`] pages of
-/// one entry each would soon be passed, and that they were would tell how many are there. There it is the size of the gate's
-/// own page, too, where the caller says none: what the backend's first page has may hang on who is on it.
+/// one entry each would soon be passed, and that they were would tell how many are there.
 const BACKEND_SIZE_MIN: u64 = 50;
 /// The parameter that says it.
 const FHIR_SIZE: &str = "_count";
@@ -147,25 +145,16 @@ fn next_of(route: &Route) -> Option<Next> {
     }
 }
 
-/// What a FHIR backend is asked for a list of which entries may be dropped, target and form (where it is asked by one that is not
-/// empty): pages of [`BACKEND_SIZE_MIN`] entries at least, whether the caller says a size, in whatever spelling, or none.
-pub(super) fn widened(target: &str, form: Option<&str>) -> (String, Option<String>) {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let sized = parameters(query).chain(parameters(form.unwrap_or(""))).any(|(name, _)| name == FHIR_SIZE);
-    let wide = |pieces: &str, adds: bool| {
-        let added = adds.then(|| format!("{FHIR_SIZE}={BACKEND_SIZE_MIN}"));
-        let asked = pieces.split('&').filter(|piece| !piece.is_empty()).map(wide_piece);
-        asked.chain(added).collect::<Vec<_>>().join("&")
-    };
-    let query = wide(query, !sized && form.is_none());
-    let question = if query.is_empty() { "" } else { "?" };
-    (format!("{path}{question}{query}"), form.map(|form| wide(form, !sized)))
+/// A FHIR query or form that asks for pages of [`BACKEND_SIZE_MIN`] entries at least, where it asks for a size at all, in
+/// whatever spelling.
+pub(super) fn widened(query: &str) -> String {
+    query.split('&').map(wide_piece).collect::<Vec<_>>().join("&")
 }
 
 /// The same of one parameter, as it is spelled unless it says fewer.
 fn wide_piece(piece: &str) -> String {
     let fewer = |(name, size): (String, String)| {
-        name == FHIR_SIZE && size.parse::<u64>().is_ok_and(|size| size < BACKEND_SIZE_MIN)
+        name == FHIR_SIZE && size.parse::<u64>().is_ok_and(|size| size > 0 && size < BACKEND_SIZE_MIN)
     };
     match parameters(piece).any(fewer) {
         true => format!("{FHIR_SIZE}={BACKEND_SIZE_MIN}"),
@@ -215,7 +204,7 @@ impl Pager {
         let mut progress = lock(&start.progress);
         (progress.size, progress.skip) = match &start.cursor {
             Some(cursor) => (Some(cursor.size), cursor.skip),
-            None => (size.or((start.hides && route.is_fhir()).then_some(BACKEND_SIZE_MIN)), 0),
+            None => (size, 0),
         };
         progress.hides = start.hides && start.own.counted.is_none();
         if let Some(counted) = &start.own.counted {
