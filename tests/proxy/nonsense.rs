@@ -184,7 +184,14 @@ async fn a_bomb_or_more_than_is_held_leaves_nothing_unjudged() {
     gate.place.stage.body(&long(100_000));
     let got = gate.get("/newest-donor", &coordinator()).await;
     assert!(got.status >= 400 && !got.bytes.contains("1111"), "{}", &got.bytes[..600]);
-    got.is_problem(404, "not-available", "larger than is held");
+    got.is_problem(502, "record-too-large", "larger than is held");
+    let log = gate.end().await.log();
+    assert_eq!(log.endings(), [("failed", "record-too-large", 502)]);
+
+    // What is smaller than is held may still be a bomb.
+    let site = "entry-bytes-max = 8388608\nlimits = { decoded-bytes-max = 4194304 }";
+    let place = Place::new(Setup { site, routes: NEWEST, ..Setup::default() }).await;
+    let gate = place.start();
     for (what, bytes) in [("past the ratio", 3 << 20), ("past the size", 8 << 20)] {
         // Random digits would not be decoded two hundred times over: these are.
         let coded = gzip(long(bytes).as_bytes()).await;
@@ -200,8 +207,7 @@ async fn a_bomb_or_more_than_is_held_leaves_nothing_unjudged() {
         assert!(got.status == 502 || !got.whole || got.bytes.is_empty(), "{what}: {}", got.bytes);
     }
     let log = gate.end().await.log();
-    assert_eq!(log.endings()[0], ("completed", "not-available", 404));
-    assert!(log.endings()[1..].iter().all(|(outcome, code, _)| (*outcome, *code) == ("failed", "backend-body-broken")));
-    assert_eq!(log.of("begin").len(), 5);
+    assert!(log.endings().iter().all(|(outcome, code, _)| (*outcome, *code) == ("failed", "backend-body-broken")));
+    assert_eq!(log.of("begin").len(), 4);
     assert_eq!(log.of("begin")[0]["purpose"], json!("coordination"));
 }
