@@ -203,6 +203,30 @@ async fn a_restriction_that_comes_between_two_entries_of_one_piece_holds_for_the
     assert_eq!(left, [true, false, true]);
 }
 
+/// The same at one moment, of one person: what was decided of him before is not taken for what is to be decided.
+#[tokio::test]
+async fn a_restriction_that_comes_between_two_entries_of_one_person_holds_for_the_second() {
+    let stand = Arc::new(Stand::new(Org::Jmdp, &[]));
+    let ids = stand.backend.sample.ids("donors");
+    let all = entries(&ids);
+    let (other, id) = (Arc::downgrade(&stand), ids[1].clone());
+    let mut looks = 0;
+    let look = move || {
+        looks += 1;
+        if looks == 2 {
+            other.upgrade().unwrap().add("restriction", &format!("subject={id} name=stop-use"));
+        }
+    };
+    let armed = Arc::clone(&stand.tick);
+    let arm = move || *armed.lock().unwrap() = Some(Box::new(look) as Act);
+    let piece = format!("{}{}{}]}}", all[1], all[1], all[2].trim_end_matches(','));
+    stand.next_script(vec![data(r#"{"items":["#), Step::Do(Box::new(arm)), data(piece)]);
+    let answer = list(&stand).await;
+    *stand.tick.lock().unwrap() = None;
+    let left = ids[1..3].iter().map(|id| answer.body.matches(&format!("phone-of-{id}")).count());
+    assert_eq!(left.collect::<Vec<_>>(), [1, 1], "{}", answer.body);
+}
+
 #[tokio::test]
 async fn a_registry_lost_while_a_list_is_read_ends_it() {
     let stand = Arc::new(Stand::new(Org::Jmdp, &[]));
