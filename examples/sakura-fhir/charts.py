@@ -45,7 +45,7 @@ def household(number, patient):
     patient["managingOrganization"] = {"reference": "Organization/sakura", "display": "SAKURA International Clinic"}
 
 
-def bills(number, patient, encounter, conditions):
+def bills(number, patient, conditions):
     """Insurance, account, invoice and claim of one visit. The claim names the diagnosis, the invoice does not."""
     key, person = patient["id"], {"reference": f"Patient/{patient['id']}"}
     fee = {"value": 3000 + 100 * number, **YEN}
@@ -73,10 +73,8 @@ def bills(number, patient, encounter, conditions):
         "created": "2026-01-02", "provider": {"reference": "Organization/sakura"},
         "priority": concept("Normal", "normal", "http://terminology.hl7.org/CodeSystem/processpriority"),
         "insurance": [{"sequence": 1, "focal": True, "coverage": {"reference": f"Coverage/{coverage['id']}"}}],
-        "item": [{
-            "sequence": 1, "productOrService": concept("outpatient visit"), "net": fee,
-            "encounter": [{"reference": f"Encounter/{encounter['id']}"}],
-        }],
+        # No link to the stay: an array of which the accountant is shown a part cannot be put back by her.
+        "item": [{"sequence": 1, "productOrService": concept("outpatient visit"), "net": fee}],
         "total": fee,
     }
     if diagnoses:
@@ -96,7 +94,7 @@ def main(folder):
     for number, patient in enumerate(patients):
         household(number, patient)
         about = lambda kind: [r for r in records[kind] if r["subject"]["reference"] == f"Patient/{patient['id']}"]
-        for resource in bills(number, patient, about("Encounter")[0], about("Condition")):
+        for resource in bills(number, patient, about("Condition")):
             made[resource["resourceType"]].append(resource)
     organisations = [("sakura", "SAKURA International Clinic Tokyo"), ("kenpo", "東京健康保険組合")]
     made["Organization"] = [{"resourceType": "Organization", "id": i, "active": True, "name": n} for i, n in organisations]
