@@ -1,6 +1,7 @@
 //! A page is as long as it was asked for, whatever was dropped from it; and it goes on by the gate's word alone.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -12,10 +13,12 @@ const LIST: &str = "/Condition?code=x&_count=3";
 
 /// What the backend is asked: pages of fifty at least, where entries may be dropped.
 fn widened(target: &str) -> String {
-    let (before, size) = target.split_once("_count=").unwrap_or((target, "50"));
+    let Some((before, size)) = target.split_once("_count=") else {
+        return format!("{target}{}_count=50", if target.contains('?') { '&' } else { '?' });
+    };
     let digits = size.bytes().take_while(u8::is_ascii_digit).count();
     let least = size[..digits].parse::<u32>().unwrap().max(50);
-    if before == target { target.to_owned() } else { format!("{before}_count={least}{}", &size[digits..]) }
+    format!("{before}_count={least}{}", &size[digits..])
 }
 
 /// The backend's list: `persons` of each page in order, the conditions numbered through, the links before the entries.
@@ -153,7 +156,7 @@ async fn nothing_is_lost_and_nothing_comes_twice() {
 #[tokio::test]
 async fn twenty_pages_that_do_not_fill_one_end_it_short_with_a_cursor() {
     let stand = stopped();
-    let none: &[&str] = &["no"];
+    let none: &[&str] = &["no"; 50];
     let mut pages = vec![none; 45];
     pages.push(&["a"]);
     serve(&stand, LIST, &pages);
@@ -161,7 +164,66 @@ async fn twenty_pages_that_do_not_fill_one_end_it_short_with_a_cursor() {
     let first = get(&stand, CARE, LIST).await;
     assert_eq!((ids(&first).len(), stand.asked() - before), (0, 20));
     assert!(link(&first, "next").is_some());
-    assert_eq!(all(&stand, LIST).await, [vec![], vec![], vec!["c46".to_owned()]]);
+    assert_eq!(all(&stand, LIST).await, [vec![], vec![], vec!["c2251".to_owned()]]);
+}
+
+/// A backend of 300 records that gives pages as large as it is asked for, in whatever spelling, 10 where it is not asked; the
+/// first 299 of them are of `hidden`.
+fn serve_by_size(stand: &Stand, hidden: &'static str) {
+    *stand.backend.always.lock().unwrap() = Some(Arc::new(move |head, body| {
+        let form = std::str::from_utf8(body).unwrap();
+        let query = [head.uri.query().unwrap_or(""), form].join("&");
+        let plain = query.replace("%5f", "_").replace("%63", "c").replace("%31", "1");
+        let number = |name: &str| {
+            let value = plain.split('&').find_map(|piece| piece.strip_prefix(name)?.strip_prefix('='));
+            value.map(|value| value.parse::<usize>().unwrap())
+        };
+        let (size, from) = (number("_count").unwrap_or(10), number("_offset").unwrap_or(0));
+        let person = |at: usize| if at < 299 { hidden } else { "a" };
+        let until = (from + size).min(300);
+        let entries: Vec<Value> =
+            (from..until).map(|at| json!({"resource": condition(&format!("c{at}"), person(at))})).collect();
+        let next = format!("http://backend.test/Condition?code=x&_count={size}&_offset={until}");
+        let links = if until < 300 { json!([{"relation": "next", "url": next}]) } else { json!([]) };
+        let bundle = json!({"resourceType": "Bundle", "type": "searchset", "link": links, "entry": entries});
+        let answer = http::Response::builder().header("content-type", "application/fhir+json");
+        answer.body(bundle.to_string().into()).unwrap()
+    }));
+}
+
+/// An escape is the same size, and no size is one of the backend's own: either way twenty of its pages would soon be passed.
+#[tokio::test]
+async fn no_spelling_of_a_size_and_no_size_tells_how_many_are_hidden() {
+    let stand = stopped();
+    serve_by_size(&stand, "no");
+    for target in
+        ["code=x&_count=1", "code=x&_count=%31", "%5fcount=1&code=x", "code=x&_%63ount=%31", "code=x", "code=x&"]
+    {
+        let asked = stand.asked();
+        assert_eq!(all(&stand, &format!("/Condition?{target}")).await, [["c299"]], "{target}");
+        assert_eq!(stand.asked() - asked, 6, "{target}: pages of fifty");
+        let typed = [("content-type", "application/x-www-form-urlencoded")];
+        for (query, body, fields) in [("", target, &typed[..]), (target, "", &typed), (target, "", &[])] {
+            let asked = stand.asked();
+            let (claims, purpose) = (json!({"sub": "dr-1", "roles": ["physician"]}), "care");
+            let at = format!("/Condition/_search?{query}");
+            let answer = stand.ask(Ask { method: "POST", target: &at, claims, purpose, body, fields }).await;
+            assert_eq!((ids(&answer), link(&answer, "next")), (vec!["c299".to_owned()], None), "{query} {body}");
+            assert_eq!(stand.asked() - asked, 6, "{query} {body}: pages of fifty");
+        }
+    }
+}
+
+/// Where the policy hides nobody of them the backend is asked what the caller asked, and gives what it gives.
+#[tokio::test]
+async fn a_size_stands_as_it_is_where_nobody_is_hidden() {
+    let stand = stopped();
+    for query in ["patient=a&code=x", "patient=a&code=x&_count=%31"] {
+        serve_by_size(&stand, "a");
+        let answer = get(&stand, CARE, &format!("/Condition?{query}")).await;
+        assert!(!ids(&answer).is_empty());
+        assert_eq!(stand.backend.targets.lock().unwrap().last().unwrap(), &format!("/Condition?{query}"));
+    }
 }
 
 #[tokio::test]
@@ -463,7 +525,7 @@ async fn a_cursor_holds_no_readable_id() {
     let chart = |id: &str| condition(id, "p-secret");
     let first =
         json!({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": chart("c1")}]}).to_string();
-    stand.backend.pages.lock().unwrap().insert("/Condition".into(), first);
+    stand.backend.pages.lock().unwrap().insert(widened("/Condition"), first);
     let shown = get(&stand, STUDY, "/Condition").await.json();
     let pseudonym = shown["entry"][0]["resource"]["subject"]["reference"].as_str().unwrap().to_owned();
     let target = "/Condition?subject=Patient/p-secret&code=x&_count=1";
@@ -546,7 +608,7 @@ async fn what_only_a_dropped_match_brings_is_dropped_with_it() {
         let along = [brought("Patient", "a"), brought("Patient", "b"), brought("Practitioner", "oncologist")];
         let entries: Vec<Value> = matched.chain(along).collect();
         let bundle = json!({"resourceType": "Bundle", "type": "searchset", "entry": entries});
-        stand.backend.pages.lock().unwrap().insert(target.into(), bundle.to_string());
+        stand.backend.pages.lock().unwrap().insert(widened(target), bundle.to_string());
     };
     serve(&["a", "no"]);
     assert_eq!(ids(&get(&stand, CARE, target).await), ["c0", "a"], "the stopped one's link to b, and his doctor");

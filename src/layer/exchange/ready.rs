@@ -29,11 +29,10 @@ impl Ready {
         }
         self.own = Some(own);
         if route.is_fhir() && self.hides() {
-            if let Some((path, query)) = self.target.split_once('?') {
-                self.target = format!("{path}?{}", paging::widened(query));
-            }
-            let form = std::str::from_utf8(&self.body).map(paging::widened);
-            self.body = form.map_or_else(|_| self.body.clone(), Bytes::from);
+            let form = std::str::from_utf8(&self.body).ok().filter(|form| !form.is_empty());
+            let (target, form) = paging::widened(&self.target, form);
+            self.target = target;
+            self.body = form.map_or_else(|| self.body.clone(), Bytes::from);
         }
         if paging::counts(route) {
             let counted = paging::Counted::new(&self.target);

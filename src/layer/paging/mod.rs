@@ -145,16 +145,25 @@ fn next_of(route: &Route) -> Option<Next> {
     }
 }
 
-/// A FHIR query or form that asks for pages of [`BACKEND_SIZE_MIN`] entries at least, where it asks for a size at all, in
-/// whatever spelling.
-pub(super) fn widened(query: &str) -> String {
-    query.split('&').map(wide_piece).collect::<Vec<_>>().join("&")
+/// What a FHIR backend is asked for a list of which entries may be dropped, target and form (where it is asked by one that is not
+/// empty): pages of [`BACKEND_SIZE_MIN`] entries at least, whether the caller says a size, in whatever spelling, or none.
+pub(super) fn widened(target: &str, form: Option<&str>) -> (String, Option<String>) {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let sized = parameters(query).chain(parameters(form.unwrap_or(""))).any(|(name, _)| name == FHIR_SIZE);
+    let wide = |pieces: &str, adds: bool| {
+        let added = adds.then(|| format!("{FHIR_SIZE}={BACKEND_SIZE_MIN}"));
+        let asked = pieces.split('&').filter(|piece| !piece.is_empty()).map(wide_piece);
+        asked.chain(added).collect::<Vec<_>>().join("&")
+    };
+    let query = wide(query, !sized && form.is_none());
+    let question = if query.is_empty() { "" } else { "?" };
+    (format!("{path}{question}{query}"), form.map(|form| wide(form, !sized)))
 }
 
 /// The same of one parameter, as it is spelled unless it says fewer.
 fn wide_piece(piece: &str) -> String {
     let fewer = |(name, size): (String, String)| {
-        name == FHIR_SIZE && size.parse::<u64>().is_ok_and(|size| size > 0 && size < BACKEND_SIZE_MIN)
+        name == FHIR_SIZE && size.parse::<u64>().is_ok_and(|size| size < BACKEND_SIZE_MIN)
     };
     match parameters(piece).any(fewer) {
         true => format!("{FHIR_SIZE}={BACKEND_SIZE_MIN}"),
