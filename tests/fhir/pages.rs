@@ -226,6 +226,27 @@ async fn a_size_stands_as_it_is_where_nobody_is_hidden() {
     }
 }
 
+/// More than twenty pages of the backend hold: the page would end where they do, and be as short as many were left out.
+#[tokio::test]
+async fn a_page_larger_than_the_backends_is_no_measure_of_who_was_left_out() {
+    let stand = stopped();
+    let first = "/Condition?code=x&_count=5000";
+    let shown: &[&str] = &["a"; 50];
+    let mut some = ["a"; 50];
+    some[7] = "no";
+    some[30] = "no";
+    for pages in [vec![shown; 25], vec![&some[..]; 25]] {
+        serve(&stand, first, &pages);
+        let answer = get(&stand, CARE, first).await;
+        assert_eq!((ids(&answer).len(), link(&answer, "next").is_some()), (50, true));
+        let lengths: Vec<usize> = all(&stand, first).await.iter().map(Vec::len).collect();
+        let (last, full) = lengths.split_last().unwrap();
+        assert!(full.iter().all(|length| *length == 50) && *last <= 50, "{lengths:?}");
+        let people = pages.concat().iter().filter(|person| **person == "a").count();
+        assert_eq!(lengths.iter().sum::<usize>(), people);
+    }
+}
+
 #[tokio::test]
 async fn without_a_size_a_page_is_as_long_as_the_backends() {
     let stand = stopped();

@@ -3,7 +3,7 @@
 //! Of a judged list entries are dropped. A page that grew short by it would tell how many, and so would the backend's own
 //! positions in a link. So the gate fills each page to the size that was asked for, from up to [`PAGES_MAX`] pages of the
 //! backend, and says where the list goes on by a [`Cursor`] of its own:
-//! * the size is the caller's, else as many as the backend's first page has;
+//! * the size is the caller's, else as many as the backend's first page has ([`page_size`]);
 //! * it follows the backend's `next` itself, to the same origin and list only ([`Pager::follow`]);
 //! * where every entry is judged for itself, a full page reads on until one more may be released: a `next` that leads to
 //!   nothing would tell that something is there. That one is not released here; the cursor says where to take it up;
@@ -171,6 +171,18 @@ fn wide_piece(piece: &str) -> String {
     }
 }
 
+/// How many entries the gate's own page has, now that the backend's first has ended, with `backends` entries: as many as were asked
+/// for, else as many as those. Where entries are dropped it is not more than the backend's own page has, or
+/// [`BACKEND_SIZE_MIN`]: a larger one would be ended by [`PAGES_MAX`], and be as much shorter as was dropped.
+fn page_size(asked: Option<u64>, backends: u64, hides: bool) -> u64 {
+    match asked {
+        None if backends > 0 => backends,
+        None => SIZE_DEFAULT,
+        Some(asked) if hides => asked.min(backends.max(BACKEND_SIZE_MIN)),
+        Some(asked) => asked,
+    }
+}
+
 /// Whether the caller counts the entries of the route's lists himself.
 pub(super) fn counts(route: &Route) -> bool {
     route.dicom().is_some() && route.is_page_parameter(counted::LIMIT)
@@ -296,8 +308,12 @@ impl Pager {
             return self.counted_page_ends();
         }
         let mut progress = lock(&self.start.progress);
-        let backends = if progress.consumed > 0 { progress.consumed } else { SIZE_DEFAULT };
-        let size = *progress.size.get_or_insert(backends);
+        let first = self.targets.len() == 1 && self.start.cursor.is_none();
+        let size = match progress.size {
+            Some(size) if !first => size,
+            asked => page_size(asked, progress.consumed, progress.hides),
+        };
+        progress.size = Some(size);
         let (full, left, consumed) = (progress.is_full(), progress.left, progress.consumed);
         drop(progress);
         let much = self.splice.along().is_some_and(|along| along.is_much());
