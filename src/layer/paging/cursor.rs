@@ -1,8 +1,8 @@
 //! Where does a list go on? Sealed, so that whoever holds it can neither read nor change it, nor give it to another.
 //!
 //! A cursor holds the caller's own request, to be judged anew, and the place in the backend's list. It opens only for the
-//! same caller, purpose, basis, recipient, organisation, act, policy and catalogue, on the same path, for [`CURSOR_MS_MAX`];
-//! reasons and references are those of each request. AES-SIV (RFC 5297) under a key of its own.
+//! same caller, declaration, policy and catalogue, on the same path, for [`CURSOR_MS_MAX`]. AES-SIV (RFC 5297) under a key of
+//! its own.
 
 use aes_siv::KeyInit;
 use aes_siv::siv::Aes256Siv;
@@ -48,7 +48,10 @@ pub(in crate::layer) fn scope(judgement: &Judgement, path: &str) -> Vec<u8> {
         told(&declared.basis),
         told(&declared.recipient),
         told(&declared.organization),
+        told(&declared.reason),
+        told(&declared.reference),
         told(&declared.act),
+        told(&declared.source),
         meta.id.text.clone(),
         meta.revision.text.clone(),
         judgement.policy.digest.clone(),
