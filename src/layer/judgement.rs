@@ -119,6 +119,15 @@ impl Judgement {
 
     /// The same caller and declaration, at another route of the catalogue.
     pub(super) fn reading(&self, resolved: &Resolved<'_>) -> Judgement {
+        self.at(Some(RouteRef::of(&self.generation, resolved)))
+    }
+
+    /// The same request, of which it was found that it makes what is not there.
+    pub(super) fn making(&self) -> Judgement {
+        self.at(self.route.clone().map(|route| RouteRef { action: Action::Create, ..route }))
+    }
+
+    fn at(&self, route: Option<RouteRef>) -> Judgement {
         Judgement {
             gate: Arc::clone(&self.gate),
             generation: Arc::clone(&self.generation),
@@ -128,7 +137,7 @@ impl Judgement {
             purpose: self.purpose,
             roles: self.roles,
             training_until: self.training_until,
-            route: Some(RouteRef::of(&self.generation, resolved)),
+            route,
             view: self.view.clone(),
             looked: self.looked.clone(),
         }

@@ -32,6 +32,8 @@ pub struct Problem {
 
 /// What the type of every problem begins with; `docs/problems.md` explains each.
 pub const TYPES: &str = "urn:sekisho:problem:";
+/// What is on file cannot be read.
+pub(super) const UNREADABLE: &str = "registry-unreadable";
 
 impl Problem {
     /// A problem with nothing but status, kind and detail.
@@ -53,6 +55,11 @@ impl Problem {
     /// but for the decision's id, the same fields, the same length.
     pub fn not_available() -> Problem {
         Problem::new(StatusCode::NOT_FOUND, "not-available", "there is nothing here for this caller and purpose")
+    }
+
+    /// What is on file cannot be read: nothing is `done` without it.
+    pub(super) fn registry_unreadable(done: &str) -> Problem {
+        Problem::unavailable(UNREADABLE, &format!("what is on file cannot be read; nothing is {done}"))
     }
 
     /// The gate cannot record, or cannot know: nothing is released.

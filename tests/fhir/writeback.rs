@@ -165,13 +165,17 @@ async fn a_resource_of_which_part_was_shown_is_put_back_over_that_view_alone() {
     theirs["subject"] = json!({"reference": "Patient/p2"});
     assert_eq!(put(&stand, &theirs, Some(&tag)).await.status, 404);
     assert_eq!(kept.text().unwrap(), RECORD);
-    // Where nothing was cut there is nothing to hold together.
+    // That nothing was cut is not told by what is asked for.
     let whole = RECORD.replace(r#""shoeSize":9.0,"#, "").replace(r#","colour":[1.00]"#, "");
     kept.set(&whole);
-    let (view, _) = read(&stand).await;
+    let (view, tag) = read(&stand).await;
     let mut body = view.clone();
     body["meta"] = json!({});
-    assert_eq!(put(&stand, &body, None).await.status, 200);
+    for wanted in [None, Some("*"), Some("W/\"1\"")] {
+        let answer = put(&stand, &body, wanted).await;
+        assert_eq!((answer.status.as_u16(), kind(&answer).as_str()), (428, "precondition-required"), "{wanted:?}");
+    }
+    assert_eq!(put(&stand, &body, Some(&tag)).await.status, 200);
 }
 
 #[tokio::test]

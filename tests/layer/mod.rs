@@ -19,6 +19,7 @@ pub(crate) mod stateful;
 pub(crate) mod support;
 mod validators;
 pub(crate) mod writeback;
+mod writeback_told;
 
 use http::StatusCode;
 use sekisho::demo::sample::Org;

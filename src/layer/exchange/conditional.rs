@@ -17,14 +17,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, StatusCode, header};
-use http_body_util::Full;
+use http::{Method, StatusCode};
 use serde_json::Value;
 
 use self::found::{matches_in, search_for, settled};
-use super::release::{unanswered, upstream_problem};
-use super::stored::whole;
-use super::{Exchange, Forward, Out, Ready, caught, panicked};
+use super::asking::{Question, RELEASED, ask};
+use super::{Exchange, Forward, Out, Ready};
 use crate::catalogue::{Catalogue, Route, SubjectPath};
 use crate::decision::{Reason, json};
 use crate::layer::body::BoxError;
@@ -224,32 +222,23 @@ impl Exchange {
         route: &Route,
         forward: &mut Forward,
     ) -> Result<Vec<Match>, Box<Problem>> {
-        let mut request = Request::new(Full::new(Bytes::new()));
-        *request.uri_mut() = format!("{}&_count=2", ready.target).parse().map_err(|_| unclear())?;
-        *request.headers_mut() = headers::inward(&asking.headers, asking.version, "application/fhir+json", false);
-        let answered = caught(async { forward(request).await }).await.ok_or_else(|| Box::new(panicked()))?;
-        let (parts, body) = answered.map_err(|error| Box::new(unanswered(&error)))?.into_parts();
-        if let Some(problem) = upstream_problem(parts.status) {
-            return Err(Box::new(problem));
-        }
-        let readable = headers::media_type(&parts.headers).as_deref().is_some_and(headers::is_json);
-        if !readable || parts.headers.contains_key(header::CONTENT_ENCODING) {
-            return Err(unclear());
-        }
-        let read = caught(whole(body, self.gate.limits.request_body_bytes_max)).await;
-        let bytes = read.ok_or_else(|| Box::new(panicked()))?.ok_or_else(unclear)?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| unclear())?;
-        let bundle = json::parse(text).map_err(|_| unclear())?;
-        matches_in(&bundle, route, &ready.settled).ok_or_else(unclear)
+        let question = Question {
+            target: &format!("{}&_count=2", ready.target),
+            accept: "application/fhir+json",
+            bytes_max: self.gate.limits.request_body_bytes_max,
+            nothing: &[],
+            unclear,
+        };
+        let held = ask(asking, question, forward).await?.ok_or_else(unclear)?;
+        matches_in(&held.record, route, &ready.settled).ok_or_else(unclear)
     }
 
     /// Each match is judged like a read of that record.
     async fn judge_matches(&mut self, ready: &Ready, found: &[Match]) -> Result<(), Box<Out>> {
         self.now = self.gate.now_ms(); // the search took its time: the permit is that of now
-        let Ok(view) = self.gate.registry.facts(self.now) else {
-            let detail = "what is on file cannot be read; nothing is released";
-            let problem = Problem::unavailable("registry-unreadable", detail);
-            return Err(self.refuse(&ready.judgement, problem, None, &ready.subjects).await);
+        let view = match self.on_file(self.now, RELEASED) {
+            Ok(view) => view,
+            Err(problem) => return Err(self.refuse(&ready.judgement, *problem, None, &ready.subjects).await),
         };
         let whose = match &ready.settled {
             Settled::Person(person) => Whose::Of(person),

@@ -4,20 +4,15 @@
 //! made; each data set of its answer has to repeat the ids that were asked for, and all have to name the same patient. He
 //! is judged, and then the object is asked for. A dry run searches for nothing.
 
-use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
-use super::release::{unanswered, upstream_problem};
-use super::stored::whole;
-use super::{Exchange, Forward, Out, Ready, caught, panicked};
+use super::asking::{Question, RELEASED, ask};
+use super::{Exchange, Forward, Out, Ready};
 use crate::catalogue::dicomweb::{Lookup, PATIENT_ID};
 use crate::catalogue::{Part, Route, SubjectPath};
-use crate::decision::json;
 use crate::layer::entry::Settled;
-use crate::layer::headers;
 use crate::layer::refusal::Problem;
 use crate::redact::{Multipart, media_type};
 
@@ -61,10 +56,9 @@ impl Exchange {
             Err(problem) => return Err(self.refuse(&ready.judgement, *problem, None, &[]).await),
         };
         let now = self.gate.now_ms(); // the search took its time: the permit is that of now
-        let Ok(view) = self.gate.registry.facts(now) else {
-            let problem =
-                Problem::unavailable("registry-unreadable", "what is on file cannot be read; nothing is released");
-            return Err(self.refuse(&ready.judgement, problem, None, &[]).await);
+        let view = match self.on_file(now, RELEASED) {
+            Ok(view) => view,
+            Err(problem) => return Err(self.refuse(&ready.judgement, *problem, None, &[]).await),
         };
         self.judge_person(ready, &person, "", &view, now).await
     }
@@ -76,29 +70,17 @@ impl Exchange {
         search: &Search,
         forward: &mut Forward,
     ) -> Result<Option<String>, Box<Problem>> {
-        let uri: Uri = search.target.parse().map_err(|_| unclear())?;
-        let mut request = Request::new(Full::new(Bytes::new()));
-        *request.uri_mut() = uri;
-        *request.headers_mut() = headers::inward(&head.headers, head.version, "application/dicom+json", false);
-        let response = match caught(async { forward(request).await }).await {
-            None => return Err(Box::new(panicked())),
-            Some(Err(error)) => return Err(Box::new(unanswered(&error))),
-            Some(Ok(response)) => response,
+        let question = Question {
+            target: &search.target,
+            accept: "application/dicom+json",
+            bytes_max: ANSWER_BYTES_MAX,
+            nothing: &[StatusCode::NOT_FOUND, StatusCode::GONE, StatusCode::NO_CONTENT],
+            unclear,
         };
-        let (parts, body) = response.into_parts();
-        if let Some(problem) = upstream_problem(parts.status) {
-            return if problem.status == StatusCode::NOT_FOUND { Ok(None) } else { Err(Box::new(problem)) };
+        match ask(head, question, forward).await? {
+            Some(held) => person(&held.record, search),
+            None => Ok(None),
         }
-        if parts.status == StatusCode::NO_CONTENT {
-            return Ok(None);
-        }
-        let readable = headers::media_type(&parts.headers).as_deref().is_some_and(headers::is_json);
-        if !readable || parts.headers.contains_key(header::CONTENT_ENCODING) {
-            return Err(unclear());
-        }
-        let read = caught(whole(body, ANSWER_BYTES_MAX)).await.ok_or_else(|| Box::new(panicked()))?;
-        let bytes = read.ok_or_else(unclear)?;
-        person(&bytes, search)
     }
 }
 
@@ -115,11 +97,10 @@ fn search(ready: &Ready, lookup: &Lookup, subject: SubjectPath) -> Search {
 }
 
 /// The one person that all data sets name.
-fn person(bytes: &[u8], search: &Search) -> Result<Option<String>, Box<Problem>> {
-    let text = std::str::from_utf8(bytes).map_err(|_| unclear())?;
-    let Ok(Value::Array(found)) = json::parse(text) else { return Err(unclear()) };
+fn person(answer: &Value, search: &Search) -> Result<Option<String>, Box<Problem>> {
+    let found = answer.as_array().ok_or_else(unclear)?;
     let mut person: Option<String> = None;
-    for data_set in &found {
+    for data_set in found {
         for (tag, id) in &search.ids {
             let repeats = data_set.get(*tag).and_then(|attribute| attribute.get("Value")).and_then(Value::as_array);
             if repeats.is_none_or(|values| values.len() != 1 || values.first().and_then(Value::as_str) != Some(id)) {

@@ -2,11 +2,14 @@
 //!
 //! Any error refuses: no path leads from "could not tell" to "forward".
 
+mod asking;
 mod batch;
 mod conditional;
 mod declared;
 mod filtering;
+mod joining;
 mod lookup;
+mod making;
 mod raw;
 mod reading;
 mod ready;

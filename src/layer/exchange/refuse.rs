@@ -1,5 +1,6 @@
 //! Refusals, each on record before it is told; and what a caller may ask without being answered.
 
+use super::asking::RELEASED;
 use super::{Exchange, Out, Ready};
 
 use bytes::Bytes;
@@ -163,7 +164,7 @@ impl Exchange {
             return Box::new(self.too_many_questions());
         }
         let Some(text) = help::page(judgement, self.now).await else {
-            let problem = Problem::unavailable("registry-unreadable", "what is on file cannot be read");
+            let problem = Problem::registry_unreadable(RELEASED);
             return self.refuse(judgement, problem, None, &[]).await;
         };
         Box::new(self.told_about(judgement, "help", text, &[], None).await)

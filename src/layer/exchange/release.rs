@@ -1,5 +1,6 @@
 //! Steps 8 to 11: record, forward, release.
 
+use super::asking::{unanswered, upstream_problem};
 use super::filtering::Unread;
 use super::validators::{self, Asked};
 use super::{Exchange, Forward, ForwardBody, Out, Permitted, Ready, caught, is_form, lookup, panicked};
@@ -14,8 +15,7 @@ use http_body_util::Full;
 use crate::audit::{self, Outcome, Pending, Sealed, Ticket};
 use crate::catalogue::{Route, Shape, SubjectAt};
 use crate::decision::Obligations;
-use crate::layer::Timeout;
-use crate::layer::body::{BoxError, GateBody};
+use crate::layer::body::GateBody;
 use crate::layer::entry::{Notes, Settled};
 use crate::layer::headers;
 use crate::layer::judgement::{Judgement, Whose};
@@ -381,30 +381,5 @@ fn nobodys(ready: &Ready, action: Action) -> Nobodys {
         Shape::List if route.entries().steps().count() == 1 => Nobodys::List("[]", media),
         Shape::List => Nobodys::Nonsense,
         Shape::Object | Shape::Dataset | Shape::Opaque => Nobodys::Nothing,
-    }
-}
-
-/// The backend gave no answer.
-pub(super) fn unanswered(error: &BoxError) -> Problem {
-    match error.is::<Timeout>() {
-        true => Problem::new(StatusCode::GATEWAY_TIMEOUT, "backend-timeout", "the backend did not answer in time"),
-        false => Problem::bad_gateway("backend-unreachable", "the backend could not be asked"),
-    }
-}
-
-/// What the backend's status means for the caller; its own error bodies never pass.
-pub(super) fn upstream_problem(status: StatusCode) -> Option<Problem> {
-    match status.as_u16() {
-        206 => Some(Problem::bad_gateway("partial-content", "the backend answered a part nobody asked for")),
-        200..=299 => None,
-        404 | 410 => Some(Problem::not_available()),
-        400 | 409 | 412 | 422 => Some(Problem::new(status, "backend-refused", "the backend refused the request")),
-        424 => {
-            let detail = "another request of the same transaction was refused, and none of them is done";
-            Some(Problem::new(status, "not-done", detail))
-        }
-        429 | 503 => Some(Problem::unavailable("backend-busy", "the backend is busy")),
-        504 => Some(Problem::new(StatusCode::GATEWAY_TIMEOUT, "backend-timeout", "the backend did not answer in time")),
-        _ => Some(Problem::bad_gateway("backend-error", "the backend failed")),
     }
 }

@@ -9,17 +9,15 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{Method, StatusCode};
-use http_body_util::BodyExt;
 use serde_json::Value;
 
-use super::writeback::Held;
+use super::asking::Held;
 use super::{Exchange, Forward, Out, Ready, validators};
 use crate::catalogue::body::{carried, carried_at, of_others, search_in_patch};
 use crate::catalogue::patch::patched;
 use crate::catalogue::{Pointer, Resolved, Route, SubjectAt};
 use crate::layer::entry::Settled;
 use crate::layer::judgement::{Judgement, Whose};
-use crate::layer::pump::Upstream;
 use crate::layer::refusal::Problem;
 use crate::policy::{Action, Categories, Form};
 use crate::registry::View;
@@ -116,18 +114,7 @@ impl Exchange {
         if self.method != Method::PUT || conditional || names_hidden {
             return Err(self.refuse(&judgement, self.not_available(&judgement), None, &ready.subjects).await);
         }
-        let whose = match &ready.settled {
-            Settled::Person(person) => Whose::Of(person),
-            Settled::NoOne { .. } => Whose::NoOnes,
-            Settled::Each | Settled::Open => {
-                return Err(self.refuse(&judgement, self.not_available(&judgement), None, &[]).await);
-            }
-        };
-        let asked = judgement.route.as_ref().map_or(Categories::ALL, |reference| reference.asked);
-        match judgement.decide_as(whose, record_id(resolved), view, self.now, (Action::Create, asked)) {
-            Ok(_) => Ok(()),
-            Err(refusal) => Err(self.refuse_decision(&judgement, &refusal, &ready.subjects).await),
-        }
+        self.judge_making(ready, record_id(resolved), view).await
     }
 
     /// Whose record it is, and whether he may be written about.
@@ -199,19 +186,6 @@ impl Exchange {
         };
         clear.covers(patch.tested) && !patch.touched.iter().any(|name| lost(name).unwrap_or(false))
     }
-}
-
-/// All of a body; `None`: it broke off, or is longer than this.
-pub(super) async fn whole(mut body: Upstream, bytes_max: usize) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let data = frame.ok()?.into_data().unwrap_or_default();
-        if bytes.len().saturating_add(data.len()) > bytes_max {
-            return None;
-        }
-        bytes.extend_from_slice(&data);
-    }
-    Some(bytes)
 }
 
 /// A FHIR body is of its route's type, has the id of its path, and was not cut by a gate.

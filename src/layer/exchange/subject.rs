@@ -1,5 +1,6 @@
 //! Steps 6 and 7: whose record is it, what does a write carry, and may this caller have it?
 
+use super::asking::RELEASED;
 use super::stored::{contained, fhir_body, says_cut, searches};
 use super::{Exchange, Forward, Out, Ready, target};
 use std::borrow::Cow;
@@ -24,10 +25,9 @@ use crate::redact::Unkept;
 impl Exchange {
     /// What the head alone refuses: nobody is asked for a body of which nothing could be permitted.
     pub(super) async fn judge_head(&self, judgement: &mut Judgement, resolved: &Resolved<'_>) -> Result<(), Box<Out>> {
-        let Ok(view) = self.gate.registry.facts(self.now) else {
-            let problem =
-                Problem::unavailable("registry-unreadable", "what is on file cannot be read; nothing is released");
-            return Err(self.refuse(judgement, problem, None, &[]).await);
+        let view = match self.on_file(self.now, RELEASED) {
+            Ok(view) => view,
+            Err(problem) => return Err(self.refuse(judgement, *problem, None, &[]).await),
         };
         judgement.view = Some(Arc::clone(&view));
         let whose = if resolved.subject == SubjectAt::NoOne { Whose::NoOnes } else { Whose::Anybodys };
@@ -49,10 +49,9 @@ impl Exchange {
         body: Bytes,
         forward: &mut Forward,
     ) -> Result<Ready, Box<Out>> {
-        let Ok(view) = self.gate.registry.facts(self.now) else {
-            let problem =
-                Problem::unavailable("registry-unreadable", "what is on file cannot be read; nothing is released");
-            return Err(self.refuse(&judgement, problem, None, &[]).await);
+        let view = match self.on_file(self.now, RELEASED) {
+            Ok(view) => view,
+            Err(problem) => return Err(self.refuse(&judgement, *problem, None, &[]).await),
         };
         judgement.view = Some(Arc::clone(&view));
         let named_in_body = self.read_write(&mut judgement, resolved, &body, &view).await?;

@@ -9,40 +9,30 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use serde_json::Value;
 
-use super::release::{unanswered, upstream_problem};
-use super::stored::{not_judged, redacted_view, says_cut, whole};
+use super::asking::{Held, Question, WRITTEN, ask};
+use super::making::record_at;
+use super::stored::{not_judged, redacted_view};
 use super::validators::{self, changed};
-use super::{Exchange, Forward, Out, Ready, caught, panicked};
+use super::{Exchange, Forward, Out, Ready};
 use crate::catalogue::body::carried;
 use crate::catalogue::{Resolved, Route, Shape, SubjectAt, SubjectPath};
-use crate::decision::json;
 use crate::layer::document::Document;
 use crate::layer::entry::{Notes, Settled};
 use crate::layer::gate::Generation;
-use crate::layer::headers;
 use crate::layer::judgement::{Judgement, Whose};
-use crate::layer::merge::{self, Unmerged};
+use crate::layer::merge;
 use crate::layer::refusal::Problem;
-use crate::policy::{Action, Categories, Form};
+use crate::policy::{Action, Categories};
 use crate::registry::View;
 
-/// The backend's record.
-pub(super) struct Held {
-    pub(super) text: String,
-    pub(super) record: Value,
-    /// The backend's own tag.
-    pub(super) tag: Option<String>,
-}
-
 /// The record as the caller is shown it.
-struct Seen {
-    text: String,
+pub(super) struct Seen {
+    pub(super) text: String,
     /// `None`: the backend gives no validator.
-    tag: Option<String>,
+    pub(super) tag: Option<String>,
 }
 
 impl Exchange {
@@ -54,27 +44,14 @@ impl Exchange {
         forward: &mut Forward,
         accept: &'static str,
     ) -> Result<Option<Held>, Box<Problem>> {
-        let path = validators::path(&ready.target);
-        let mut request = Request::new(Full::new(Bytes::new()));
-        *request.uri_mut() = path.parse().map_err(|_| not_judged())?;
-        *request.headers_mut() = headers::inward(&head.headers, head.version, accept, false);
-        let answered = caught(async { forward(request).await }).await.ok_or_else(panicked)?;
-        let (parts, body) = answered.map_err(|error| unanswered(&error))?.into_parts();
-        if matches!(parts.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
-            return Ok(None);
-        }
-        if let Some(problem) = upstream_problem(parts.status) {
-            return Err(problem.into());
-        }
-        let readable = headers::media_type(&parts.headers).as_deref().is_some_and(headers::is_json);
-        if !readable || parts.headers.contains_key(header::CONTENT_ENCODING) {
-            return Err(not_judged().into());
-        }
-        let read = caught(whole(body, self.gate.limits.request_body_bytes_max)).await.ok_or_else(panicked)?;
-        let text = read.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(not_judged)?;
-        let record = json::parse(&text).map_err(|_| not_judged())?;
-        let tag = validators::backend_tag(&parts.headers).map(str::to_owned);
-        Ok(Some(Held { text, record, tag }))
+        let question = Question {
+            target: validators::path(&ready.target),
+            accept,
+            bytes_max: self.gate.limits.request_body_bytes_max,
+            nothing: &[StatusCode::NOT_FOUND, StatusCode::GONE],
+            unclear: || not_judged().into(),
+        };
+        ask(head, question, forward).await
     }
 
     /// Whether a write of plain JSON may be held to a version: where its record can be read at the same path.
@@ -103,10 +80,15 @@ impl Exchange {
         let looked = match (held || anothers, read_at(&judgement.generation, path)) {
             (false, _) => return Ok(()),
             (true, Some(read)) => self.look_at_held(ready, head, (resolved.route, read), anothers, view, forward).await,
+            // No such catalogue loads.
             (true, None) => Err(not_judged().into()),
         };
         match looked {
-            Ok(()) => Ok(()),
+            Ok(Looked::There) => Ok(()),
+            Ok(Looked::Nothing) => {
+                let record = record_at(&judgement, self.method.as_str(), validators::path(&ready.target));
+                self.judge_making(ready, &record, view).await
+            }
             Err(problem) => Err(self.refuse(&ready.judgement, *problem, None, &ready.subjects).await),
         }
     }
@@ -127,13 +109,13 @@ impl Exchange {
         anothers: bool,
         view: &View,
         forward: &mut Forward,
-    ) -> Result<(), Box<Problem>> {
+    ) -> Result<Looked, Box<Problem>> {
         let wanted = validators::one_tag(&head.headers)?;
         let Some(held) = self.ask_for_held(ready, head, forward, "application/json").await? else {
             let names_hidden = ready.judgement.route.as_ref().is_some_and(|reference| reference.names_hidden);
             // Only a `PUT` makes what is not there; what else would be changed was not looked at.
             let nothing = wanted.is_some() || names_hidden || (anothers && self.method != Method::PUT);
-            return if nothing { Err(self.not_available(&ready.judgement).into()) } else { Ok(()) };
+            return if nothing { Err(self.not_available(&ready.judgement).into()) } else { Ok(Looked::Nothing) };
         };
         let owner = owner_at(route, Some(read)).map(|place| place.find(&held.record));
         let his = match (&ready.settled, owner) {
@@ -150,7 +132,7 @@ impl Exchange {
             // Looked at for its person alone: a backend that compares tags strongly would refuse a weak one for no cause.
             ready.condition = ready.condition.take().filter(|tag| !tag.starts_with("W/"));
         }
-        Ok(())
+        Ok(Looked::There)
     }
 
     /// Holds a write to the record that was looked at: to the version that the caller names, and to what he is shown of it.
@@ -175,12 +157,12 @@ impl Exchange {
         let names_hidden = reference.is_some_and(|reference| reference.names_hidden);
         // A patch of plain JSON that replaces no array touches only what it names.
         let replaces = route.is_fhir() || reference.is_some_and(|reference| reference.replaces);
+        if updates && replaces && self.merges(route) {
+            self.over_its_view(ready, route, (wanted, seen.as_ref()), view)?;
+        }
         let mut merged = false;
         if updates && replaces && (names_hidden || !self.loses_nothing(ready, route, held, seen.as_ref(), view)) {
             let Some(seen) = seen.filter(|_| self.merges(route)) else { return Err(redacted_view().into()) };
-            if wanted.is_none_or(|wanted| seen.tag.as_deref() != Some(wanted)) {
-                return Err(required().into());
-            }
             ready.body = self.merge(ready, route, held, &seen)?;
             merged = true;
         }
@@ -222,24 +204,6 @@ impl Exchange {
         }
     }
 
-    /// Whether this is a write that is joined with what the caller was not shown.
-    pub(super) fn merges(&self, route: &Route) -> bool {
-        route.merges() && self.method == Method::PUT
-    }
-
-    /// What a body names may be no more than was shown, and put back: what of it is not in clear is not written, so it is not
-    /// asked for. Answers whether there is any.
-    /// `cut`: it says itself that it is part of a record, or has members that nobody named.
-    pub(super) fn leave_out_hidden(&self, judgement: &mut Judgement, route: &Route, view: &View, cut: bool) {
-        let all = route.everything();
-        let read = judgement.decide_as(Whose::Anybodys, "", view, self.now, (Action::Read, all));
-        let clear = read.map_or(Categories::NONE, |permit| permit.release().having(Form::Clear, all));
-        if let Some(reference) = &mut judgement.route {
-            reference.names_hidden = cut || !clear.covers(reference.asked);
-            reference.asked = reference.asked.and(clear);
-        }
-    }
-
     /// Whether a tag is the record's version, as this caller is shown it.
     fn names_version(&self, ready: &Ready, route: &Route, tag: &str, version: Option<&str>, view: &View) -> bool {
         let named = tag.strip_prefix("W/\"").and_then(|rest| rest.strip_suffix('"'));
@@ -250,7 +214,7 @@ impl Exchange {
     }
 
     /// The record as this caller's own read shows it; `None`: it does not.
-    fn seen(&self, ready: &Ready, held: &Held) -> Result<Option<Seen>, Box<Problem>> {
+    pub(super) fn seen(&self, ready: &Ready, held: &Held) -> Result<Option<Seen>, Box<Problem>> {
         let path = validators::path(&ready.target);
         let generation = Arc::clone(&ready.judgement.generation);
         let resolved = generation.catalogue.resolve("GET", path, None);
@@ -261,7 +225,7 @@ impl Exchange {
             Settled::Each | Settled::Open => return Ok(None),
         };
         let now = self.gate.now_ms();
-        let Ok(facts) = self.gate.registry.facts(now) else { return Err(blind().into()) };
+        let facts = self.on_file(now, WRITTEN)?;
         let reading = ready.judgement.reading(resolved);
         let Ok(permit) = reading.decide(whose, &facts, now) else { return Ok(None) };
         let as_read = Ready {
@@ -288,7 +252,7 @@ impl Exchange {
         let done = redactor.push(held.text.as_bytes(), &mut out).and_then(|()| redactor.finish(&mut out));
         let notes: Notes = std::mem::take(&mut *filter.notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         if notes.blind {
-            return Err(blind().into());
+            return Err(Problem::registry_unreadable(WRITTEN).into());
         }
         match done {
             Err(_) => return Err(not_judged().into()),
@@ -327,33 +291,13 @@ impl Exchange {
         }
         merge::shows_all(&stored, &shown, &links)
     }
+}
 
-    /// What is written for a `PUT` of the part that was shown.
-    fn merge(&self, ready: &Ready, route: &Route, held: &Held, seen: &Seen) -> Result<Bytes, Box<Problem>> {
-        let body = std::str::from_utf8(&ready.body).map_err(|_| not_judged())?;
-        let read = |text| Document::read(text).ok_or_else(|| Box::new(not_judged()));
-        let (mut stored, mut shown, mut put) = (read(&held.text)?, read(&seen.text)?, read(body)?);
-        if route.is_fhir() {
-            merge::without_labels(&stored, &mut shown, &mut put);
-            [&mut stored, &mut shown, &mut put].into_iter().for_each(merge::without_versions);
-            // A label that is not of this view: it was cut for another, or by somebody else.
-            let left = json::parse(&put.written()).map_err(|_| not_judged())?;
-            if says_cut(&left) && !says_cut(&held.record) {
-                return Err(redacted_view().into());
-            }
-        }
-        let merged = merge::merged(&stored, &shown, &put).map_err(unmerged)?;
-        let text = merged.written();
-        let record = json::parse(&text).map_err(|_| not_judged())?;
-        let again = self.seen(ready, &Held { text: text.clone(), record, tag: None })?.ok_or_else(redacted_view)?;
-        let mut shown = read(&again.text)?;
-        if route.is_fhir() {
-            merge::without_labels(&merged, &mut shown, &mut Document::Leaf("null"));
-            merge::without_versions(&mut shown);
-        }
-        merge::agrees(&shown, &put, &merged, &stored).map_err(unmerged)?;
-        Ok(text.into())
-    }
+/// What the look at a record found.
+enum Looked {
+    There,
+    /// Nothing, and a `PUT` makes it.
+    Nothing,
 }
 
 /// Plain JSON, which is neither FHIR nor DICOM.
@@ -373,36 +317,7 @@ fn owner_at<'r>(route: &'r Route, read: Option<&'r Route>) -> Option<&'r Subject
     read.and_then(Route::entry_subject).or_else(|| route.entry_subject()).or_else(|| route.body_subject())
 }
 
-fn unmerged(why: Unmerged) -> Box<Problem> {
-    let (status, kind, place, what) = match why {
-        Unmerged::Hidden(place) => (
-            StatusCode::FORBIDDEN,
-            "hidden-changed",
-            place,
-            "a record of which part was shown is put back with what was not shown left out, and what was shown otherwise as it was",
-        ),
-        Unmerged::Array(place) => (
-            StatusCode::CONFLICT,
-            "not-mergeable",
-            place,
-            "not all of this array was shown as it is, and its elements cannot be told apart: change other members by a patch",
-        ),
-    };
-    let mut problem = Problem::new(status, kind, format!("{what}: `{place}`"));
-    problem.names.push(("fields", vec![place]));
-    problem.into()
-}
-
-fn required() -> Problem {
-    let detail = "part of the record was not shown: send `If-Match` with the `ETag` of the view that is put back";
-    Problem::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", detail)
-}
-
 fn unheld() -> Problem {
     let detail = "the backend gives no version that the write could be held to";
     Problem::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", detail)
-}
-
-fn blind() -> Problem {
-    Problem::unavailable("registry-unreadable", "what is on file cannot be read; nothing is written")
 }

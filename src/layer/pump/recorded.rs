@@ -9,6 +9,7 @@ use super::held::{Held, Stop, TOO_LARGE};
 use super::{Filter, Pump, micros};
 use crate::audit::{self, Latency, Outcome, Pending};
 use crate::layer::record;
+use crate::layer::refusal::UNREADABLE;
 use crate::redact::{Settling, Tally};
 
 impl Pump {
@@ -28,7 +29,7 @@ impl Pump {
     /// Hands the windows of `out` to the log, and holds it until they are durable.
     pub(super) fn record(&mut self, out: Vec<u8>) -> Result<(), Stop> {
         if self.notes.lock().unwrap_or_else(PoisonError::into_inner).blind {
-            return Err(Stop::Blind("registry-unreadable"));
+            return Err(Stop::Blind(UNREADABLE));
         }
         let windows = match &mut self.filter {
             Filter::Json(redactor) => redactor.take_windows(),

@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
+use super::super::asking::whole;
 use super::super::batch::{ANSWERS_BYTES_MAX, condition_members};
-use super::super::stored::whole;
 use super::super::{Answered, Forward, ForwardBody, caught, raw};
 use crate::decision::json as strict;
 use crate::layer::Timeout;
