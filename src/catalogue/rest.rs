@@ -10,7 +10,8 @@
 //! `body-record` (where a request body differs from the record), `existence`, `opaque`, and of a certified dataset `dataset`,
 //! `items`, `publication`, `cell-count`, `cell-count-min`. One path may have several routes, each with methods of its own.
 //!
-//! What cannot be judged does not load: a write whose subject is not known before it is forwarded, free text beside no
+//! What cannot be judged does not load: a write whose subject is not known before it is forwarded, or of a record beneath its
+//! person that no `GET` reads at the same path (in this document or one before it), free text beside no
 //! category, an entry's subject at a place that is no field, a dataset with a field that was not published.
 
 mod members;
@@ -52,6 +53,9 @@ pub(super) fn read(catalogue: &mut Catalogue, root: &Table<'_>, vocabulary: &Voc
     for table in routes.iter().filter(|table| table.has("write")) {
         check_write(catalogue, table);
     }
+    for table in &routes {
+        check_looked_at(catalogue, table);
+    }
 }
 
 /// `write`: `"refuse"`, or `"merge"`.
@@ -78,6 +82,37 @@ fn check_write(catalogue: &Catalogue, table: &Table<'_>) {
     if word.text == "merge" && !(takes("PUT", Action::Update) && takes("GET", Action::Read)) {
         let hint = "`write = \"merge\"` is for a `PUT` that updates one object which a `GET` of the same path reads";
         table.reader().fault(word.span, "there is nothing to merge here", Some(hint.to_owned()));
+    }
+}
+
+/// A write that names a record beneath its person, where what is stored says whose that is, is made only after a look at it: what
+/// nobody reads at the same path cannot be looked at, and no such write could ever be made.
+fn check_looked_at(catalogue: &Catalogue, table: &Table<'_>) {
+    let Some(id) = table.text("id") else { return };
+    let Some(route) = catalogue.routes().iter().find(|route| *route.id == *id.text) else { return };
+    let changes = |(method, action): (&str, Action)| {
+        matches!(action, Action::Update | Action::Delete) || (method == "PUT" && action.writes())
+    };
+    let writes: Vec<&str> = route.methods().filter(|method| changes(*method)).map(|(method, _)| method).collect();
+    let says_whose = route.entry_subject().is_some() || route.body_subject().is_some();
+    if writes.is_empty() || route.other_ids_in_path() == 0 || !says_whose {
+        return;
+    }
+    let reads = |other: &&Route| {
+        let plain = !other.fhir && other.dicom.is_none() && other.certified.is_none();
+        plain && other.shape == Shape::Object && other.methods().any(|(method, _)| method == "GET")
+    };
+    if !catalogue.routes_at(&route.template).unwrap_or_default().iter().any(reads) {
+        let message = format!(
+            "route `{}`: whose record `{}` changes cannot be looked at, so that it never could: no `GET` reads it",
+            id.text,
+            writes.join("`, `")
+        );
+        let hint = format!(
+            "add `GET = \"read\"` to its `methods`, or a route that reads one object (`shape = \"object\"`) at `{}`",
+            route.template
+        );
+        table.reader().fault(id.span, message, Some(hint));
     }
 }
 

@@ -99,6 +99,55 @@ fn the_subject_of_a_body_is_where_the_route_says() {
     assert_eq!(path.find(&json!({})), None);
 }
 
+/// Each request of such a route would fail, the first of them in production.
+#[test]
+fn a_write_beneath_a_person_that_could_never_be_looked_at_does_not_load() {
+    let vocabulary = Vocabulary::compiled_in().unwrap();
+    let route = |id: &str, path: &str, methods: &str, more: &str| {
+        format!(
+            "[[route]]\nid = \"{id}\"\npath = \"{path}\"\nmethods = {methods}\nfields = {{ \"/of\" = \"identity.number\", \"/phone\" = \"contact.phone\" }}\n{more}\n"
+        )
+    };
+    let load = |routes: &[String]| {
+        let text = format!("surface = \"rest\"\nsubject-class = \"patient\"\n{}", routes.concat());
+        Catalogue::read([Source::new("catalogue.toml", text)], &vocabulary)
+    };
+    let (beneath, told) = ("/p/{id}/n/{note}", "shape = \"object\"\nsubject = { path = \"id\", entry = \"/of\" }");
+    let in_body = "shape = \"object\"\nsubject = { path = \"id\", body = \"/of\" }";
+    let own = "shape = \"object\"\nsubject = \"caller\"";
+    let all = "{ PUT = \"update\", PATCH = \"update\", DELETE = \"delete\" }";
+    for (methods, more) in [
+        (all, told),
+        (all, in_body),
+        ("{ PUT = \"create\" }", in_body),
+        ("{ POST = \"update\" }", told),
+        ("{ DELETE = \"delete\" }", told),
+    ] {
+        let faults = load(&[route("unread", beneath, methods, more)]).err().expect(methods);
+        let told = faults.0.iter().map(ToString::to_string).collect::<String>();
+        assert_eq!(faults.0.len(), 1, "{methods}: {told}");
+        assert!(told.contains("`unread`") && told.contains(beneath) && told.contains("GET = \"read\""), "{told}");
+        let read = |shape: &str| {
+            let more = format!("shape = \"{shape}\"\nsubject = {{ path = \"id\" }}");
+            route("read", "/p/{person}/n/{its}", "{ GET = \"read\" }", &more.replace("\"id\"", "\"person\""))
+        };
+        let with = [route("unread", beneath, methods, more), read("object")];
+        assert!(load(&with).is_ok(), "{methods}: another route reads it");
+        let lines = [route("unread", beneath, methods, more), read("lines")];
+        assert!(load(&lines).is_err(), "{methods}: lines are no one record");
+    }
+    for (path, methods, more) in [
+        (beneath, "{ GET = \"read\", PUT = \"update\" }", told),
+        (beneath, "{ POST = \"create\" }", in_body),
+        (beneath, all, "shape = \"object\"\nsubject = { path = \"id\" }"), // nothing says whose it is
+        ("/p/{id}", all, told),
+        ("/me/n", all, own),
+    ] {
+        let loaded = load(&[route("r", path, methods, more)]);
+        assert!(loaded.is_ok(), "{path} {methods} {more}");
+    }
+}
+
 #[test]
 fn a_route_that_merges_what_nobody_can_read_does_not_load() {
     let vocabulary = Vocabulary::compiled_in().unwrap();
