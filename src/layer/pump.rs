@@ -4,6 +4,7 @@
 //! a fault was judged, and leaves once it is on record; nothing after it does.
 
 mod held;
+mod left;
 mod recorded;
 
 use std::collections::VecDeque;
@@ -17,6 +18,7 @@ use http_body::Body;
 
 pub(super) use self::held::TOO_LARGE;
 use self::held::{Held, Next, Stop};
+use self::left::Left;
 use super::body::BoxError;
 use super::entry::{EntryJudge, Notes};
 use super::judgement::Judgement;
@@ -85,6 +87,7 @@ pub(super) struct Pump {
     backend_us: u64,
     received_bytes: u64,
     released_bytes: u64,
+    left: Left,
     first_byte_us: Option<u64>,
 }
 
@@ -149,6 +152,7 @@ impl Pump {
             backend_us: start.backend_us,
             received_bytes: 0,
             released_bytes: 0,
+            left: Left::nothing(),
             first_byte_us: None,
         })
     }
@@ -202,6 +206,7 @@ impl Pump {
         loop {
             if let Some(bytes) = self.leaves() {
                 self.released_bytes += bytes.len() as u64;
+                self.left.reaches(self.released_bytes);
                 if self.first_byte_us.is_none() {
                     self.first_byte_us = Some(micros(self.started));
                 }

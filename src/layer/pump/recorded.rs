@@ -58,6 +58,9 @@ impl Pump {
     }
 
     pub(super) fn hold(&mut self, held: Held) {
+        if let Some(tally) = self.tally().filter(|_| !held.bytes.is_empty()) {
+            self.left.waits(held.bytes.len(), tally);
+        }
         self.held_bytes += held.bytes.len();
         self.held.push_back(held);
     }
@@ -96,14 +99,17 @@ impl Pump {
         Ok(ticket.continuation(&record))
     }
 
+    /// `code`: why it is not simply at its end, where all that was judged to leave has left.
     pub(super) fn end(&mut self, outcome: Outcome, code: Option<&str>) {
         let Some(ticket) = self.ticket.take() else { return };
+        let all_left = outcome == Outcome::Completed && code.is_none();
         let tally = self.tally();
         let tally = tally.as_ref();
         // What nobody is told of is for the operator to know.
         let missed = tally.is_some_and(|tally| tally.dropped_large > 0) && matches!(code, None | Some("not-available"));
         let code = if missed { Some(TOO_LARGE) } else { code };
-        let counts = tally.map(|tally| record::counts(&self.judgement.policy, tally)).unwrap_or_default();
+        let left = tally.map(|tally| if all_left { tally } else { self.left.tally() });
+        let counts = left.map(|left| record::counts(&self.judgement.policy, left)).unwrap_or_default();
         let places: Vec<&str> = tally.map(|t| t.unclassified_places.iter().map(|p| &**p).collect()).unwrap_or_default();
         if let Some(tally) = tally.filter(|tally| tally.unclassified > 0) {
             metrics::counter!("sekisho_unclassified_fields_total").increment(tally.unclassified);
@@ -114,7 +120,8 @@ impl Pump {
             status: Some(self.status),
             received_bytes: Some(self.received_bytes),
             released_bytes: self.released_bytes,
-            entries: tally.map(|tally| audit::Entries { released: tally.released, dropped: tally.dropped }),
+            entries:
+                tally.zip(left).map(|(tally, left)| audit::Entries { released: left.released, dropped: tally.dropped }),
             counts: &counts,
             unclassified: &places,
             unclassified_fields: tally.map_or(0, |tally| tally.unclassified),
