@@ -61,6 +61,41 @@ async fn a_bundle_cannot_ask_for_help() {
     assert_eq!(statuses(&answer), ["400", "200"], "{}", answer.body);
 }
 
+/// What would be answered is no resource: as the text of one it has to be escaped, or it would be part of the Bundle itself.
+#[tokio::test]
+async fn a_dry_run_in_a_batch_is_told_as_text_and_asks_no_backend() {
+    let stand = stand();
+    serve(&stand);
+    let dry = ("purpose-of-use-dry-run", "?1");
+    let created = json!({"resource": condition("c9", "p1"), "request": {"method": "POST", "url": "Condition"}});
+    let body = batch(&[get("Condition/c1"), created, get("Nothing/1")]);
+    let (target, purpose, claims) = ("/", CARE.1, json!({"roles": [CARE.0]}));
+    let fields = [("content-type", "application/fhir+json"), dry];
+    let answer =
+        stand.ask(Ask { method: "POST", target, claims: claims.clone(), purpose, body: &body, fields: &fields }).await;
+    assert_eq!(statuses(&answer), ["200", "200", "404"], "{}", answer.body);
+    let told = |at: usize| {
+        let resource = answer.json()["entry"][at]["resource"].clone();
+        assert_eq!(
+            (&resource["resourceType"], &resource["parameter"][0]["name"]),
+            (&json!("Parameters"), &json!("decision"))
+        );
+        let text = resource["parameter"][0]["valueString"].as_str().unwrap().to_owned();
+        assert!(text.contains('"') && answer.body.contains(&json!(text).to_string()), "{text}");
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    let alone = Ask { method: "GET", target: "/Condition/c1", claims, purpose, fields: &[dry], ..Ask::default() };
+    let mut alone = stand.ask(alone).await.json();
+    let mut within = told(0);
+    for one in [&mut alone, &mut within] {
+        assert!(one["decision"].take().is_string(), "{one}"); // each has its own
+    }
+    assert_eq!(within, alone);
+    assert!(told(1).is_object());
+    let dry = stand.records().into_iter().filter(|record| record["mode"] == "dry-run" && record["kind"] == "refusal");
+    assert_eq!((dry.count(), stand.asked()), (4, 0), "three of the batch and one alone, on record and not forwarded");
+}
+
 #[tokio::test]
 async fn each_entry_of_a_batch_is_answered_and_recorded_as_if_it_had_come_alone() {
     let stand = stand();

@@ -70,6 +70,32 @@ fn lines(seen: &Seen) -> Vec<String> {
     seen.lock().unwrap().drain(..).map(|(method, uri, _)| format!("{method} {uri}")).collect()
 }
 
+/// Its body is not looked at, and nothing is searched: what is wrong with the body, or fits, tells nobody who may not write at all.
+#[tokio::test]
+async fn a_conditional_write_that_its_head_refuses_is_refused_before_its_body_and_its_search() {
+    let stand = stand();
+    let seen = serve(&stand, vec![stored("c1", "p1")]);
+    let condition = [("if-none-exist", "identifier=urn:x|1")];
+    for (line, fields) in [
+        (("POST", "/Condition"), &condition[..]),
+        (("PUT", "/Condition?identifier=urn:x|1&patient=Patient/p1"), &[]),
+        (("PATCH", "/Condition?identifier=urn:x|1&patient=Patient/p1"), &[]),
+    ] {
+        let mut told = Vec::new();
+        for (body, media) in
+            [("{", "application/fhir+json"), (&*new("p1"), "application/fhir+json"), ("x", "text/plain")]
+        {
+            let fields = [fields, &[("content-type", media)]].concat();
+            let answer = send(&stand, STUDY, line, body, &fields).await;
+            let code = answer.json()["issue"][0]["details"]["coding"][0]["code"].as_str().map(str::to_owned);
+            told.push((answer.status.as_u16(), code));
+            assert_eq!(stand.last("refusal")["status"], 403, "{line:?} {media}: on record");
+        }
+        assert!(told.iter().all(|one| *one == (403, Some("action-not-permitted".to_owned()))), "{line:?}: {told:?}");
+    }
+    assert!(lines(&seen).is_empty());
+}
+
 #[tokio::test]
 async fn a_conditional_create_makes_a_record_only_where_none_fits() {
     let stand = stand();
