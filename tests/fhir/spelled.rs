@@ -200,6 +200,55 @@ async fn a_number_guessed_whole_is_not_confirmed() {
     assert_eq!(ids(&get(&stand, CARE, &format!("/Patient?phone={NUMBER}")).await), ["p1"], "none is stopped in it");
 }
 
+/// What is no URI names nobody who keeps the identifier, and of a type (`:of-type`) the system is the type's: in the record the
+/// number is stopped, so no search finds it either.
+#[tokio::test]
+async fn a_system_that_is_no_uri_or_a_type_s_confirms_no_number() {
+    let stand = stand();
+    let mut chart = patient("p1", "x", "x");
+    let systems = ["ward:7", "mailto:a", "http:", "x:y"];
+    let of = |system: &&str| json!({"system": system, "value": NUMBER});
+    chart["identifier"] = systems.iter().map(of).chain([json!({"value": NUMBER})]).collect();
+    serve(&stand, vec![chart]);
+    let shown = get(&stand, CARE, "/Patient?identifier=ward:7|4711").await;
+    assert!(ids(&shown) == ["p1"] && !shown.body.contains(NUMBER), "{}", shown.body);
+    let of_type = "http://terminology.hl7.org/CodeSystem/v2-0203|MR";
+    let ways = systems.iter().map(|system| format!("identifier={system}|{NUMBER}"));
+    let ways = ways.chain([
+        format!("identifier:not=ward:7|{NUMBER}"),
+        format!("identifier:of-type={of_type}|{NUMBER}"),
+        format!("identifier=http://s|1,ward:7|{NUMBER}"),
+        format!("identifier=http://s|1\\,{NUMBER}"),
+    ]);
+    for target in ways.map(|way| way.replace('\\', "%5C")) {
+        assert!(ids(&get(&stand, CARE, &format!("/Patient?{target}")).await).is_empty(), "{target}");
+    }
+    for target in [format!("identifier:of-type={of_type}|4711"), format!("identifier=urn:oid:1.2.3|{NUMBER}")] {
+        assert_eq!(ids(&get(&stand, CARE, &format!("/Patient?{target}")).await), ["p1"], "{target}");
+    }
+}
+
+/// What a code says in words, what an identifier is and whose: looked at like any other text.
+#[tokio::test]
+async fn a_number_in_the_text_of_a_code_is_neither_shown_nor_spelt() {
+    let stand = stand();
+    let mut coded = condition("c1", "p1");
+    coded["code"]["text"] = json!(NUMBER);
+    let mut typed = patient("p1", "x", "x");
+    typed["identifier"] = json!([{"type": {"text": NUMBER}, "system": NUMBER, "value": "4711"}]);
+    serve(&stand, vec![coded, typed]);
+    for (all, spelling) in [
+        ("/Condition", ["/Condition?code:text=1", "/Condition?_sort=code"]),
+        ("/Patient", ["/Patient?identifier:text=1", "/Patient?identifier=123456789018"]),
+    ] {
+        let shown = get(&stand, CARE, all).await;
+        assert!(ids(&shown).len() == 1 && !shown.body.contains(NUMBER), "{}", shown.body);
+        for target in spelling {
+            assert!(ids(&get(&stand, CARE, target).await).is_empty(), "{target}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_order_places_no_number() {
     let held = two_patients(NUMBER);

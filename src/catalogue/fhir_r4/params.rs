@@ -63,11 +63,10 @@ impl Parameters<'_> {
             return None;
         };
         let token = told.kind == SearchKind::Token;
-        let (mut categories, mut ids, mut identifiers) = (Categories::NONE, token, token);
+        let (mut categories, mut ids) = (Categories::NONE, token);
         for path in &told.paths {
             let line = self.followed(&path.text).map(|(line, ..)| line);
             ids &= line.is_some_and(|line| line.reference);
-            identifiers &= line.is_some_and(is_identifier);
             let Some(found) = self.compared(&path.text, told.kind) else {
                 table.reader().fault(path.span.clone(), format!("`{}` is no element of the type", path.text), None);
                 return None;
@@ -86,7 +85,7 @@ impl Parameters<'_> {
         let components = told.components.iter().map(|name| name.text.as_str().into()).collect();
         let subject = matches!(told.paths.as_slice(), [path] if self.is_subject(path, &told.targets));
         let within = self.within(&told.paths);
-        Some(SearchParameter { kind: told.kind, categories, targets, components, subject, ids, identifiers, within })
+        Some(SearchParameter { kind: told.kind, categories, targets, components, subject, ids, within })
     }
 
     /// The elements of the type to which these paths lead; none where one is, or looks like, one choice of several names: another
@@ -244,10 +243,6 @@ impl Parameters<'_> {
             Meaning::Count | Meaning::Link | Meaning::Never => None,
         }
     }
-}
-
-fn is_identifier(line: &Line) -> bool {
-    matches!(&line.kind, Kind::Datatype(name) if **name == *"Identifier")
 }
 
 /// `kind path path > Target & component`.

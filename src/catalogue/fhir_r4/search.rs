@@ -87,8 +87,6 @@ pub struct SearchParameter {
     pub subject: bool,
     /// A comparison of whole values compares ids alone: `_id`. In these nothing is looked for that is to be stopped.
     pub ids: bool,
-    /// The same of `identifier`: of one in a system that a URI names nothing is stopped.
-    pub identifiers: bool,
     /// The elements of the type in which all lies that it compares. Empty: one of them may have several names (`value[x]`), so that
     /// it cannot be told whether an answer that is asked for some elements has it.
     pub within: Vec<Box<str>>,

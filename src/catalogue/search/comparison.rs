@@ -4,7 +4,8 @@
 //! field by its beginning could still spell it, digit by digit, from which records come back. So each comparison of texts is
 //! told with its value; who judges the answer knows digits, and what was stopped there.
 //!
-//! Dates, numbers and references are no texts; nor are ids (`_id`, `identifier`), in which nothing is stopped. Whether something is
+//! Dates, numbers and references are no texts; nor are ids (`_id`), in which nothing is stopped. An identifier is one like any code: whether
+//! its system, by a URI, says that it is no Individual Number is asked where that is asked of records too. Whether something is
 //! there at all (`:missing`) tells none of its digits.
 
 use crate::policy::Categories;
@@ -58,7 +59,7 @@ impl Guard<'_> {
         let how = match (leaf.kind, name.modifier) {
             (SearchKind::Token, Some("text")) | (SearchKind::String | SearchKind::Special, _) => Some(How::Part),
             (SearchKind::Uri, Some("above" | "below")) => Some(How::Part),
-            (SearchKind::Token, _) if leaf.ids || (leaf.identifiers && all_of_a_system(value)) => None,
+            (SearchKind::Token, _) if leaf.ids => None,
             (SearchKind::Token | SearchKind::Uri | SearchKind::Quantity, _) => Some(How::Whole),
             (SearchKind::Composite, _) => self.of_components(kind, leaf),
             (SearchKind::Reference | SearchKind::Date | SearchKind::Number, _) => None,
@@ -101,12 +102,6 @@ impl Guard<'_> {
             self.compared.push(by.within.clone());
         }
     }
-}
-
-/// Whether each of these identifiers is looked for in a system that a URI names: of such none is taken for an Individual Number.
-fn all_of_a_system(value: &str) -> bool {
-    let of_a_system = |one: &str| one.split_once('|').is_some_and(|(system, _)| system.contains(':'));
-    value.split(',').all(of_a_system)
 }
 
 /// What compares free text is charged with `everything` that there may be in it; nothing else is known of what is charged with nothing.
