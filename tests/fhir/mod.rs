@@ -272,3 +272,28 @@ async fn a_client_is_told_of_what_is_no_route_in_its_own_language() {
         assert_eq!(answer.json()["resourceType"], "OperationOutcome", "{target}");
     }
 }
+
+/// Of two members of one name a reader takes either: the record's own, which says that nothing is known, would say nothing of the mask.
+#[tokio::test]
+async fn no_second_shadow_stands_beside_the_one_that_says_a_stopped_value_is_masked() {
+    const NUMBER: &str = "123456789018";
+    let own = json!({"extension": [{"url": ABSENT, "valueCode": "unknown"}]});
+    for (note, shadows) in [
+        (format!(r#"{{"authorString":"A","text":"{NUMBER}","_text":{own}}}"#), 1),
+        (format!(r#"{{"authorString":"A","_text":{own},"text":"{NUMBER}"}}"#), 1),
+        (format!(r#"{{"authorString":"A","text":"{NUMBER}","\u005ftext":{own}}}"#), 1),
+        (format!(r#"{{"authorString":"A","text":"{NUMBER}"}}"#), 1),
+        (format!(r#"{{"text":"told","_text":{own}}}"#), 1),
+        (r#"{"text":"told"}"#.to_owned(), 0),
+    ] {
+        let body = format!(
+            r#"{{"resourceType":"Condition","id":"c1","subject":{{"reference":"Patient/p1"}},"note":[{note}]}}"#
+        );
+        let answer = ask(&stand(), CARE, "/Condition/c1", &body).await;
+        assert_eq!((answer.status.as_u16(), answer.cut), (200, false), "{}", answer.body);
+        let spelt = answer.body.replace("\\u005f", "_");
+        assert_eq!(spelt.matches("\"_text\"").count(), shadows, "{note}: {}", answer.body);
+        assert!(!answer.body.contains(NUMBER), "{}", answer.body);
+        assert_eq!(spelt.contains("masked"), note.contains(NUMBER), "{note}: {spelt}");
+    }
+}
