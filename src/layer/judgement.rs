@@ -323,7 +323,7 @@ impl Judgement {
 
     /// Own staff are told why; others only what does not depend on the person.
     pub(super) fn is_staff(&self) -> bool {
-        self.caller.organization.is_none() && self.roles != 0
+        is_staff(self.caller.organization.is_some(), self.roles)
     }
 
     /// Whether the token grants this purpose; one that says nothing of purposes narrows nothing.
@@ -336,6 +336,11 @@ impl Judgement {
             Err(meant) => meant.iter().any(|path| *path == declared.name),
         })
     }
+}
+
+/// Whether it is somebody of the organisation whose policy this is: no other is named for him, and he has a role in this one.
+pub(super) const fn is_staff(of_another: bool, roles: RoleSet) -> bool {
+    !of_another && roles != 0
 }
 
 /// The first moment at which a training no longer holds; what cannot be read has expired.

@@ -186,6 +186,65 @@ fn what_cannot_be_judged_says_where() {
     assert_eq!((&told["outcome"], &told["fault"]["place"]["lines"]), (&json!("unjudged"), &json!([2, 2])));
 }
 
+/// A list without it would say that there is no such record: the gate ends its answer there (`record-too-large`).
+#[test]
+fn a_record_too_large_to_be_judged_ends_the_look_as_it_ends_the_gates_answer() {
+    let folder = Folder::new("redact-large");
+    let large = |id: &str| format!(r#"{{"id":"{id}","phone":"{}"}}"#, "7".repeat(1100 << 10));
+    let small = |id: &str| format!(r#"{{"id":"{id}","phone":"1"}}"#);
+    let list = format!(r#"{{"items":[{},{},{}]}}"#, small("d-1"), large("d-2"), small("d-3"));
+    let lines = format!("{}\n{}\n{}\n", small("d-1"), large("d-2"), small("d-3"));
+    let told = |ran: &Ran| ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (route, document, line) in [("donors", &list, "line 1"), ("donors.export", &lines, "line 2")] {
+        let ran = redact(&folder, &staff(), &["--route", route], document.as_bytes());
+        assert_eq!(ran.code, 4, "{route}: {}", ran.err);
+        fits(&ran);
+        assert!(ran.out.contains("d-1") && !ran.out.contains("777") && !ran.out.contains("d-3"), "{route}");
+        for word in ["NOT JUDGED", "record-too-large", "1048576", "--entry-bytes-max", "keep large contents", line] {
+            assert!(told(&ran).contains(word), "{route}: {word} in {}", ran.err);
+        }
+        let more = ["--route", route, "--entry-bytes-max", "2097152"];
+        let ran = redact(&folder, &staff(), &more, document.as_bytes());
+        assert_eq!(ran.code, 0, "{route}: {}", ran.err);
+        assert!(ran.out.contains("777") && ran.out.contains("d-3"), "{route}");
+        // Of whom nobody can tell whether they may know of it, they are not told: the rest leaves.
+        let ran = redact(&folder, &researcher(), &["--route", route, "--json"], document.as_bytes());
+        if route == "donors" {
+            assert_eq!((ran.code, &summary(&ran)["entries"]["dropped_for"]["size"]), (0, &json!(1)), "{}", ran.err);
+        }
+    }
+    let mut one = staff();
+    one["action"]["name"] = json!("read");
+    one["resource"]["properties"] = json!({"subject": "d-2"});
+    let late = format!(r#"{{"phone":"{}","id":"d-2"}}"#, "7".repeat(1100 << 10));
+    let ran = redact(&folder, &one, &["--route", "donors.one", "--json"], late.as_bytes());
+    assert_eq!((ran.code, ran.out.as_str()), (4, ""), "no `not-available`: {}", ran.err);
+    assert_eq!(summary(&ran)["outcome"], "unjudged");
+    // FHIR of several types, in a Bundle and by lines.
+    let condition = |id: &str, text: usize| {
+        json!({"resourceType": "Condition", "id": id, "subject": {"reference": "Patient/p1"},
+            "note": [{"text": "n".repeat(text)}]})
+    };
+    let care = json!({
+        "subject": {"type": "caller", "id": "dr-1", "properties": {"roles": ["physician"]}},
+        "action": {"name": "search"},
+        "resource": {"type": "record", "id": "r-1"},
+        "context": {"purpose": "care", "time": "2026-11-22T09:00:00+09:00"},
+    });
+    let care = folder.write("care.json", care.to_string());
+    let records = [condition("c1", 1), condition("c2", 1100 << 10), condition("c3", 1)];
+    let entries: Vec<Value> = records.iter().map(|record| json!({"resource": record})).collect();
+    let bundle = format!(r#"{{"resourceType":"Bundle","type":"searchset","entry":{}}}"#, json!(entries));
+    let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
+    for (kind, document) in [("--fhir=bundle", bundle), ("--fhir=lines", lines)] {
+        let arguments = ["redact", "--policy", "policy/sakura", "--as", &care, kind];
+        let ran = sekisho_fed(&arguments, document.as_bytes());
+        assert_eq!(ran.code, 4, "{kind}: {}", ran.err);
+        assert!(ran.out.contains("c1") && !ran.out.contains("c3"), "{kind}");
+        assert!(told(&ran).contains("record-too-large"), "{kind}: {}", ran.err);
+    }
+}
+
 #[test]
 fn a_wrong_question_names_the_mistake_and_the_way_out() {
     let folder = Folder::new("redact-usage");

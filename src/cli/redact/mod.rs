@@ -27,6 +27,7 @@ use crate::layer::preview::{Document, Look, Preview, Unseen};
 use crate::layer::{Generation, PseudonymKeys};
 use crate::policy::{Action, Source, Vocabulary, nearest};
 use crate::proxy::keys;
+use crate::proxy::settings::HELD_BYTES;
 use crate::redact::{KeySeed, Limits, MasterKey};
 
 /// Print a document as a request would receive it
@@ -58,8 +59,8 @@ use crate::redact::{KeySeed, Limits, MasterKey};
         sekisho redact --policy policy/sakura --as care.json --dicom studies.json\n\n\
         Exit codes: 0 released; 2 the command, the request, the documents or the keys\n\
         are wrong; 3 the request is refused; 4 the document cannot be judged: it is\n\
-        malformed, cut off or too deep, and what was judged before that may have been\n\
-        printed."
+        malformed, cut off or too deep, or a record in it too large to be held, and what\n\
+        was judged before that may have been printed."
 )]
 #[command(override_usage = "sekisho redact --policy <DIR> --as <REQUEST> --route <ID> [FILE]
        sekisho redact --policy <DIR> --as <REQUEST> --fhir[=<KIND>] [FILE]
@@ -90,6 +91,9 @@ pub(super) struct Redact {
     /// Where the backend's own links begin, as in the settings of a site
     #[arg(long, value_name = "ORIGIN", default_value = "")]
     upstream: String,
+    /// How much of a record is held while it is judged, as in the settings of a site
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().entry_bytes_max, value_parser = entry_bytes)]
+    entry_bytes_max: usize,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
@@ -173,7 +177,8 @@ impl Redact {
                 PseudonymKeys { master: MasterKey::new(*key), epoch: 1, accepted: Vec::new() }
             }
         };
-        let generation = Generation::new(revisions, catalogue, String::new(), pseudonyms, Limits::default());
+        let limits = Limits { entry_bytes_max: self.entry_bytes_max, ..Limits::default() };
+        let generation = Generation::new(revisions, catalogue, String::new(), pseudonyms, limits);
         let generation = generation.map_err(|why| Failure::Usage(format!("the catalogue cannot be used: {why}")))?;
         Preview::new(Arc::new(generation), evaluation, &self.upstream, "")
             .ok_or_else(|| Failure::Usage("there is no revision".to_owned()))
@@ -257,7 +262,7 @@ impl Redact {
         if let Some(fault) = fault {
             // What waits is what lies around the entries: nothing was released.
             drop(terminal.finish()); // whoever has stopped reading is told by the exit code
-            return Ok(summary.unjudged(preview, Some(&look), &place.of(&fault)));
+            return Ok(summary.unjudged(preview, Some(&look), &place.of(&fault, self.entry_bytes_max)));
         }
         if nothing && (refused.is_some() || look.is_single()) {
             return Ok(summary.refused(preview, Some(&look), refused.as_ref()));
@@ -267,6 +272,12 @@ impl Redact {
         terminal.finish()?;
         Ok(summary.released(preview, &look, (place.bytes(), written)))
     }
+}
+
+/// What a site may set, too.
+fn entry_bytes(text: &str) -> Result<usize, String> {
+    let bytes = text.parse().ok().filter(|bytes| HELD_BYTES.contains(bytes));
+    bytes.ok_or_else(|| format!("a whole number of bytes, from {} to {}", HELD_BYTES.start(), HELD_BYTES.end()))
 }
 
 /// A surface that is compiled in.

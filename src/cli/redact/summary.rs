@@ -13,6 +13,8 @@ use crate::redact::{self, FormCounts, Tally};
 /// Where a document could not be judged further, and why.
 pub(super) struct Fault {
     detail: String,
+    /// What helps, where something in the settings does.
+    fix: Option<String>,
     /// The bytes that were being judged, from the document's start.
     bytes: (u64, u64),
     /// The lines they are in, from 1.
@@ -23,7 +25,7 @@ pub(super) struct Fault {
 impl Fault {
     /// The place before the first byte.
     pub(super) fn start() -> Fault {
-        Fault { detail: String::new(), bytes: (0, 0), lines: (1, 1), place: true }
+        Fault { detail: String::new(), fix: None, bytes: (0, 0), lines: (1, 1), place: true }
     }
 
     /// Of the document as a whole.
@@ -44,8 +46,16 @@ impl Fault {
     }
 
     /// In the piece that was being judged.
-    pub(super) fn of(self, fault: &redact::Fault) -> Fault {
-        Fault { detail: fault.to_string(), ..self }
+    pub(super) fn of(self, fault: &redact::Fault, entry_bytes_max: usize) -> Fault {
+        let too_large = || {
+            format!(
+                "An answer without it would say that it is not there, so the gate's ends here too (`record-too-large`). \
+                 {entry_bytes_max} bytes of a record are held: raise `entry-bytes-max` of the site, here \
+                 `--entry-bytes-max`, or have the backend keep large contents apart."
+            )
+        };
+        let fix = (*fault == redact::Fault::EntryTooLarge).then(too_large);
+        Fault { detail: fault.to_string(), fix, ..self }
     }
 
     fn place(&self) -> String {
@@ -176,7 +186,7 @@ impl Summary {
         if let Some(fault) = fault {
             let place = json!({"bytes": [fault.bytes.0, fault.bytes.1], "lines": [fault.lines.0, fault.lines.1]});
             let place = if fault.place { place } else { Value::Null };
-            told.insert("fault".to_owned(), json!({"detail": fault.detail, "place": place}));
+            told.insert("fault".to_owned(), json!({"detail": fault.detail, "fix": fault.fix, "place": place}));
         }
         if let Some(tally) = tally {
             let categories: Map<String, Value> =
@@ -263,7 +273,9 @@ impl<W: Write> Lines<'_, W> {
     fn fault(&mut self, fault: &Fault, tally: Option<&Tally>) -> io::Result<()> {
         let place = fault.place();
         self.wrapped("NOT JUDGED: ", &format!("{}{place}", fault.detail))?;
-        let entries = tally.map_or(0, |tally| tally.released + tally.dropped);
+        fault.fix.iter().try_for_each(|fix| self.wrapped("  ", fix))?;
+        // One that is too large was counted, and not judged.
+        let entries = tally.map_or(0, |tally| (tally.released + tally.dropped).saturating_sub(tally.dropped_large));
         let before = match entries {
             0 => "Nothing before that was released.".to_owned(),
             n => format!("Before that, {} been judged; what of them was released is printed.", has(n)),

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use super::Unseen;
-use crate::catalogue::{self, Route};
+use crate::catalogue::{self, Existence, Route};
 use crate::decision::evaluation::{Evaluation, answer};
 use crate::decision::{Permit, Refusal, Request, decide};
 use crate::layer::entry::{Again, Decider, EntryJudge, Last, Notes, Settled};
 use crate::layer::gate::Generation;
-use crate::layer::judgement::Whose;
+use crate::layer::judgement::{Whose, is_staff};
 use crate::layer::layout::Side;
 use crate::layer::releasing::{Releasing, class};
 use crate::policy::{Action, Categories, Policy};
@@ -197,6 +197,12 @@ impl Decider for Asking {
         &self.included
     }
 
+    fn tells_of_everyone(&self) -> bool {
+        let caller = self.shared.written().caller;
+        let staff = is_staff(caller.organization.is_some(), caller.roles);
+        staff || self.route().is_some_and(|route| route.existence() == Existence::Open)
+    }
+
     fn about(
         &self,
         whose: Whose<'_>,
@@ -244,6 +250,14 @@ impl Judge for Judges {
             }
         };
         if open { typed.judge.judge(entry) } else { Verdict::Drop }
+    }
+
+    /// Of what type it is is not known by then: where one of them could not be missing without a word, none can.
+    fn goes_on_without(&self) -> bool {
+        match self {
+            Judges::One(judge) => judge.goes_on_without(),
+            Judges::ByType { judges, .. } => judges.values().all(|typed| typed.judge.goes_on_without()),
+        }
     }
 }
 

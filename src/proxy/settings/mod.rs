@@ -20,7 +20,7 @@ use crate::identity::IssuerSettings;
 use crate::policy::Source;
 use crate::policy::reader::{Reader, Table};
 
-pub use site::{CatalogueAt, SiteSettings};
+pub use site::{CatalogueAt, HELD_BYTES, SiteSettings};
 
 /// An annotated example.
 pub const EXAMPLE: &str = include_str!("example.toml");

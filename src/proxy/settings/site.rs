@@ -1,5 +1,6 @@
 //! `[[site]]`: what stands behind the gate, and by which policy it is judged.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use super::super::limits::UpstreamLimits;
@@ -154,8 +155,11 @@ fn origins(table: &Table<'_>) -> Vec<String> {
     origins
 }
 
+/// What `request-body-bytes-max` and `entry-bytes-max` may be, in bytes.
+pub const HELD_BYTES: RangeInclusive<usize> = 1024..=256 << 20;
+
 fn bytes(table: &Table<'_>, key: &'static str, default: usize) -> usize {
-    number(table, "site", key, 1024, 256 << 20, default)
+    number(table, "site", key, *HELD_BYTES.start(), *HELD_BYTES.end(), default)
 }
 
 fn limits(table: &Table<'_>) -> UpstreamLimits {
