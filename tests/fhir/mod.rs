@@ -297,3 +297,27 @@ async fn no_second_shadow_stands_beside_the_one_that_says_a_stopped_value_is_mas
         assert_eq!(spelt.contains("masked"), note.contains(NUMBER), "{note}: {spelt}");
     }
 }
+
+/// A link within the record leads to what is contained in it by whatever name that has now.
+#[tokio::test]
+async fn a_link_to_what_is_contained_leads_there_under_pseudonyms_too() {
+    for id in ["o1", "1.5-a", "urn:uuid:6d367230-21b3-5816-8d8c-5239028c388f", "Observation"] {
+        let contained = json!({"resourceType": "Observation", "id": id, "status": "final", "code": {"text": "x"},
+            "subject": {"reference": "Patient/p1"}, "hasMember": [{"reference": "#"}]});
+        let report = json!({"resourceType": "Observation", "id": "r1", "status": "final", "code": {"text": "x"},
+            "subject": {"reference": "Patient/p1"}, "hasMember": [{"reference": format!("#{id}")}],
+            "contained": [contained]});
+        let left = study("/Observation", &report).await;
+        let contained = &left["contained"][0];
+        assert!(contained["id"].as_str().is_some_and(|shown| shown != id), "{left}");
+        let link = left["hasMember"][0]["reference"].as_str().unwrap_or_default();
+        assert_eq!(link.strip_prefix('#'), contained["id"].as_str(), "{left}");
+        assert_eq!(
+            contained["hasMember"][0]["reference"], "#",
+            "the record that contains it has no other name: {left}"
+        );
+        // In clear both stay.
+        let whole = released(CARE, "/Observation/r1", &report.to_string()).await;
+        assert_eq!((&whole["contained"][0]["id"], &whole["hasMember"]), (&json!(id), &report["hasMember"]), "{whole}");
+    }
+}

@@ -5,21 +5,25 @@ use super::super::pseudonym::Pseudonymiser;
 
 /// An id, or the id in a reference, as a pseudonym: the same id gives the same pseudonym in every shape.
 ///
-/// `id`, `Type/id` (a version after it is left out), `#id`, `urn:uuid:…`; an absolute URL ending in `Type/id` where
-/// links can be rewritten to lead to the gate. Anything else, and any URL with a query, is withheld.
+/// `id`, `Type/id` (a version after it is left out), `urn:uuid:…`; an absolute URL ending in `Type/id` where
+/// links can be rewritten to lead to the gate; `#` before an id, which leads to what is contained under it, and so becomes what that id
+/// becomes; `#` alone, the record that contains it, which says nothing. Anything else, and any URL with a query, is withheld.
 pub(in crate::redact) fn pseudonymous_reference(
     pseudonyms: &dyn Pseudonymiser,
     links: Option<&dyn LinkRewriter>,
     value: &str,
 ) -> Option<String> {
+    match value.strip_prefix('#') {
+        Some("") => return Some("#".to_owned()),
+        Some(local) if local.starts_with('#') => return None,
+        Some(local) => return Some(format!("#{}", pseudonymous_reference(pseudonyms, links, local)?)),
+        None => {}
+    }
     if let Some(uuid) = value.strip_prefix("urn:uuid:") {
         return Some(format!("urn:uuid:{}", pseudonyms.uuid(uuid)?));
     }
     if value.contains(['?', '%', '\\']) {
         return None;
-    }
-    if let Some(local) = value.strip_prefix('#') {
-        return Some(format!("#{}", pseudonyms.id(local)?));
     }
     let path = value.split_once("/_history/").map_or(value, |(path, _)| path);
     if let Some((_, after_scheme)) = path.split_once("://") {
