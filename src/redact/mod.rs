@@ -53,8 +53,8 @@
 //! [`LinkRewriter`] makes of it, or removed. Free text is clear only where every category of the route is.
 //!
 //! In a pseudonymised or generalised object strings are treated one by one and all else is withheld. A member that is itself to
-//! be masked, made coarser or a pseudonym goes whole if no rule spells its name out (it stands at a `*`, or beneath a `/**`) and the
-//! name has more in it than ASCII letters, `_` and `-`: such a name may be data (a map keyed by ids).
+//! be masked, made coarser or a pseudonym goes whole if no rule spells its name out (it stands at a `*`, or beneath a `/**`): such a
+//! name may be data (a map keyed by ids, or by names of persons).
 //!
 //! A string that would leave in clear and is an Individual Number is withheld instead, and counted as that, wherever the
 //! catalogue does not say that none can stand there ([`Terms::individual_number`]). Of a search that could spell it the entry goes whole

@@ -26,7 +26,7 @@ pub(super) use canonical::{canonical, identified};
 pub(super) use individual_number::{WATCHED_BYTES_MAX, is_individual_number, may_become_number, may_hold_number};
 pub use individual_number::{holds_digit, means_individual_number};
 pub(super) use reference::pseudonymous_reference;
-pub(super) use report::{is_digits, is_plain_name, push_segment};
+pub(super) use report::{is_digits, push_segment};
 
 /// What a form depends on besides the value.
 #[derive(Clone, Copy)]

@@ -5,11 +5,6 @@ pub(in crate::redact) fn is_digits(raw: &[u8]) -> bool {
     !raw.is_empty() && raw.iter().all(u8::is_ascii_digit)
 }
 
-/// Whether an unforeseen name looks like a field's name rather than like data: ASCII letters, `_` and `-`, not long.
-pub(in crate::redact) fn is_plain_name(name: &[u8]) -> bool {
-    name.len() <= 64 && name.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-'))
-}
-
 /// Appends a segment to a pointer for a report: its name, or `*` for an element and for a name that looks like data.
 pub(in crate::redact) fn push_segment(path: &mut Vec<u8>, key: Option<&[u8]>) {
     path.push(b'/');

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::super::fault::Fault;
 use super::super::fhir;
-use super::super::forms;
 use super::super::plan::{Act, Tree};
 use super::super::scan::{Kind, Take, Value};
 use super::super::slice::Here;
@@ -60,11 +59,12 @@ impl Walker {
             };
         }
         match place.member(name) {
-            // A name that no rule spells out, before a value that must not be recognised, may be data itself.
+            // A name that no rule spells out, before a value that must not be recognised, may be data itself; not where our
+            // labels go.
             Some(id)
                 if matches!(tree.place(Some(id)).act, Act::Mask | Act::Generalise | Act::Pseudonymise)
                     && !place.spells(name)
-                    && !forms::is_plain_name(name) =>
+                    && self.role == fhir::Role::None =>
             {
                 Slot::Shadow(id)
             }

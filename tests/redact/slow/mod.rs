@@ -465,18 +465,17 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// The place of a member, its shadow rule and the rule for odd names included.
+    /// The place of a member, its shadow rule and the rule for names that nobody spelt out included.
     fn place<'n>(&self, name: &str, at: At<'n>) -> Option<At<'n>> {
         if let Some(base) = name.strip_prefix('_').filter(|_| self.slow.fhir) {
             let foreseen = at.foresees(base);
             let base = at.child(Some(base)).filter(|base| self.act(*base) == Act::Clear)?;
             return if at.foresees(name) { at.child(Some(name)) } else { Some(base).filter(|_| !foreseen) };
         }
-        let odd = name.len() > 64 || !name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_' || b == b'-');
         let child = at.child(Some(name))?;
         let named = at.node.is_some_and(|node| node.members.contains_key(name));
         let veiled = matches!(self.act(child), Act::Mask | Act::Coarse | Act::Pseudonym);
-        if veiled && odd && !named { None } else { Some(child) }
+        if veiled && !named { None } else { Some(child) }
     }
 
     fn scalar(&self, json: &Json, act: Act, at: At<'_>, beside: &[(Spelt, Json)]) -> Option<Json> {
