@@ -321,3 +321,23 @@ async fn a_link_to_what_is_contained_leads_there_under_pseudonyms_too() {
         assert_eq!((&whole["contained"][0]["id"], &whole["hasMember"]), (&json!(id), &report["hasMember"]), "{whole}");
     }
 }
+
+/// What a search of a form of its own finds out no path says: it is in no table, whoever asks and along every hop.
+#[tokio::test]
+async fn what_is_near_is_asked_by_nobody_and_refused_by_name() {
+    assert!(
+        !include_str!("../../policy/catalogue/fhir-r4.toml").contains("= \"special"),
+        "no line of the table is dead"
+    );
+    let stand = stand();
+    for caller in [CARE, STUDY] {
+        for (target, named) in [
+            ("/Location?near=35.6%7C139.7%7C5%7Ckm", "near"),
+            ("/Encounter?location.near=35.6%7C139.7", "location.near"),
+        ] {
+            let answer = ask(&stand, caller, target, "{}").await;
+            assert_eq!((answer.status.as_u16(), stand.asked()), (400, 0), "{target}: {}", answer.body);
+            assert!(answer.body.contains(&format!("`{named}`")), "{target}: {}", answer.body);
+        }
+    }
+}

@@ -12,7 +12,8 @@ use crate::policy::Categories;
 
 use super::super::Catalogue;
 
-/// What a search parameter's value looks like (FHIR R4, search parameter types).
+/// What a search parameter's value looks like (FHIR R4, search parameter types). One of a form of its own (`special`: `near`) is in no
+/// table, and so refused: what it finds out no path says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SearchKind {
     /// `code`, `system|code`.
@@ -31,13 +32,11 @@ pub enum SearchKind {
     Uri,
     /// Values of its components, joined by `$`.
     Composite,
-    /// A form of its own (`near`).
-    Special,
 }
 
 impl SearchKind {
     /// Every kind.
-    pub const ALL: [SearchKind; 9] = [
+    pub const ALL: [SearchKind; 8] = [
         SearchKind::Token,
         SearchKind::Reference,
         SearchKind::String,
@@ -46,7 +45,6 @@ impl SearchKind {
         SearchKind::Quantity,
         SearchKind::Uri,
         SearchKind::Composite,
-        SearchKind::Special,
     ];
 
     /// Its name in FHIR and in the table.
@@ -60,7 +58,6 @@ impl SearchKind {
             SearchKind::Quantity => "quantity",
             SearchKind::Uri => "uri",
             SearchKind::Composite => "composite",
-            SearchKind::Special => "special",
         }
     }
 

@@ -57,7 +57,7 @@ impl Guard<'_> {
             return;
         }
         let how = match (leaf.kind, name.modifier) {
-            (SearchKind::Token, Some("text")) | (SearchKind::String | SearchKind::Special, _) => Some(How::Part),
+            (SearchKind::Token, Some("text")) | (SearchKind::String, _) => Some(How::Part),
             (SearchKind::Uri, Some("above" | "below")) => Some(How::Part),
             (SearchKind::Token, _) if leaf.ids => None,
             (SearchKind::Token | SearchKind::Uri | SearchKind::Quantity, _) => Some(How::Whole),
@@ -76,7 +76,7 @@ impl Guard<'_> {
     fn of_components(&self, kind: &str, leaf: &SearchParameter) -> Option<How> {
         let parameters = self.own(kind).map(|known| &known.parameters);
         let kinds = leaf.components.iter().filter_map(|name| Some(parameters?.get(name)?.kind));
-        let texts = [SearchKind::String, SearchKind::Special, SearchKind::Composite];
+        let texts = [SearchKind::String, SearchKind::Composite];
         kinds.fold(None, |how, kind| match kind {
             _ if texts.contains(&kind) => Some(How::Part),
             SearchKind::Token | SearchKind::Uri | SearchKind::Quantity => how.or(Some(How::Whole)),
@@ -86,10 +86,7 @@ impl Guard<'_> {
 
     /// The answer is in the order of this parameter.
     pub(super) fn orders(&mut self, name: &str, by: &SearchParameter, categories: Categories) {
-        let texts = matches!(
-            by.kind,
-            SearchKind::String | SearchKind::Token | SearchKind::Uri | SearchKind::Special | SearchKind::Composite
-        );
+        let texts = matches!(by.kind, SearchKind::String | SearchKind::Token | SearchKind::Uri | SearchKind::Composite);
         if texts && !by.ids {
             self.asked.comparisons.push(Comparison {
                 parameter: name.to_owned(),

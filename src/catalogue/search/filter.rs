@@ -163,8 +163,6 @@ const fn modifiers(kind: SearchKind) -> &'static [&'static str] {
         SearchKind::Token => &["text", "not", "above", "below", "in", "not-in", "of-type"],
         SearchKind::Reference => &["identifier", "above", "below"],
         SearchKind::Uri => &["above", "below"],
-        SearchKind::Date | SearchKind::Number | SearchKind::Quantity | SearchKind::Composite | SearchKind::Special => {
-            &[]
-        }
+        SearchKind::Date | SearchKind::Number | SearchKind::Quantity | SearchKind::Composite => &[],
     }
 }
