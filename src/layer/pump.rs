@@ -28,6 +28,8 @@ use crate::redact::{Multipart, Redactor, Tally};
 
 /// A backend's body.
 pub(super) type Upstream = Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>;
+/// Makes another filter like the first, for a further page.
+pub(super) type Remake = Box<dyn Fn() -> Box<Redactor<EntryJudge>> + Send>;
 /// The pump after a step, and what may leave: nothing more, bytes, or why the body is cut.
 pub(super) type Stepped = (Box<Pump>, Option<Result<Bytes, BoxError>>);
 
@@ -95,7 +97,7 @@ pub(super) struct Pump {
 pub(super) struct Start {
     pub(super) judgement: Arc<Judgement>,
     pub(super) upstream: Upstream,
-    pub(super) redactor: Option<Redactor<EntryJudge>>,
+    pub(super) redactor: Option<Box<Redactor<EntryJudge>>>,
     /// Cuts an opaque body of several parts.
     pub(super) parts: Option<Multipart>,
     pub(super) notes: Arc<Mutex<Notes>>,
@@ -127,7 +129,7 @@ impl Pump {
             judgement: start.judgement,
             upstream: start.upstream,
             filter: match (start.redactor, start.parts) {
-                (Some(redactor), _) => Filter::Json(Box::new(redactor)),
+                (Some(redactor), _) => Filter::Json(redactor),
                 (None, Some(parts)) => Filter::Parts(Box::new(parts)),
                 (None, None) => Filter::Opaque,
             },
@@ -358,7 +360,7 @@ impl Pump {
                 return Ok(());
             }
         };
-        let filter = std::mem::replace(&mut self.filter, Filter::Json(Box::new(redactor)));
+        let filter = std::mem::replace(&mut self.filter, Filter::Json(redactor));
         if let Filter::Json(read) = filter {
             let (mut tally, judged) = self.former.take().unwrap_or_else(|| (Tally::new(), 0));
             tally.absorb(read.tally());

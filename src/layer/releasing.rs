@@ -2,6 +2,7 @@
 //!
 //! One place for a request through the gate and for a look at a document beforehand: what is seen there is what leaves here.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, RwLock};
 
 use super::gate::Generation;
@@ -83,7 +84,7 @@ impl Releasing<'_> {
             all: self.all,
             told: permit.map_or(Categories::NONE, Permit::told),
             clear,
-            context: format!("{context}{ids}"),
+            context: context + ids,
         };
         self.generation.layouts.plan(key, spec, || {
             let pseudonyms = permit.and_then(|permit| self.pseudonyms(permit)).map(Arc::new);
@@ -106,7 +107,10 @@ impl Releasing<'_> {
             Receiver::Organisation(name) => ('o', name),
             Receiver::Recipient(name) => ('r', name),
         };
-        format!("{kind}{}:{receiver}:{purpose}:{}", receiver.len(), self.generation.pseudonyms.epoch)
+        let mut name = String::with_capacity(receiver.len() + purpose.len() + 48);
+        let epoch = self.generation.pseudonyms.epoch;
+        let _ = write!(name, "{kind}{}:{receiver}:{purpose}:{epoch}", receiver.len()); // a string takes all that is written
+        name
     }
 
     /// Rewrites links; see [`Links`].

@@ -11,16 +11,15 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::future::Future;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -318,10 +317,14 @@ where
     if let Some(der) = certificate {
         request.extensions_mut().insert(PeerCertificate(der));
     }
-    let response = match Caught(Box::pin(service.oneshot(request))).await {
-        Some(Ok(response)) => response.map(|body| BodyExt::map_err(body, Into::into).boxed_unsync()),
-        Some(Err(never)) => match never {},
-        None => plain(StatusCode::INTERNAL_SERVER_ERROR, "the request failed\n"),
+    // A panic is an answer. What the future holds is dropped with it, so that it can record that it failed.
+    let response = match AssertUnwindSafe(service.oneshot(request)).catch_unwind().await {
+        Ok(Ok(response)) => response.map(|body| BodyExt::map_err(body, Into::into).boxed_unsync()),
+        Ok(Err(never)) => match never {},
+        Err(_) => {
+            metrics::counter!("sekisho_panics_total").increment(1);
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "the request failed\n")
+        }
     };
     Ok(response.map(|body| Outgoing { body, ticket, _permit: Some(Arc::new(permit)) }))
 }
@@ -338,22 +341,4 @@ pub(super) fn plain(status: StatusCode, message: &'static str) -> Response<Answe
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
-}
-
-/// A future whose panic is an answer: `None`. It is dropped while unwinding, so that what it holds can record that it failed.
-struct Caught<F>(Pin<Box<F>>);
-
-impl<F: Future> Future for Caught<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
-        let future = self.0.as_mut();
-        match std::panic::catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-            Ok(polled) => polled.map(Some),
-            Err(_) => {
-                metrics::counter!("sekisho_panics_total").increment(1);
-                Poll::Ready(None)
-            }
-        }
-    }
 }

@@ -15,6 +15,7 @@ use crate::layer::judgement::Whose;
 use crate::layer::layout::Side;
 use crate::layer::media;
 use crate::layer::paging::Progress;
+use crate::layer::pump::Remake;
 use crate::layer::refusal::Problem;
 use crate::layer::releasing::shows_everything;
 use crate::policy::{Action, Categories, Release};
@@ -85,9 +86,12 @@ impl Exchange {
             looked: Cell::new(false),
         };
         let gate = Arc::clone(&self.gate);
-        let make = move || Redactor::new(Arc::clone(&spec), judge.clone(), Arc::clone(&envelope), gate.key_seed());
+        let make = move || {
+            let seed = gate.key_seed();
+            Box::new(Redactor::new(Arc::clone(&spec), judge.clone(), Arc::clone(&envelope), seed))
+        };
         let redactor = make();
-        let remake = progress.map(|_| Box::new(make) as Box<dyn Fn() -> Redactor<EntryJudge> + Send>);
+        let remake = progress.map(|_| Box::new(make) as Remake);
         let media = match (lines, route.is_fhir()) {
             _ if action.releases() => media::answered(route).unwrap_or("application/json"),
             (_, true) => "application/fhir+json",
@@ -161,9 +165,9 @@ fn record_asked(ready: &Ready, route: &Route) -> Option<Arc<str>> {
 
 /// How a body is filtered.
 pub(super) struct Filter {
-    pub(super) redactor: Option<Redactor<EntryJudge>>,
+    pub(super) redactor: Option<Box<Redactor<EntryJudge>>>,
     /// Another like it, for a further page.
-    pub(super) remake: Option<Box<dyn Fn() -> Redactor<EntryJudge> + Send>>,
+    pub(super) remake: Option<Remake>,
     pub(super) parts: Option<Multipart>,
     pub(super) notes: Arc<Mutex<Notes>>,
     pub(super) media: Cow<'static, str>,

@@ -22,11 +22,13 @@ mod validators;
 mod writeback;
 
 use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -318,17 +320,9 @@ pub(super) fn panicked() -> Problem {
 }
 
 /// The outcome of a future; `None`: it panicked, and all that it held is dropped, which ends what it had begun.
-pub(super) async fn caught<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = std::pin::pin!(future);
-    std::future::poll_fn(|context| {
-        // UNWIND: after a panic the future is never polled again.
-        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| future.as_mut().poll(context)));
-        match polled {
-            Ok(polled) => polled.map(Some),
-            Err(_) => std::task::Poll::Ready(None),
-        }
-    })
-    .await
+pub(super) fn caught<F: Future>(future: F) -> impl Future<Output = Option<F::Output>> {
+    // UNWIND: after a panic the future is never polled again. Not an `async fn`, which would hold it twice: as its argument, and pinned.
+    AssertUnwindSafe(future).catch_unwind().map(Result::ok)
 }
 
 pub(super) fn unresolved_problem(unresolved: &Unresolved) -> Problem {

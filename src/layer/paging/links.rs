@@ -1,6 +1,6 @@
 //! Where does the backend's list go on, and how does the gate's own say so?
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Broken, Cursor, FHIR_CURSOR, FHIR_PAGING, Next, Pager, REST_CURSOR, Start, parameters, scope};
 
@@ -64,10 +64,11 @@ impl Pager {
             Next::Bundle => {
                 let question = if own.query.is_empty() { "" } else { "?" };
                 let own_url = format!("{}{}{question}{}", judgement.gate.public_prefix, own.path, own.query);
-                let link = |relation: &str, url: String| json!({"relation": relation, "url": url});
+                let link =
+                    |relation: &str, url: String| format!(r#"{{"relation":"{relation}","url":{}}}"#, Value::from(url));
                 let own_link = own.form.is_none().then(|| link("self", own_url));
-                let links: Vec<Value> = own_link.into_iter().chain(next.map(|url| link("next", url))).collect();
-                if links.is_empty() { String::new() } else { format!("\"link\":{}", Value::from(links)) }
+                let links: Vec<String> = own_link.into_iter().chain(next.map(|url| link("next", url))).collect();
+                if links.is_empty() { String::new() } else { format!("\"link\":[{}]", links.join(",")) }
             }
         })
     }

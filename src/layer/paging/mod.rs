@@ -38,7 +38,7 @@ use super::entry::EntryJudge;
 use super::exchange::{Forward, ForwardBody, caught};
 use super::headers;
 use super::judgement::Judgement;
-use super::pump::Upstream;
+use super::pump::{Remake, Upstream};
 use crate::catalogue::{Route, Shape};
 use crate::redact::Redactor;
 
@@ -102,7 +102,7 @@ pub(super) struct Start {
     /// Each entry is judged for its own person.
     pub(super) hides: bool,
     pub(super) progress: Arc<Mutex<Progress>>,
-    pub(super) redactor: Box<dyn Fn() -> Redactor<EntryJudge> + Send>,
+    pub(super) redactor: Remake,
 }
 
 /// Fills one page.
@@ -271,7 +271,7 @@ impl Pager {
             }
             (Next::Member, [Step::Member(name)]) if name == "next" => {
                 if let Seen::Text(text) = seen {
-                    *found = Some(text.unwrap_or_default());
+                    *found = Some(text.unwrap_or_default().to_owned());
                 }
             }
             (Next::Bundle, [Step::Member(link), Step::Element]) if link == "link" => {
@@ -283,8 +283,8 @@ impl Pager {
             (Next::Bundle, [Step::Member(link), Step::Element, Step::Member(name)]) if link == "link" => {
                 if let Seen::Text(text) = seen {
                     match name.as_str() {
-                        "relation" => *relation = text,
-                        "url" => *url = text,
+                        "relation" => *relation = text.map(str::to_owned),
+                        "url" => *url = text.map(str::to_owned),
                         _ => {}
                     }
                 }
@@ -360,7 +360,7 @@ impl Pager {
     }
 
     /// Asks for the page that [`Pager::page_ends`] needs.
-    pub(super) async fn turn(&mut self) -> Result<(Upstream, Redactor<EntryJudge>), Broken> {
+    pub(super) async fn turn(&mut self) -> Result<(Upstream, Box<Redactor<EntryJudge>>), Broken> {
         let mut request: Request<ForwardBody> = Request::new(Full::new(Bytes::new()));
         let target = self.targets.last().map_or("", String::as_str);
         *request.uri_mut() = target.parse().map_err(|_| "page-link")?;
@@ -408,9 +408,9 @@ fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
 
 /// The parameters of a query or form, decoded as a server does.
 fn parameters(query: &str) -> impl Iterator<Item = (String, String)> {
-    let decoded = |text: &str| {
-        let text = text.replace('+', " ");
-        percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned()
+    let decoded = |text: &str| match text.contains(['+', '%']) {
+        true => percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned(),
+        false => text.to_owned(),
     };
     query.split('&').filter(|piece| !piece.is_empty()).map(move |piece| {
         let (name, value) = piece.split_once('=').unwrap_or((piece, ""));

@@ -18,14 +18,14 @@ pub(super) enum Step {
 }
 
 /// What is met at a place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Seen {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen<'a> {
     /// An object or array begins.
     Open,
     /// It ends.
     Close,
     /// A string, unescaped; `None`: longer than is told.
-    Text(Option<String>),
+    Text(Option<&'a str>),
 }
 
 /// The walk.
@@ -46,6 +46,8 @@ pub(super) struct Outline {
     in_string: bool,
     text: Vec<u8>,
     overlong: bool,
+    /// The last string with an escape in it, unescaped.
+    unescaped: String,
 }
 
 impl Outline {
@@ -62,6 +64,7 @@ impl Outline {
             in_string: false,
             text: Vec::new(),
             overlong: false,
+            unescaped: String::new(),
         }
     }
 
@@ -71,7 +74,7 @@ impl Outline {
     }
 
     /// Walks on; `see` is told each value's path, what it is, and at which byte of this piece its first or last byte lies.
-    pub(super) fn feed(&mut self, bytes: &[u8], mut see: impl FnMut(&[Step], Seen, usize)) {
+    pub(super) fn feed(&mut self, bytes: &[u8], mut see: impl FnMut(&[Step], Seen<'_>, usize)) {
         self.marks.begin_after(bytes.len());
         let mut from = 0; // of the string under way, as far as this piece has it
         loop {
@@ -106,7 +109,7 @@ impl Outline {
         }
     }
 
-    fn open(&mut self, object: bool, at: usize, see: &mut impl FnMut(&[Step], Seen, usize)) {
+    fn open(&mut self, object: bool, at: usize, see: &mut impl FnMut(&[Step], Seen<'_>, usize)) {
         see(&self.path, Seen::Open, at);
         let beside = self.objects.len() == 1
             && self.only.is_some_and(|name| !matches!(self.path.last(), Some(Step::Member(here)) if here == name));
@@ -119,7 +122,7 @@ impl Outline {
         self.path.push(if object { Step::Member(String::new()) } else { Step::Element });
     }
 
-    fn close(&mut self, at: usize, see: &mut impl FnMut(&[Step], Seen, usize)) {
+    fn close(&mut self, at: usize, see: &mut impl FnMut(&[Step], Seen<'_>, usize)) {
         self.path.pop();
         self.objects.pop();
         self.name_next = false;
@@ -134,11 +137,12 @@ impl Outline {
         }
     }
 
-    fn string_ends(&mut self, at: usize, see: &mut impl FnMut(&[Step], Seen, usize)) {
-        let text = if self.overlong { None } else { unescaped(&self.text) };
+    fn string_ends(&mut self, at: usize, see: &mut impl FnMut(&[Step], Seen<'_>, usize)) {
+        let text = if self.overlong { None } else { unescaped(&self.text, &mut self.unescaped) };
         if std::mem::take(&mut self.name_next) {
             if let Some(Step::Member(name)) = self.path.last_mut() {
-                *name = text.unwrap_or_default();
+                name.clear();
+                name.push_str(text.unwrap_or_default());
             }
         } else {
             see(&self.path, Seen::Text(text), at);
@@ -146,12 +150,14 @@ impl Outline {
     }
 }
 
-fn unescaped(raw: &[u8]) -> Option<String> {
+/// A string without its escapes, which are resolved in `room`.
+fn unescaped<'a>(raw: &'a [u8], room: &'a mut String) -> Option<&'a str> {
     if !raw.contains(&b'\\') {
-        return String::from_utf8(raw.to_vec()).ok();
+        return std::str::from_utf8(raw).ok();
     }
     let quoted = [b"\"", raw, b"\""].concat();
-    serde_json::from_slice(&quoted).ok()
+    *room = serde_json::from_slice(&quoted).ok()?;
+    Some(room)
 }
 
 #[cfg(test)]
@@ -160,7 +166,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn walked(levels: usize, pieces: &[&[u8]]) -> Vec<(String, Seen, usize)> {
+    fn walked(levels: usize, pieces: &[&[u8]]) -> Vec<(String, Seen<'static>, usize)> {
         let (mut outline, mut seen, mut base) = (Outline::new(levels), Vec::new(), 0);
         for piece in pieces {
             outline.feed(piece, |path, what, at| {
@@ -168,6 +174,11 @@ mod tests {
                     Step::Member(name) => format!("/{name}"),
                     Step::Element => "/*".to_owned(),
                 });
+                let what = match what {
+                    Seen::Text(text) => Seen::Text(text.map(|text| &*text.to_owned().leak())),
+                    Seen::Open => Seen::Open,
+                    Seen::Close => Seen::Close,
+                };
                 seen.push((path.collect(), what, base + at));
             });
             base += piece.len();
@@ -181,9 +192,9 @@ mod tests {
     fn values_are_found_however_the_text_is_cut() {
         let whole = walked(4, &[TEXT]);
         let text = |path: &str| whole.iter().find(|(p, seen, _)| p == path && matches!(seen, Seen::Text(_))).cloned();
-        assert_eq!(text("/link/*/relation").unwrap().1, Seen::Text(Some("next".into())));
-        assert_eq!(text("/link/*/url").unwrap().1, Seen::Text(Some("/a\"b]{".into())));
-        assert_eq!(text("/z").unwrap().1, Seen::Text(Some("end".into())));
+        assert_eq!(text("/link/*/relation").unwrap().1, Seen::Text(Some("next")));
+        assert_eq!(text("/link/*/url").unwrap().1, Seen::Text(Some("/a\"b]{")));
+        assert_eq!(text("/z").unwrap().1, Seen::Text(Some("end")));
         assert!(whole.iter().all(|(path, ..)| !path.contains("/e")), "{whole:?}");
         assert_eq!(whole.last().unwrap(), &(String::new(), Seen::Close, TEXT.len() - 1));
         for cut in 0..=TEXT.len() {
@@ -215,11 +226,11 @@ mod tests {
         for cut in 0..=TEXT.len() {
             let (mut outline, mut seen) = (Outline::new(3).into_only("link"), Vec::new());
             for piece in [&TEXT[..cut], &TEXT[cut..]] {
-                outline.feed(piece, |path, what, _| seen.push((path.to_vec(), what)));
+                outline.feed(piece, |path, what, _| seen.push((path.to_vec(), format!("{what:?}"))));
             }
             let wanted = |path: &[Step]| path.len() <= 1 || path[0] == Step::Member("link".into());
             assert!(seen.iter().all(|(path, _)| wanted(path)), "{seen:?}");
-            let texts = seen.iter().filter(|(path, what)| path.len() == 3 && matches!(what, Seen::Text(Some(_))));
+            let texts = seen.iter().filter(|(path, what)| path.len() == 3 && what.starts_with("Text(Some"));
             assert_eq!(texts.count(), 2, "cut at {cut}");
             assert_eq!(seen.last().unwrap().0, [], "cut at {cut}");
         }

@@ -83,10 +83,11 @@ fn thousandths(text: &str) -> Option<u16> {
 /// A body as it is, or coded frame by frame.
 pub struct Encoded<B> {
     body: B,
-    encoder: Option<Encoder>,
+    /// Boxed: an answer moves about, and most have none.
+    encoder: Option<Box<Encoder>>,
 }
 
-#[allow(clippy::large_enum_variant, reason = "one per answer, moved once")]
+#[allow(clippy::large_enum_variant, reason = "one per answer, in a box")]
 enum Encoder {
     Gzip(GzipEncoder<Vec<u8>>),
     Deflate(ZlibEncoder<Vec<u8>>),
@@ -107,7 +108,7 @@ where
     let plain = !head.headers.contains_key(header::CONTENT_ENCODING);
     let has_body = has_body && !body.is_end_stream();
     let coded = has_body && plain && (gains || !takes_plain);
-    let encoder = coded.then(|| Encoder::new(coding)).flatten();
+    let encoder = coded.then(|| Encoder::new(coding)).flatten().map(Box::new);
     if encoder.is_some() {
         head.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
         head.headers.remove(header::CONTENT_LENGTH);
