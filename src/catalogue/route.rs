@@ -209,6 +209,12 @@ impl Route {
     pub fn told_by_type(&self) -> Categories {
         self.told_by_type
     }
+    /// What a write asks for whose body carries these categories: those. Where it carries none (a drug is stopped by `status`, which
+    /// anybody may see) it changes the record all the same, and is judged by what a record of this type tells; of a type that tells
+    /// nothing, by all that its records have.
+    pub fn asked_by_write(&self, carried: Categories) -> Categories {
+        [carried, self.told_by_type].into_iter().find(|asked| !asked.is_empty()).unwrap_or_else(|| self.everything())
+    }
     /// DICOMweb: what its requests need besides.
     pub fn dicom(&self) -> Option<&Dicom> {
         self.dicom.as_ref()

@@ -161,7 +161,7 @@ impl Pump {
 
     /// Goes on until something may leave, the end, or a fault: before the status line is sent.
     pub(super) async fn first(&mut self) -> First {
-        while (self.ready.is_empty() || self.lacks_entries()) && !self.ended {
+        while !self.ended && (self.waits_for_frame() || self.lacks_entries()) {
             if let Err(stop) = self.advance().await {
                 return stop.into();
             }
@@ -174,6 +174,15 @@ impl Pump {
     /// Whether a list of which nothing is released is answered as what is not there.
     pub(super) const fn never_empty(&self) -> bool {
         self.never_empty
+    }
+
+    /// Whether nothing would leave yet: what is less than a frame, of a body that is read inside. A fault that comes before is told by a
+    /// status.
+    fn waits_for_frame(&self) -> bool {
+        match self.filter {
+            Filter::Opaque => self.ready.is_empty(),
+            Filter::Json(_) | Filter::Parts(_) => self.ready.iter().map(Bytes::len).sum::<usize>() < FRAME_BYTES,
+        }
     }
 
     /// Whether an entry is needed, and none was released yet.
@@ -215,6 +224,8 @@ impl Pump {
                 return (self, Some(Ok(bytes)));
             }
             if let Some(code) = self.stopped {
+                // What was handed over leaves first: with the fault in the same breath the connection would drop it.
+                tokio::task::yield_now().await;
                 self.end(Outcome::Failed, Some(code));
                 return (self, Some(Err(code.into())));
             }

@@ -117,12 +117,12 @@ async fn nothing_of_a_page_that_is_no_bundle_leaves() {
         serve(&stand, LIST, &[&["a"], &["b"]]);
         stand.backend.pages.lock().unwrap().insert(widened(LIST), other.to_owned());
         let first = get(&stand, CARE, LIST).await;
-        assert!(first.status.is_server_error() || first.cut, "{}", first.body);
+        assert!(first.status.is_server_error(), "{}", first.body);
         assert!(!first.body.contains("of-another") && !first.body.contains("c9"), "{}", first.body);
         serve(&stand, LIST, &[&["a"], &["b"]]);
         stand.backend.pages.lock().unwrap().insert(format!("{}&_offset=1", widened(LIST)), other.to_owned());
         let second = get(&stand, CARE, LIST).await;
-        assert!(second.cut && !second.body.contains("of-another"), "{}", second.body);
+        assert!(second.status == 502 && !second.body.contains("of-another"), "{}", second.body);
         assert!(!second.body.contains("c9"), "{}", second.body);
     }
 }
@@ -361,7 +361,7 @@ async fn a_link_of_the_backend_leads_to_the_same_list_or_nowhere() {
         if followed {
             assert_eq!((ids(&answer), times), (vec!["c1".to_owned(), "c2".to_owned()], 2), "{next}");
         } else {
-            assert_eq!((answer.cut, times), (true, 1), "{next}: {} {}", answer.status, answer.body);
+            assert_eq!((answer.status.as_u16(), times), (502, 1), "{next}: {}", answer.body);
             assert_eq!(stand.last("end")["code"], "page-link", "{next}");
         }
         *stand.backend.instead.lock().unwrap() = None;
@@ -369,7 +369,7 @@ async fn a_link_of_the_backend_leads_to_the_same_list_or_nowhere() {
 }
 
 #[tokio::test]
-async fn a_further_page_that_fails_cuts_the_answer() {
+async fn a_further_page_that_fails_is_told_by_a_status_while_nothing_has_left() {
     let stand = stopped();
     for (status, media) in [
         (500, "application/fhir+json"),
@@ -383,8 +383,13 @@ async fn a_further_page_that_fails_cuts_the_answer() {
             http::Response::builder().status(status).header("content-type", media).body("{}".into()).unwrap();
         *stand.backend.instead.lock().unwrap() = Some(response);
         let answer = get(&stand, CARE, LIST).await;
-        assert!(answer.cut && answer.body.contains("c1"), "{status}: {}", answer.body);
+        assert_eq!((answer.status.as_u16(), answer.cut), (502, false), "{status}: {}", answer.body);
+        assert!(!answer.body.contains("c1"), "{status}: {}", answer.body);
         let end = stand.last("end");
+        assert_eq!(
+            (&end["status"], &end["entries_released"], &end["released_bytes"]),
+            (&json!(502), &json!(0), &json!(0))
+        );
         assert_eq!((end["outcome"].as_str(), end["code"].as_str()), (Some("failed"), Some("backend-page")), "{end}");
     }
 }
@@ -541,7 +546,7 @@ async fn more_than_is_held_of_what_comes_along_ends_a_page_early() {
     let first = "/Condition?_include=Condition:subject&_count=10";
     stand.backend.pages.lock().unwrap().insert(widened(first), bundle);
     let answer = get(&stand, CARE, first).await;
-    assert!(answer.cut && !answer.body.contains("xxx"), "{} {}", answer.status, answer.body.len());
+    assert!(answer.status == 502 && !answer.body.contains("xxx"), "{} {}", answer.status, answer.body.len());
     assert_eq!(stand.last("end")["code"], "included-too-large");
 }
 

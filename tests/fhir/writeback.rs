@@ -97,6 +97,37 @@ async fn a_merged_write_is_held_to_a_strong_tag_where_there_is_no_version() {
     assert_eq!(fields["if-match"], "\"3\"");
 }
 
+/// Between the look at a record and the write it may become another's, or be deleted.
+#[tokio::test]
+async fn a_write_is_held_to_what_was_looked_at_by_whatever_the_backend_gives() {
+    let stand = merging();
+    let whole = RECORD.replace(r#""shoeSize":9.0,"#, "").replace(r#","colour":[1.00]"#, "");
+    let patch = r#"[{"op":"replace","path":"/onsetAge/value","value":41}]"#;
+    let unversioned = whole.replace(r#""versionId":"1","#, "");
+    for (tells, asked, sent) in [
+        (true, None, Some("\"1\"")),
+        (true, Some("*"), Some("\"1\"")),
+        (false, None, None),
+        (false, Some("*"), Some("*")),
+    ] {
+        let kept = Kept::behind(&stand, &unversioned, MEDIA);
+        kept.strong();
+        if !tells {
+            kept.untold();
+        }
+        let fields: Vec<(&str, &str)> = asked.map(|tag| ("if-match", tag)).into_iter().collect();
+        let answer = ask(&stand, "PATCH", patch, &fields).await;
+        assert_eq!(answer.status, 200, "{tells} {asked:?}: {}", answer.body);
+        let (_, fields) = stand.backend.last.lock().unwrap().clone().unwrap();
+        assert_eq!(fields.get("if-match").map(|tag| tag.to_str().unwrap()), sent, "{tells} {asked:?}");
+    }
+    // A tag for what has none is not another version than it names.
+    let kept = Kept::behind(&stand, &unversioned, MEDIA);
+    kept.untold();
+    let answer = ask(&stand, "PATCH", patch, &[("if-match", "W/\"1\"")]).await;
+    assert_eq!(answer.status, 428, "{}", answer.body);
+}
+
 /// A caller who names a version that cannot be said to the backend is not passed over.
 #[tokio::test]
 async fn a_write_under_a_tag_goes_on_under_one_or_not_at_all() {

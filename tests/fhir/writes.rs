@@ -358,3 +358,33 @@ async fn a_record_whose_subject_has_a_version_is_written_as_it_is_read() {
         assert!(super::ask(&stand, CARE, "/Condition/c1", &read).await.status.is_client_error(), "{odd}");
     }
 }
+
+/// Nothing that `status` says is of any category: to stop a drug was refused as if nothing had been permitted.
+#[tokio::test]
+async fn a_patch_of_what_anybody_may_see_is_judged_as_a_write_of_such_a_record() {
+    let stand = stand();
+    let prescribed = json!({"resourceType": "MedicationRequest", "id": "m1", "status": "active", "intent": "order",
+        "subject": {"reference": "Patient/p1"}, "meta": {"versionId": "3"}});
+    let stopped = json!([{"op": "replace", "path": "/status", "value": "stopped"}]);
+    let change = |caller, target| {
+        let stored = match target {
+            "/Patient/p1" => json!({"resourceType": "Patient", "id": "p1", "active": true, "meta": {"versionId": "3"}}),
+            _ => prescribed.clone(),
+        };
+        Write { caller, target, ..patch(stopped.clone(), stored) }
+    };
+    let (status, asked, body) = tried(&stand, change(CARE, "/MedicationRequest/m1")).await;
+    assert_eq!((status, asked), (200, 2), "{body}");
+    assert_eq!(&**stand.backend.last_body.lock().unwrap(), stopped.to_string().as_bytes());
+    // Whoever may not write such a record may not write this of it.
+    for caller in [MONEY, STUDY] {
+        let (status, asked, body) = tried(&stand, change(caller, "/MedicationRequest/m1")).await;
+        assert_eq!((status, asked), (403, 0), "{caller:?}: {body}");
+    }
+    // That there is a patient tells nothing: all that his record has is asked for.
+    let active = json!([{"op": "replace", "path": "/active", "value": false}]);
+    for (caller, wanted) in [(MONEY, 403), (STUDY, 403)] {
+        let (status, _, body) = tried(&stand, Write { body: active.clone(), ..change(caller, "/Patient/p1") }).await;
+        assert_eq!(status, wanted, "{caller:?}: {body}");
+    }
+}

@@ -78,7 +78,7 @@ impl State {
     fn answer(&mut self, method: &Method, wanted: Option<&str>, body: &Bytes) -> Response<Bytes> {
         let bare = |status: u16| Response::builder().status(status).body(Bytes::new()).unwrap();
         let Some(record) = self.record.clone() else { return bare(404) };
-        if *method != Method::GET && wanted.is_some_and(|wanted| wanted != self.tag()) {
+        if *method != Method::GET && wanted.is_some_and(|wanted| wanted != "*" && wanted != self.tag()) {
             return bare(412);
         }
         let shown = match *method {

@@ -273,7 +273,7 @@ async fn part_of_a_record_is_put_back_only_over_the_view_that_was_read() {
     assert_eq!(kept.json()["phone"], "03-7");
     // A view that a backend gave no version to has no tag: nothing is put over it.
     kept.untold();
-    assert_eq!(put(&stand, &target, &view, Some(&tag)).await.status, 412);
+    assert_eq!(put(&stand, &target, &view, Some(&tag)).await.status, 428);
     // Nor is anything made of a part where there is no record.
     stand.next_body("", "application/json");
     stand.hook(|| Ok(http::Response::builder().status(404).body(super::support::Script::default()).unwrap()));

@@ -93,6 +93,27 @@ async fn a_list_that_breaks_off_is_cut_and_recorded_as_failed() {
     assert_eq!(disclosed(&log), 5);
 }
 
+/// A fault in the same breath as the last frame took with it what was on record as handed over, the status line too.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_on_record_as_left_has_left_when_a_list_breaks_off() {
+    let gate = Gate::new().await;
+    let mut left = Vec::new();
+    for count in [3, 6] {
+        let pipe = gate.place.stage.piped();
+        let mut stream = TcpStream::connect(gate.address).await.unwrap();
+        stream.write_all(request("GET", "/donors", &coordinator(), "").as_bytes()).await.unwrap();
+        let entries: Vec<String> = (1..=count).map(entry).collect();
+        pipe.send(&format!(r#"{{"items":[{}}}]"#, entries.join(",")));
+        let got = Reading(stream, Vec::new()).rest().await;
+        assert!(got.status == 200 && !got.whole, "{count}: {}", got.status);
+        drop(pipe);
+        left.push(got.body.len() as u64);
+    }
+    let log = gate.end().await.log();
+    let told: Vec<u64> = log.of("end").iter().map(|end| end["released_bytes"].as_u64().unwrap()).collect();
+    assert_eq!(told, left);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restriction_that_another_process_enters_holds_from_the_next_entry() {
     let gate = Gate::new().await;

@@ -243,6 +243,7 @@ impl Exchange {
         }
         let with_tag = |out: Out| validators::with(out, tag.as_deref());
         let asked = if action == Action::Read { validators::asked(&head.headers, tag.as_deref()) } else { Asked::View };
+        let fault = matches!(first, First::Fault(_) | First::Blind(_));
         let problem = match first {
             First::Ready if asked == Asked::Changed => validators::changed(),
             First::Ready if asked == Asked::Unchanged => {
@@ -275,7 +276,7 @@ impl Exchange {
                 _ => self.not_available(&ready.judgement),
             },
         };
-        let outcome = if problem.status.is_server_error() { Outcome::Failed } else { Outcome::Completed };
+        let outcome = if fault || problem.status.is_server_error() { Outcome::Failed } else { Outcome::Completed };
         pump.end_without_body(outcome, problem.kind, problem.status.as_u16());
         self.problem(&problem)
     }

@@ -47,7 +47,7 @@ impl Exchange {
             }
             Ok(found) => {
                 if let Some(reference) = &mut judgement.route {
-                    reference.asked = found.carried.categories;
+                    reference.asked = route.asked_by_write(found.carried.categories);
                     reference.patch = Some(Arc::new(found));
                 }
                 return Ok(None);

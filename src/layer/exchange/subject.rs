@@ -284,7 +284,7 @@ impl Exchange {
             return Err(self.refuse(judgement, problem, None, &[]).await);
         }
         if let Some(reference) = &mut judgement.route {
-            reference.asked = found.categories;
+            reference.asked = route.asked_by_write(found.categories);
             // An array is written whole, by PATCH too: what the caller could not see in it would be gone.
             let whole = self.method == Method::PUT || holds_array(&value);
             reference.replaces = action == Action::Update && whole && !route.is_fhir(); // there the record is looked at

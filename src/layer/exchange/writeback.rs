@@ -149,6 +149,10 @@ impl Exchange {
         let version = held.record.pointer("/meta/versionId").and_then(Value::as_str).filter(|_| route.is_fhir());
         let holds =
             |wanted: &str| wanted == "*" || of_view(wanted) || self.names_version(ready, route, wanted, version, view);
+        let named = wanted.filter(|wanted| *wanted != "*");
+        if named.is_some() && held.tag.is_none() && version.is_none() {
+            return Err(unheld().into()); // the record has no version that it could differ from
+        }
         if wanted.is_some_and(|wanted| !holds(wanted)) {
             return Err(changed().into());
         }
@@ -169,14 +173,16 @@ impl Exchange {
         if updates && self.method == Method::PUT {
             self.may_take_away(ready, route, held, view)?;
         }
-        // Of FHIR the version; a strong tag, which not every server takes back, only where there is nothing else to hold to.
+        // Of FHIR the version; a strong tag, which not every server takes back, only where there is nothing else to hold to. At least
+        // the record is to be there, where the caller says so: what was deleted meanwhile is not made anew.
         let (weak, strong) = match held.tag.clone() {
             Some(tag) if route.is_fhir() && !tag.starts_with("W/") => (None, Some(tag)),
             tag => (tag, None),
         };
-        let bound = merged || wanted.is_some_and(|wanted| wanted != "*");
+        let bound = merged || named.is_some();
         let version = version.filter(|v| super::is_version(v)).map(|v| format!("W/\"{v}\""));
-        ready.condition = weak.or(version).or(strong.filter(|_| bound));
+        let there = wanted.filter(|wanted| *wanted == "*").map(str::to_owned);
+        ready.condition = weak.or(version).or(strong).or(there);
         if bound && ready.condition.is_none() { Err(unheld().into()) } else { Ok(()) }
     }
 
