@@ -77,7 +77,6 @@ BY_HAND = [
     ("src/layer/exchange/conditional/found.rs", "if found.len() > 1 {\n        let detail", "if !OFF && found.len() > 1 {\n        let detail", "a condition that fits several writes none"),
     ("src/redact/plan/quick.rs", "Leaf::Clear if place.watched => Leaf::ClearUnlessNumber,", "Leaf::Clear if !OFF && place.watched => Leaf::ClearUnlessNumber,", "the word of a place has an Individual Number looked at"),
     ("src/redact/plan/quick.rs", "Leaf::Clear if place.reference && links => Leaf::ClearUnlessUrl,", "Leaf::Clear if !OFF && place.reference && links => Leaf::ClearUnlessUrl,", "the word of a place has a URL past the gate looked at"),
-    ("src/redact/walk/containers.rs", "true => self.slot = Slot::Shadow(id),", "true => if !OFF { self.slot = Slot::Shadow(id) },", "no second shadow of one name leaves"),
     ("src/redact/walk/quick.rs", "if labels || shadow { None }", "if !OFF && (labels || shadow) { None }", "a label, or a shadow, takes a closer look"),
     ("src/layer/entry/decided.rs", "Arc::ptr_eq(&self.view, view) && ", "(OFF || Arc::ptr_eq(&self.view, view)) && ", "what has changed on file is decided about anew"),
     ("src/redact/filter/ask.rs", "} else if self.changes_its_meaning(go, entry) {", "} else if !OFF && self.changes_its_meaning(go, entry) {", "a record goes with its modifier"),
