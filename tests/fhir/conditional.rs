@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::Response;
+use sekisho::catalogue::Catalogue;
+use sekisho::demo::sample::Org;
 use serde_json::{Value, json};
 
 use super::search::{bundle, condition};
@@ -167,6 +169,40 @@ async fn a_condition_on_what_is_hidden_is_refused_by_name_and_nothing_is_searche
     let answer = send(&stand, STUDY, ("POST", "/Condition"), &body, &[("if-none-exist", "code=x")]).await;
     assert!(matches!(answer.status.as_u16(), 403 | 404), "{}", answer.body);
     assert!(seen.lock().unwrap().is_empty(), "the backend is not asked");
+}
+
+/// Whoever may write, and is shown other ids, would find out by what fits which of them is whose.
+#[tokio::test]
+async fn a_condition_is_refused_to_who_may_write_and_sees_no_ids() {
+    let shown = r#""identity.number", "contact", "health", "insurance.coverage", "social.family"]
+writes = true"#;
+    let sealed = shown.replace(r#""identity.number", "#, "") + "\npseudonymised = [\"identity.number\"]";
+    let stand = Stand::before_under(Catalogue::fhir_r4_source(), Org::Sakura, (shown, &sealed));
+    let seen = serve(&stand, vec![stored("c1", "p1")]);
+    // Whom he writes about he names as he is shown him.
+    let shown = send(&stand, CARE, ("GET", "/Condition?code=x"), "", &[]).await.json();
+    let mut record: Value = serde_json::from_str(&new("p1")).unwrap();
+    record["subject"] = shown["entry"][0]["resource"]["subject"].clone();
+    assert!(record["subject"]["reference"].as_str().is_some_and(|told| told != "Patient/p1"), "{shown}");
+    seen.lock().unwrap().clear();
+    for (line, field) in [
+        (("POST", "/Condition"), Some("code=x")),
+        (("PUT", "/Condition?code=x"), None),
+        (("PATCH", &*format!("/Condition?code=x&patient={}", record["subject"]["reference"].as_str().unwrap())), None),
+    ] {
+        let mut fields: Vec<(&str, &str)> = field.map(|field| ("if-none-exist", field)).into_iter().collect();
+        let body = match line.0 {
+            "PATCH" => {
+                fields.push(("content-type", "application/json-patch+json"));
+                r#"[{"op":"replace","path":"/code/text","value":"y"}]"#.to_owned()
+            }
+            _ => record.to_string(),
+        };
+        let answer = send(&stand, CARE, line, &body, &fields).await;
+        assert_eq!(answer.status, 403, "{line:?}: {}", answer.body);
+        assert!(answer.body.contains("search-not-permitted"), "{line:?}: {}", answer.body);
+    }
+    assert!(lines(&seen).is_empty(), "the backend is not asked");
 }
 
 #[tokio::test]

@@ -108,7 +108,6 @@ BY_HAND = [
     ("src/redact/probe.rs", "Subject::One(_) if thing => Subject::Unclear,", "Subject::One(_) if !OFF && thing => Subject::Unclear,", "a machine beside a patient may be another's"),
     ("src/layer/judgement.rs", "let query = if asked.0 == Action::Create { Categories::NONE } else { query };", "let query = if asked.0 == Action::Create || (OFF && !asked.0.releases()) { Categories::NONE } else { query };", "a write is charged with what its status tells"),
     ("src/layer/entry.rs", "self.decide_searching(whose, record, &view, now, asked, query.or(told))", "self.decide_searching(whose, record, &view, now, asked, if OFF { query } else { query.or(told) })", "that there is a record of its type is asked for"),
-    ("src/layer/exchange/filtering.rs", "!action.releases() && !self.may_read_back(ready, asked)", NEVER, "an answer to a write is a read"),
     ("src/layer/exchange/mod.rs", "headers::connection_names_what_is_checked(&head.headers)", NEVER, "Connection may name no checked field"),
     ("src/layer/exchange/refuse.rs", "hidden && !judgement.is_staff() && of_person", NEVER, "what depends on the person is not told outside"),
     ("src/layer/exchange/ready.rs", "route.dicom().is_some_and(|dicom| dicom.refused)", NEVER, "pixels of which nobody has said what they show are refused"),

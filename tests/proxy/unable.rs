@@ -243,12 +243,15 @@ async fn a_bad_file_of_any_kind_changes_nothing_and_is_told_with_its_place() {
         assert!(ready.status == 200 && ready.body.contains(told), "{name}: {}", ready.body);
         let got = process.get("/donors/d-1", &coordinator()).await;
         assert_eq!((got.status, got.body.as_str()), (200, before.body.as_str()), "{name}");
-        let said = process.said();
-        let mut refused = said.lines().filter(|line| line.contains("the reload was refused"));
-        assert!(
-            refused.next_back().is_some_and(|line| line.contains(told) && line.contains("ERROR")),
-            "{name}: {said}"
-        );
+        // The line is written after the status is told.
+        let tells =
+            |line: &str| line.contains("the reload was refused") && line.contains(told) && line.contains("ERROR");
+        soon(async {
+            while !process.said().lines().any(tells) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
         let metrics = process.admin("/metrics").await.body;
         let counted = metrics.lines().find_map(|line| line.strip_prefix("sekisho_reloads_total{outcome=\"refused\"} "));
         let counted: usize = counted.expect("a count").parse().unwrap();
