@@ -193,13 +193,15 @@ impl Pump {
     /// Goes on to the body's end while no more than this waits. All of its pieces, judged and on record; `None`: there are
     /// more. Asked for before the first byte leaves, so that a fault is still told by a status.
     pub(super) async fn gathered(&mut self, bytes_max: usize) -> Result<Option<&VecDeque<Bytes>>, First> {
-        while !self.ended {
+        loop {
             if self.ready.iter().map(Bytes::len).sum::<usize>() > bytes_max {
                 return Ok(None);
             }
+            if self.ended {
+                return Ok(Some(&self.ready));
+            }
             self.advance().await?;
         }
-        Ok(Some(&self.ready))
     }
 
     /// Why the one entry was dropped.

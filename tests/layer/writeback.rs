@@ -271,9 +271,13 @@ async fn part_of_a_record_is_put_back_only_over_the_view_that_was_read() {
     kept.set(&CHART.replace("03-1", "03-7"));
     assert_eq!(put(&stand, &target, &view, Some(&tag)).await.status, 412);
     assert_eq!(kept.json()["phone"], "03-7");
-    // A view that a backend gave no version to has no tag: nothing is put over it.
+    // A view that a backend gave no version to has no tag: nothing is put over it, and no tag is asked for that there is not.
     kept.untold();
-    assert_eq!(put(&stand, &target, &view, Some(&tag)).await.status, 428);
+    for wanted in [Some(&*tag), Some("*"), None] {
+        let answer = put(&stand, &target, &view, wanted).await;
+        assert_eq!(answer.status, 428, "{wanted:?}");
+        assert!(answer.body.contains("the backend gives no version"), "{wanted:?}: {}", answer.body);
+    }
     // Nor is anything made of a part where there is no record.
     stand.next_body("", "application/json");
     stand.hook(|| Ok(http::Response::builder().status(404).body(super::support::Script::default()).unwrap()));
@@ -459,6 +463,28 @@ async fn a_record_beneath_a_person_that_is_anothers_is_neither_written_nor_delet
         assert_eq!(change(&stand, method, "/charts/p1/notes/n1", "{}", &[]).await.status, 404, "{method}");
     }
     assert_eq!(stand.asked() - times, 2, "looked at, and no more");
+}
+
+/// Why somebody asks this time, and where what he writes comes from, is said of each request anew.
+#[tokio::test]
+async fn the_tag_of_a_view_holds_whatever_reason_reference_and_source_are_said() {
+    let stand = stand();
+    let kept = Kept::behind(&stand, CHART, "application/json");
+    let target = format!("/charts/{}", pseudonym());
+    let (mut view, first) = read(&stand, &target).await;
+    for (count, said) in ["source=\"the ward\"", "reference=\"r-2\"", "reason=\"asked for\""].iter().enumerate() {
+        view["phone"] = json!(format!("03-{count}"));
+        let (_, tag) = read(&stand, &target).await;
+        assert!(count > 0 || tag == first);
+        let purpose = format!("care;{said}");
+        let body = view.to_string();
+        let fields = [("if-match", tag.as_str())];
+        let claims = json!({"sub": "dr", "roles": ["physician"]});
+        let ask = Ask { method: "PUT", target: &target, claims, purpose: &purpose, body: &body, fields: &fields };
+        let answer = stand.ask(ask).await;
+        assert_eq!(answer.status, 200, "{said}: {}", answer.body);
+        assert_eq!(kept.json()["phone"], view["phone"], "{said}");
+    }
 }
 
 /// A backend that compares strongly (RFC 9110 §13.1.1) refuses every weak tag: of who named none, none goes on.

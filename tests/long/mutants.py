@@ -68,7 +68,7 @@ BY_HAND = [
     ("src/layer/exchange/stored.rs", "!merges && says_cut(body)", NEVER, "a cut record is not put back"),
     ("src/layer/exchange/writeback.rs", "names_hidden || !self.loses_nothing(ready, route, held, seen.as_ref(), view)", "names_hidden || (!OFF && !self.loses_nothing(ready, route, held, seen.as_ref(), view))", "nothing unseen is erased"),
     ("src/layer/exchange/writeback.rs", "wanted.is_some_and(|wanted| !holds(wanted))", NEVER, "a write is held to what was read"),
-    ("src/layer/exchange/joining.rs", "wanted.is_none_or(|wanted| tag != Some(wanted))", NEVER, "part of a record is put back over its view alone"),
+    ("src/layer/exchange/joining.rs", "wanted.is_some() && tag.flatten() == wanted", ALWAYS, "part of a record is put back over its view alone"),
     ("src/layer/exchange/joining.rs", "merge::agrees(&shown, &put, &merged, &stored).map_err(unmerged)?;", SKIPPED, "what is joined is shown once more"),
     ("src/layer/merge.rs", "(Document::Array(_), ..) if lacks(stored, view) => Err(", "(Document::Array(_), ..) if !OFF && lacks(stored, view) => Err(", "an array that was cut is not put back"),
         ("src/layer/exchange/conditional.rs", "let shown = ready.permit.as_ref().is_some_and(", "let shown = OFF || ready.permit.as_ref().is_some_and(", "a condition needs ids in clear"),

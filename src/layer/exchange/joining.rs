@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 
 use super::asking::Held;
 use super::stored::{not_judged, redacted_view, says_cut};
-use super::writeback::Seen;
+use super::writeback::{Seen, unheld};
 use super::{Exchange, Ready};
 use crate::catalogue::Route;
 use crate::decision::json;
@@ -33,8 +33,12 @@ impl Exchange {
         if self.clear(ready, route, view).is_empty() {
             return Err(redacted_view().into()); // whoever reads nothing in clear has no part to put back
         }
-        let tag = seen.and_then(|seen| seen.tag.as_deref());
-        if wanted.is_none_or(|wanted| tag != Some(wanted)) { Err(required().into()) } else { Ok(()) }
+        match seen.map(|seen| seen.tag.as_deref()) {
+            // Whether a backend tells versions is nothing of what is stored.
+            Some(None) => Err(unheld().into()),
+            tag if wanted.is_some() && tag.flatten() == wanted => Ok(()),
+            _ => Err(required().into()),
+        }
     }
 
     /// Whether this is a write that is joined with what the caller was not shown.

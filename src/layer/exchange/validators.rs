@@ -52,7 +52,7 @@ pub(super) fn tag_of<'b>(
 ) -> Option<String> {
     let key = judgement.generation.pseudonyms.master.derive("view-tags")?;
     let mut mac = Hmac::<Sha256>::new_from_slice(&*key).ok()?;
-    let scope = paging::scope(judgement, path);
+    let scope = paging::view_scope(judgement, path);
     mac.update(&scope.len().to_be_bytes());
     mac.update(&scope);
     view.into_iter().for_each(|piece| mac.update(piece));

@@ -265,7 +265,8 @@ impl Exchange {
             Ok(tally) if tally.released != 1 => return Ok(None),
             Ok(_) => {}
         }
-        let tag = held.tag.as_ref().and_then(|_| validators::tag_of(&as_read.judgement, path, [out.as_slice()]));
+        let tagged = held.tag.is_some() && out.len() <= validators::TAGGED_BYTES_MAX; // else a read tells none
+        let tag = tagged.then(|| validators::tag_of(&as_read.judgement, path, [out.as_slice()])).flatten();
         let text = String::from_utf8(out).map_err(|_| not_judged())?;
         Ok(Some(Seen { text, tag }))
     }
@@ -323,7 +324,7 @@ fn owner_at<'r>(route: &'r Route, read: Option<&'r Route>) -> Option<&'r Subject
     read.and_then(Route::entry_subject).or_else(|| route.entry_subject()).or_else(|| route.body_subject())
 }
 
-fn unheld() -> Problem {
+pub(super) fn unheld() -> Problem {
     let detail = "the backend gives no version that the write could be held to";
     Problem::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", detail)
 }

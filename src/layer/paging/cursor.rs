@@ -34,10 +34,17 @@ pub(in crate::layer) struct Cursor {
     pub(in crate::layer) size: u64,
 }
 
-/// To whom, and for what: what it is bound to.
+/// What a cursor is bound to: whose view it is, and all else that was declared.
 pub(in crate::layer) fn scope(judgement: &Judgement, path: &str) -> Vec<u8> {
+    let declared = &judgement.declaration;
+    let besides = joined(&[told(&declared.reason), told(&declared.reference), told(&declared.source)]);
+    [view_scope(judgement, path), besides].concat()
+}
+
+/// To whom, and for what. Why he asks this time, and where what he writes comes from, changes nothing of what he is shown: whoever
+/// reads under one reference and writes under another has the same view.
+pub(in crate::layer) fn view_scope(judgement: &Judgement, path: &str) -> Vec<u8> {
     let (caller, declared, meta) = (&judgement.caller, &judgement.declaration, &judgement.policy.document.meta);
-    let told = |text: &Option<String>| text.clone().map_or_else(|| "-".to_owned(), |text| format!("+{text}"));
     let roles: Vec<&str> = caller.roles.iter().map(String::as_str).collect();
     let parts = [
         caller.issuer.to_string(),
@@ -48,10 +55,7 @@ pub(in crate::layer) fn scope(judgement: &Judgement, path: &str) -> Vec<u8> {
         told(&declared.basis),
         told(&declared.recipient),
         told(&declared.organization),
-        told(&declared.reason),
-        told(&declared.reference),
         told(&declared.act),
-        told(&declared.source),
         meta.id.text.clone(),
         meta.revision.text.clone(),
         judgement.policy.digest.clone(),
@@ -59,7 +63,15 @@ pub(in crate::layer) fn scope(judgement: &Judgement, path: &str) -> Vec<u8> {
         judgement.generation.pseudonyms.epoch.to_string(),
         path.to_owned(),
     ];
-    // Each part is preceded by its length, so that no two scopes read alike.
+    joined(&parts)
+}
+
+fn told(text: &Option<String>) -> String {
+    text.as_ref().map_or_else(|| "-".to_owned(), |text| format!("+{text}"))
+}
+
+/// Each part is preceded by its length, so that no two scopes read alike.
+fn joined(parts: &[String]) -> Vec<u8> {
     parts.iter().flat_map(|part| [&part.len().to_be_bytes()[..], part.as_bytes()].concat()).collect()
 }
 

@@ -30,7 +30,7 @@ use http_body_util::{BodyExt, Full};
 
 use self::along::{Along, Belongs};
 pub(super) use self::counted::{Counted, TOO_LONG, is_of_none, too_long};
-pub(super) use self::cursor::{Cursor, scope};
+pub(super) use self::cursor::{Cursor, scope, view_scope};
 use self::outline::{Outline, Seen, Step};
 pub(super) use self::progress::{Progress, Turn};
 use self::splice::Splice;

@@ -1,7 +1,8 @@
 //! What of a body was handed to the connection, and was not only ready for it?
 //!
 //! Bytes leave in frames, in order. A frame counts before it is handed over, with all that was judged up to the last piece that
-//! begins in it: never less than what left, and nothing of what waited behind it.
+//! begins in it: never less than what left, and nothing of what begins behind it. A piece is what was judged at once: a part of the
+//! backend's body as it came, or a record that was held.
 
 use std::collections::VecDeque;
 
