@@ -98,10 +98,7 @@ fn check_looked_at(catalogue: &Catalogue, table: &Table<'_>) {
     if writes.is_empty() || route.other_ids_in_path() == 0 || !says_whose {
         return;
     }
-    let reads = |other: &&Route| {
-        let plain = !other.fhir && other.dicom.is_none() && other.certified.is_none();
-        plain && other.shape == Shape::Object && other.methods().any(|(method, _)| method == "GET")
-    };
+    let reads = |other: &&Route| other.reads_one_plain() && other.methods().any(|(method, _)| method == "GET");
     if !catalogue.routes_at(&route.template).unwrap_or_default().iter().any(reads) {
         let message = format!(
             "route `{}`: whose record `{}` changes cannot be looked at, so that it never could: no `GET` reads it",

@@ -203,6 +203,14 @@ impl Route {
     pub fn is_fhir(&self) -> bool {
         self.fhir
     }
+    /// Plain JSON: neither FHIR nor DICOM.
+    pub fn is_plain(&self) -> bool {
+        !self.fhir && self.dicom.is_none()
+    }
+    /// Whether a `GET` of it reads one record of plain JSON: by that a write at the same path is looked at.
+    pub fn reads_one_plain(&self) -> bool {
+        self.is_plain() && self.shape == Shape::Object && self.certified.is_none()
+    }
     /// FHIR, DICOM: what it tells of a person that there is a record of this type (that there is a `Condition` tells of an
     /// illness, that there is a study of an examination). Like what a search filters on, it has to be clear, to who reads, changes or
     /// deletes.

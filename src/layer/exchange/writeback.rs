@@ -18,7 +18,7 @@ use super::stored::{not_judged, redacted_view};
 use super::validators::{self, changed};
 use super::{Exchange, Forward, Out, Ready};
 use crate::catalogue::body::carried;
-use crate::catalogue::{Resolved, Route, Shape, SubjectAt, SubjectPath};
+use crate::catalogue::{Resolved, Route, SubjectAt, SubjectPath};
 use crate::layer::document::Document;
 use crate::layer::entry::{Notes, Settled};
 use crate::layer::gate::Generation;
@@ -58,7 +58,7 @@ impl Exchange {
     pub(super) fn is_held(&self, judgement: &Judgement, resolved: &Resolved<'_>, path: &str) -> bool {
         let changes = matches!(self.method, Method::PUT | Method::PATCH | Method::DELETE);
         let changes = changes && matches!(resolved.action, Action::Update | Action::Delete);
-        changes && is_plain(resolved.route) && read_at(&judgement.generation, path).is_some()
+        changes && resolved.route.is_plain() && read_at(&judgement.generation, path).is_some()
     }
 
     /// Plain JSON: looks at the record that a write replaces, or is held to, or that could be another person's than the one
@@ -98,7 +98,7 @@ impl Exchange {
     fn could_be_anothers(&self, judgement: &Judgement, resolved: &Resolved<'_>, path: &str) -> bool {
         let changes = matches!(resolved.action, Action::Update | Action::Delete) || self.method == Method::PUT;
         let says_whose = || owner_at(resolved.route, read_at(&judgement.generation, path)).is_some();
-        changes && is_plain(resolved.route) && !resolved.ids.is_empty() && says_whose()
+        changes && resolved.route.is_plain() && !resolved.ids.is_empty() && says_whose()
     }
 
     async fn look_at_held(
@@ -307,15 +307,9 @@ enum Looked {
     Nothing,
 }
 
-/// Plain JSON, which is neither FHIR nor DICOM.
-fn is_plain(route: &Route) -> bool {
-    !route.is_fhir() && route.dicom().is_none()
-}
-
 /// The route that reads one record of plain JSON at this path.
 fn read_at<'g>(generation: &'g Generation, path: &str) -> Option<&'g Route> {
-    let reads = |route: &&Route| is_plain(route) && route.shape() == Shape::Object && route.certified().is_none();
-    generation.catalogue.route("GET", path).filter(reads)
+    generation.catalogue.route("GET", path).filter(|route| route.reads_one_plain())
 }
 
 /// Where a stored record says whom it is about: as its read does; where that says nothing a body does, and what is stored is
