@@ -10,7 +10,7 @@ PURPOSE = "insurance-administration"
 ROLE = "insurance-clerk"
 # What the policy withholds from an insurance clerk of such an answer. The redacting rivals are told just this.
 OF_BUNDLE = ["meta", "total", "link"]
-OF_RESOURCE = ["text", "effectiveDateTime", "issued", "note"]
+OF_RESOURCE = ["text", "effectiveDateTime", "issued", "note", "encounter"]
 OF_META = ["lastUpdated"]
 # Stands in what may not leave.
 MARK = "w1thh3ld"
