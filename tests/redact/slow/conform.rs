@@ -52,7 +52,9 @@ fn value(walk: &Walk<'_>, json: &Json, at: Option<At<'_>>, path: &str) {
 fn members(walk: &Walk<'_>, members: &[(Spelt, Json)], at: Option<At<'_>>, path: &str) {
     for (name, json) in members {
         let labels = matches!(name.as_str(), "meta" | "security" | "tag");
-        let place = match at.and_then(|at| walk.place(name, at)) {
+        // Where our labels go a name needs no rule of its own: what is in it is looked at by the place that it has.
+        let own = || at.filter(|_| labels).and_then(|at| at.child(Some(name.as_str())));
+        let place = match at.and_then(|at| walk.place(name, at)).or_else(own) {
             None if labels || name.starts_with('_') => None,
             None => panic!("`{path}/{}`: unnamed, and left", name.as_str()),
             place => place,
