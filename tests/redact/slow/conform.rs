@@ -10,6 +10,8 @@ use super::{ABSENT, Act, At, MASK, PSEUDO, SECURITY, TAG, Walk, case};
 pub(crate) fn conforms(walk: &Walk<'_>, layout: &Layout<'_>, out: &Json) {
     match layout.shape {
         Shape::FhirResource | Shape::FhirLines => resource(walk, out, ""),
+        // A record's own brackets stay, emptied, as those of an entry do.
+        Shape::Object { .. } | Shape::Lines { .. } if matches!(&*out.compact(), "[]" | "{}") => {}
         _ => value(walk, out, Some(At::root(layout.root)), ""),
     }
 }
