@@ -5,9 +5,12 @@
 //! 2. `seq` counts on by one;
 //! 3. `prev` is the SHA-256 of the line before (zeros before the very first); `batch` is not after `seq`, nor goes back;
 //! 4. a segment begins with a `segment` record, nothing else does, and the beginnings it calls open are those known;
-//! 5. an ending or continuation names an open beginning, with its id; so no beginning has two endings.
+//! 5. the tree that a segment's first line names is that of the records before it;
+//! 6. an ending or continuation names an open beginning, with its id; so no beginning has two endings.
 
+use super::checkpoint::NoteFault;
 use super::time;
+use super::tree::{Frontier, leaf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -16,7 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// What a record with this hash may be followed by.
-pub(super) type Hash = [u8; 32];
+pub(super) type Hash = super::tree::Hash;
 
 /// The state of a log after some line.
 #[derive(Clone, Default)]
@@ -31,6 +34,22 @@ pub(super) struct Chain {
     pub(super) newest_ms: u64,
     /// The batch of the last line.
     pub(super) batch: u64,
+    /// The tree over the records; `None` where the log was joined in its middle, at a segment that names none.
+    pub(super) tree: Option<Tree>,
+}
+
+/// The tree over the records from a first one on: number 1, but where earlier ones were gone before there was a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tree {
+    /// The number of the record that is the leaf 0.
+    pub(super) first: u64,
+    pub(super) frontier: Frontier,
+}
+
+impl Tree {
+    pub(super) fn new(first: u64) -> Tree {
+        Tree { first, frontier: Frontier::default() }
+    }
 }
 
 /// What a line that was accepted is.
@@ -91,6 +110,22 @@ pub enum Fault {
     Name,
     /// The beginnings that a segment calls open are not those that are.
     OpenList,
+    /// The tree that a segment names is not that of the records before it.
+    Tree,
+    /// The records up to this one are not those that a checkpoint signs.
+    Checkpoint {
+        /// How many records it is over.
+        size: u64,
+        /// The last record that an earlier checkpoint agrees with; 0 where there is none.
+        agreed: u64,
+    },
+    /// A checkpoint signs more records than there are: the end of the log was cut off.
+    Cut {
+        /// The last record that was signed.
+        last: u64,
+    },
+    /// A checkpoint that is not to be believed.
+    Note(NoteFault),
     /// An ending or continuation of nothing that is open: a second ending, or one without a beginning.
     Unbegun {
         /// The beginning that it names.
@@ -117,6 +152,8 @@ struct Head<'a> {
     #[serde(default, borrow)]
     newest: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
+    tree: Option<Named<'a>>,
+    #[serde(default, borrow)]
     action: Option<Cow<'a, str>>,
     #[serde(borrow)]
     prev: Cow<'a, str>,
@@ -129,10 +166,27 @@ struct Open<'a> {
     id: Cow<'a, str>,
 }
 
+/// A tree as a segment names it.
+#[derive(Deserialize)]
+struct Named<'a> {
+    first: u64,
+    #[serde(borrow)]
+    nodes: Vec<Cow<'a, str>>,
+}
+
+impl Named<'_> {
+    /// The tree before the record with this number.
+    fn before(&self, seq: u64) -> Option<Tree> {
+        let nodes = self.nodes.iter().map(|node| from_hex(node)).collect::<Option<Vec<Hash>>>()?;
+        let frontier = Frontier::from_parts(seq.checked_sub(self.first)?, nodes)?;
+        Some(Tree { first: self.first, frontier })
+    }
+}
+
 impl Chain {
     /// Before the first line of a log.
     pub(super) fn new() -> Chain {
-        Chain { prev: Some([0; 32]), next: 1, ..Chain::default() }
+        Chain { prev: Some([0; 32]), next: 1, tree: Some(Tree::new(1)), ..Chain::default() }
     }
 
     /// Before a segment whose predecessors are not here: its first line is believed where it speaks of them.
@@ -163,10 +217,18 @@ impl Chain {
         self.follow(kind, &head)?;
         let accepts_clock = kind == Kind::Administrative && head.action.as_deref() == Some(CLOCK_ACCEPTED);
         self.newest_ms = if accepts_clock { time_ms } else { self.newest_ms.max(time_ms) };
-        self.prev = Some(hash(line));
-        self.next = head.seq + 1;
         self.batch = head.batch;
+        self.grow(line);
         Ok(kind)
+    }
+
+    /// A line is in the log: the next one carries its hash, and the tree has a leaf more.
+    pub(super) fn grow(&mut self, line: &[u8]) {
+        self.prev = Some(hash(line));
+        self.next += 1;
+        if let Some(tree) = &mut self.tree {
+            tree.frontier.push(leaf(line));
+        }
     }
 
     /// Beginnings and endings. Changes nothing on an error.
@@ -199,6 +261,13 @@ impl Chain {
         if self.prev.is_some() && listed != self.open {
             return Err(Fault::OpenList);
         }
+        if let Some(named) = &head.tree {
+            let named = named.before(head.seq).ok_or(Fault::Unreadable)?;
+            if self.tree.as_ref().is_some_and(|known| *known != named) {
+                return Err(Fault::Tree);
+            }
+            self.tree = Some(named);
+        }
         if self.prev.is_none() {
             self.newest_ms = newest_ms;
         }
@@ -212,6 +281,17 @@ pub(super) fn claim_of(line: &[u8]) -> Option<Claim> {
     let head: Head<'_> = serde_json::from_slice(line).ok()?;
     let whole = head.v == 1 && ends_in_prev(line, &head.prev);
     whole.then(|| Claim { seq: head.seq, batch: head.batch, prev: head.prev.into_owned() })
+}
+
+/// The tree before a segment, from its first line: `None` where that is no such line, or names one that cannot be;
+/// `Some(None)` where it names none.
+pub(super) fn named_tree(line: &[u8]) -> Option<Option<Tree>> {
+    let head: Head<'_> = serde_json::from_slice(line).ok()?;
+    (head.kind == Kind::Segment.name()).then_some(())?;
+    match &head.tree {
+        None => Some(None),
+        Some(named) => named.before(head.seq).map(Some),
+    }
 }
 
 /// SHA-256 of a line's bytes, from `{` to `}`.
@@ -230,6 +310,15 @@ pub(super) fn hex(hash: &Hash) -> String {
     let mut out = Vec::with_capacity(64);
     super::json::hex(&mut out, hash);
     String::from_utf8(out).unwrap_or_default()
+}
+
+fn from_hex(text: &str) -> Option<Hash> {
+    let digit = |at: usize| text.as_bytes().get(at).and_then(|byte| (*byte as char).to_digit(16));
+    let mut hash = Hash::default();
+    for (index, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::try_from(digit(2 * index)? << 4 | digit(2 * index + 1)?).ok()?;
+    }
+    (text.len() == 64).then_some(hash)
 }
 
 impl Kind {
@@ -281,6 +370,19 @@ impl fmt::Display for Fault {
             Fault::Opening => out.write_str("a segment must begin with a record of kind `segment`, and only there"),
             Fault::Name => out.write_str("the segment's name does not tell its first record's number"),
             Fault::OpenList => out.write_str("the beginnings that it calls open are not those without an ending"),
+            Fault::Tree => out.write_str("the tree that it names is not that of the records before it"),
+            Fault::Checkpoint { size, agreed: 0 } => {
+                write!(out, "the log up to here is not what the checkpoint over {size} records signs")
+            }
+            Fault::Checkpoint { size, agreed } => write!(
+                out,
+                "the log up to here is not what the checkpoint over {size} records signs; up to record `{agreed}` it \
+                 is: what was changed lies between"
+            ),
+            Fault::Cut { last } => {
+                write!(out, "it is missing: the end was cut off, for a checkpoint signs the records up to `{last}`")
+            }
+            Fault::Note(fault) => write!(out, "this checkpoint is not to be believed: {fault}"),
             Fault::Unbegun { begin } => {
                 write!(out, "it continues or ends `{begin}`, which is not open: never begun, or ended before")
             }

@@ -8,10 +8,11 @@
 //!
 //! A batch is whatever came in while the last one was flushed: no timer, so a lone waiter waits for one flush only.
 
-use super::chain::{Chain, hash};
+use super::chain::Chain;
 use super::json;
 use super::log::Options;
-use super::queue::{Item, Shared, What};
+use super::pin::Pin;
+use super::queue::{Item, Next, Shared, What};
 use super::read::{PREFIX, segment_name};
 use super::{AuditError, time, write};
 use crate::store::{Disk, Flush, NewName, Segment, is_full};
@@ -37,6 +38,8 @@ pub(super) struct Committer {
     pub(super) no_room: bool,
     /// Whether the files were counted again in this batch: once is enough.
     pub(super) recounted: bool,
+    /// What was signed last.
+    pub(super) pin: Pin,
 }
 
 /// The records handed over at once, and room for their fates.
@@ -52,15 +55,22 @@ impl Committer {
     pub(super) fn run(mut self) {
         // Also on a panic: whoever waits, or comes later, is told.
         let _last_word = LastWord(Arc::clone(&self.shared));
-        let mut batch = Batch::default();
-        while self.shared.next_batch(&mut batch) {
-            if let Err(error) = self.commit(&mut batch) {
-                self.shared.end(error);
-                return;
-            }
-        }
+        let ended = self.work().and_then(|()| self.pin());
         self.segment.trim();
-        self.shared.end(AuditError::Closed);
+        self.shared.end(ended.err().unwrap_or(AuditError::Closed));
+    }
+
+    /// Batch after batch; between two, or where none comes, what is new is signed.
+    fn work(&mut self) -> Result<(), AuditError> {
+        let mut batch = Batch::default();
+        loop {
+            match self.shared.next_batch(&mut batch, self.pin_due()) {
+                Next::Batch => self.commit(&mut batch)?,
+                Next::Nothing => {}
+                Next::Closing => return Ok(()),
+            }
+            self.pin_if_due()?;
+        }
     }
 
     fn commit(&mut self, batch: &mut Batch) -> Result<(), AuditError> {
@@ -192,7 +202,7 @@ impl Committer {
     ///
     /// The old segment is flushed first: were the new one to survive a crash and the end of the old one not, records
     /// would be missing from the middle of the log.
-    fn rotate(&mut self, now_ms: u64) -> io::Result<bool> {
+    pub(super) fn rotate(&mut self, now_ms: u64) -> io::Result<bool> {
         if self.no_room {
             return Ok(false);
         }
@@ -219,7 +229,7 @@ impl Committer {
         self.segment_first = self.chain.next;
         let mut body = Vec::new();
         let open = self.chain.open.iter().map(|(begin, id)| (*begin, &**id));
-        write::segment(&mut body, self.chain.newest_ms.max(now_ms), open);
+        write::segment(&mut body, self.chain.newest_ms.max(now_ms), self.chain.tree.as_ref(), open);
         self.line(&body);
     }
 
@@ -234,9 +244,8 @@ impl Committer {
         self.out.extend_from_slice(b",\"prev\":\"");
         json::hex(&mut self.out, &self.chain.prev.unwrap_or_default());
         self.out.extend_from_slice(b"\"}");
-        self.chain.prev = self.out.get(start..).map(hash);
+        self.chain.grow(self.out.get(start..).unwrap_or_default());
         self.out.push(b'\n');
-        self.chain.next = number + 1;
         number
     }
 

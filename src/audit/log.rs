@@ -4,6 +4,7 @@
 //! [`Pending`] it returns resolves when they are durable. Dropping a `Pending` withdraws nothing: the record is
 //! written. A [`Ticket`] is the duty to end what was begun: [`Ticket::end`], or its drop, writes exactly one ending.
 
+use super::checkpoint::{Note, Signer};
 use super::commit::behind;
 use super::queue::{Pending, Shared, What};
 use super::record::{Administrative, Begin, Caller, Detail, Refusal};
@@ -18,6 +19,7 @@ use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use tokio::sync::watch;
 
 /// Where a log writes, and how much.
 #[derive(Clone, Debug)]
@@ -78,16 +80,50 @@ impl Log {
     /// [`AuditError::Options`], [`AuditError::Disk`]. A clock that is behind is no error here: the log opens, and
     /// refuses until [`Log::accept_clock`].
     pub fn open(disk: Arc<dyn Disk>, options: Options, clock: Arc<dyn Clock>) -> Result<(Log, Recovery), AuditError> {
+        Log::open_with(disk, options, clock, None)
+    }
+
+    /// As [`Log::open`], and signs the tree over the records: at most once a second, and once more at the end. See
+    /// [`super::checkpoint`].
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn open_signed(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        clock: Arc<dyn Clock>,
+        signer: Signer,
+    ) -> Result<(Log, Recovery), AuditError> {
+        Log::open_with(disk, options, clock, Some(signer))
+    }
+
+    fn open_with(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        clock: Arc<dyn Clock>,
+        signer: Option<Signer>,
+    ) -> Result<(Log, Recovery), AuditError> {
         options.check()?;
         let lock = disk.lock().map_err(|error| match error.kind() {
             std::io::ErrorKind::WouldBlock => AuditError::Locked,
             _ => error.into(),
         })?;
         let shared = Arc::new(Shared::new(clock));
+        shared.sign_with(signer.map(Arc::new));
         let (committer, recovery) = recover::recover(disk, options, Arc::clone(&shared))?;
         let thread = std::thread::Builder::new().name("audit".to_owned()).spawn(move || committer.run())?;
         let writing = Mutex::new(Some(Writing { thread, lock }));
         Ok((Log(Arc::new(Handle { shared, strangers: Mutex::default(), writing })), recovery))
+    }
+
+    /// Signs with other keys from the next checkpoint on: a key was changed.
+    pub fn sign_with(&self, signer: Signer) {
+        self.0.shared.sign_with(Some(Arc::new(signer)));
+    }
+
+    /// The newest checkpoint of this run, and each one after it: for those who keep them elsewhere.
+    pub fn checkpoints(&self) -> watch::Receiver<Option<Arc<Note>>> {
+        self.0.shared.checkpoints.subscribe()
     }
 
     /// Records a permit before it is acted upon. Durable, and the duty to end it, once the answer resolves; if nobody

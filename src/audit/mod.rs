@@ -33,10 +33,14 @@
 //! writer.
 
 mod chain;
+pub mod checkpoint;
 mod commit;
 mod error;
 mod json;
 mod log;
+mod pin;
+mod pins;
+pub mod prove;
 mod queue;
 mod read;
 mod record;
@@ -46,6 +50,7 @@ mod strangers;
 mod tail;
 mod ticket;
 mod time;
+pub mod tree;
 mod verify;
 mod write;
 
@@ -63,4 +68,4 @@ pub use seal::{Note, Seal, Sealed};
 pub use tail::{Tail, pretty, tail};
 pub use ticket::Ticket;
 pub use time::Clock;
-pub use verify::{BadRecord, Report, verify};
+pub use verify::{BadRecord, Report, Signed, Trust, verify, verify_by};

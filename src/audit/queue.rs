@@ -4,7 +4,9 @@
 //! not taken (too big, too many, the log ended) is answered at once.
 
 use super::AuditError;
+use super::checkpoint::Note;
 use super::commit::{Batch, failed};
+use super::pin::Signing;
 use super::record::BODY_BYTES_MAX;
 use super::ticket::Ticket;
 use super::time::Clock;
@@ -15,7 +17,8 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use tokio::sync::oneshot;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
 
 /// What callers and the committing thread share.
 pub(super) struct Shared {
@@ -26,6 +29,20 @@ pub(super) struct Shared {
     pub(super) newest_ms: AtomicU64,
     /// Whether the last record that could be refused for want of room was.
     pub(super) full: AtomicBool,
+    /// Who signs the tree, if anybody does.
+    signer: Mutex<Signing>,
+    /// The newest checkpoint of this run.
+    pub(super) checkpoints: watch::Sender<Option<Arc<Note>>>,
+}
+
+/// What the committing thread is to do next.
+pub(super) enum Next {
+    /// The records handed over.
+    Batch,
+    /// None came in the time that it was to wait.
+    Nothing,
+    /// Nothing more will come.
+    Closing,
 }
 
 #[derive(Default)]
@@ -82,6 +99,8 @@ impl Shared {
             clock,
             newest_ms: AtomicU64::new(0),
             full: AtomicBool::new(false),
+            signer: Mutex::default(),
+            checkpoints: watch::Sender::new(None),
         }
     }
 
@@ -152,18 +171,36 @@ impl Shared {
     }
 
     /// Waits for records and takes all there are; `false` once the log is closing and none are left.
-    pub(super) fn next_batch(&self, batch: &mut Batch) -> bool {
+    pub(super) fn next_batch(&self, batch: &mut Batch, at_most: Option<Duration>) -> Next {
         let mut queue = self.queue();
         while queue.items.is_empty() {
             if queue.closing {
-                return false;
+                return Next::Closing;
             }
             queue.sleeping = true;
-            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            let Some(at_most) = at_most else {
+                queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let (woken, waited) = self.wake.wait_timeout(queue, at_most).unwrap_or_else(PoisonError::into_inner);
+            queue = woken;
+            if waited.timed_out() && queue.items.is_empty() && !queue.closing {
+                queue.sleeping = false;
+                return Next::Nothing;
+            }
         }
         std::mem::swap(&mut queue.items, &mut batch.items);
         std::mem::swap(&mut queue.bytes, &mut batch.bytes);
-        true
+        Next::Batch
+    }
+
+    /// Who signs from now on.
+    pub(super) fn sign_with(&self, signer: Signing) {
+        *self.signer.lock().unwrap_or_else(PoisonError::into_inner) = signer;
+    }
+
+    pub(super) fn signer(&self) -> Signing {
+        self.signer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes nothing more, and tells so to whoever waits. The first reason stands.

@@ -11,12 +11,14 @@
 //! A crash anywhere in here is recovered by the next start, and nothing is said twice or not at all.
 //! Not to be told from a tear: the very last batch, changed into something unreadable. Its bytes are kept aside.
 
-use super::chain::{Chain, Fault, claim_of};
+use super::chain::{Chain, Fault, Tree, claim_of};
 use super::commit::{Committer, behind, new_segment, used_bytes};
 use super::log::Options;
+use super::pin::{self, Pin};
 use super::queue::Shared;
 use super::read::{Line, Reader, aside_name, first_of, segments};
 use super::record::{Administrative, Detail};
+use super::tree::leaf;
 use super::verify::BadRecord;
 use super::{AuditError, write};
 use crate::store::{Disk, Entry, Flush, NewName, Segment, is_full};
@@ -54,6 +56,8 @@ pub struct Torn {
 /// The newest segment, read.
 struct Scan {
     chain: Chain,
+    /// Whether it had to be read from the oldest record on what the tree is: early logs do not say it.
+    tells_no_tree: bool,
     /// Whether any of its lines is in order: if not, it is made anew.
     begun: bool,
     /// Where its last batch begins, in bytes: everything before was durable when that was written.
@@ -83,6 +87,12 @@ pub(super) fn recover(
         return Ok((committer, Recovery::default()));
     };
     let scan = scan(&*disk, &last, before.as_ref())?;
+    let size = scan.chain.tree.as_ref().map_or(0, |tree| tree.frontier.size());
+    if let Some(cut) = pin::repair(&*disk, size)? {
+        // It was made when those records were durable: no crash explains that they are not there.
+        let fault = Fault::Cut { last: scan.chain.next - 1 + cut.size() - size };
+        return Err(damaged(&last.name, scan.chain.next, fault));
+    }
     let torn = scan.tail.as_ref().map(|tail| Torn {
         segment: last.name.clone(),
         offset: tail.offset,
@@ -111,6 +121,9 @@ pub(super) fn recover(
         clock_behind_ms: behind(scan.chain.newest_ms, now_ms),
     };
     let mut committer = start(disk, options, shared, scan.chain, segment, first, now_ms)?;
+    if scan.tells_no_tree && committer.rotate(now_ms)? {
+        committer.append(Flush::Batch)?;
+    }
     say(&mut committer, &recovery, now_ms)?;
     Ok((committer, recovery))
 }
@@ -118,17 +131,19 @@ pub(super) fn recover(
 /// Reads the newest segment; where not even its first line is in order, the one before tells the state.
 fn scan(disk: &dyn Disk, last: &Entry, before: Option<&Entry>) -> Result<Scan, AuditError> {
     let Some(first) = first_of(&last.name) else { return Err(AuditError::Options("a segment without a number")) };
-    // The very first line has nothing before it, and says so.
-    let joined = if first == 1 { Chain::new() } else { Chain::joining(first) };
-    let (chain, last_batch, tail) = walk(disk, last, joined)?;
+    let (mut chain, last_batch, tail) = walk(disk, last, joined_at(first))?;
     if chain.next > first {
-        return Ok(Scan { chain, begun: true, last_batch, tail });
+        let tells_no_tree = chain.tree.is_none();
+        if tells_no_tree {
+            chain.tree = Some(grown(disk, chain.next)?);
+        }
+        return Ok(Scan { chain, tells_no_tree, begun: true, last_batch, tail });
     }
-    let chain = match before {
+    let mut chain = match before {
         None if first == 1 => Chain::new(),
         None => return Err(damaged(&last.name, first, Fault::Opening)),
         Some(before) => {
-            let (chain, _, broken) = walk(disk, before, Chain::joining(first_of(&before.name).unwrap_or(0)))?;
+            let (chain, _, broken) = walk(disk, before, joined_at(first_of(&before.name).unwrap_or(0)))?;
             if let Some(tail) = broken {
                 // It was flushed before the newer one was made: no crash tears it.
                 let bad = BadRecord { offset: tail.offset, ..bad_at(&before.name, chain.next, Fault::Unreadable) };
@@ -140,7 +155,28 @@ fn scan(disk: &dyn Disk, last: &Entry, before: Option<&Entry>) -> Result<Scan, A
     if chain.next != first {
         return Err(damaged(&last.name, first, Fault::Sequence { expected: chain.next, found: first }));
     }
-    Ok(Scan { chain, begun: false, last_batch: 0, tail })
+    if chain.tree.is_none() {
+        chain.tree = Some(grown(disk, chain.next)?);
+    }
+    Ok(Scan { chain, tells_no_tree: false, begun: false, last_batch: 0, tail })
+}
+
+/// Before a segment. The very first line has nothing before it, and says so.
+fn joined_at(first: u64) -> Chain {
+    if first == 1 { Chain::new() } else { Chain::joining(first) }
+}
+
+/// The tree over every record that is here and comes before `next`. Reads the whole log: once, after the program first
+/// came to know the tree.
+fn grown(disk: &dyn Disk, next: u64) -> io::Result<Tree> {
+    let first = segments(disk)?.first().and_then(|oldest| first_of(&oldest.name)).unwrap_or(next);
+    let mut tree = Tree::new(first);
+    let mut reader = Reader::new(disk);
+    while first + tree.frontier.size() < next {
+        let Some(line) = reader.next_line()? else { break };
+        tree.frontier.push(leaf(&line.bytes));
+    }
+    Ok(tree)
 }
 
 /// Follows one segment to its first bad line, and judges what comes after. Also tells where its last batch begins.
@@ -241,6 +277,7 @@ fn start(
         frame,
         no_room: false,
         recounted: false,
+        pin: Pin::default(),
     };
     committer.start_batch(now_ms);
     if is_empty {

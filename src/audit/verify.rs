@@ -1,11 +1,14 @@
 //! Is the log what was written? Every line of every segment, and the first that is not.
 //!
-//! What it finds: a byte changed in any record but the last, a record or segment removed from the middle, put in,
-//! exchanged or repeated, a beginning ended twice, an ending of nothing. What no walk over the files can find: whole
-//! lines cut off at the very end, a last line changed into another well-formed one, or a log rewritten from some
-//! point on by someone who holds the disk. Only a checkpoint kept elsewhere shows those, and the report says so.
+//! What the chain shows: a byte changed in any record but the last, a record or segment removed from the middle, put
+//! in, exchanged or repeated, a beginning ended twice, an ending of nothing. What only a checkpoint shows: whole lines
+//! cut off at the very end, a last line changed into another well-formed one, and a log rewritten from some point on.
+//! The checkpoints beside the log show that to whoever does not hold the key that signs; one kept elsewhere shows it
+//! even then. The report says how far they reach.
 
 use super::chain::{Chain, Fault, Kind, claim_of, hash, hex};
+use super::checkpoint::{Note, PublicKey};
+use super::pins::Pins;
 use super::read::{Line, PREFIX, Reader, first_of, segments};
 use super::time;
 use crate::store::Disk;
@@ -36,8 +39,37 @@ pub struct Report {
     pub open: u64,
     /// Files that hold what recovery once cut off.
     pub torn_files: Vec<String>,
+    /// What is signed.
+    pub signed: Signed,
     /// The first bad record.
     pub bad: Option<BadRecord>,
+}
+
+/// How far the checkpoints reach.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Signed {
+    /// How many checkpoints agree with the records, those beside the log and those kept elsewhere.
+    pub agreed: u64,
+    /// The number of the last record that one of them is over; 0 without any.
+    pub last_sequence: u64,
+    /// Whether their signatures were checked: it takes the public key.
+    pub by_key: bool,
+    /// Whether one of them was kept elsewhere.
+    pub kept_elsewhere: bool,
+    /// Checkpoints over fewer records than were gone when the oldest segment here began: nothing is left to compare.
+    pub too_old: u64,
+    /// Bytes at the end of the newest file that are no checkpoint, as a loss of power leaves them.
+    pub torn_bytes: u64,
+}
+
+/// What an auditor brings along.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    /// The log's public keys. Without any, signatures are not checked.
+    pub keys: Vec<PublicKey>,
+    /// Checkpoints that were kept elsewhere.
+    pub kept: Vec<Note>,
 }
 
 /// A record that is not what was written, and where.
@@ -55,16 +87,30 @@ pub struct BadRecord {
     pub fault: Fault,
 }
 
-/// Walks the whole log. Takes no lock and may be used while a gate writes; blocks for the time that it takes to read.
+/// Walks the whole log, and holds it against the checkpoints beside it. Takes no lock and may be used while a gate
+/// writes; blocks for the time that it takes to read.
 ///
 /// # Errors
 /// Only if the disk cannot be read; a bad record is no error but in the report.
 pub fn verify(disk: &dyn Disk) -> io::Result<Report> {
+    verify_by(disk, &Trust::default())
+}
+
+/// As [`verify`], with the public keys, and checkpoints that were kept elsewhere.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_by(disk: &dyn Disk, trust: &Trust) -> io::Result<Report> {
     let torn_files = disk.list()?.into_iter().map(|entry| entry.name).filter(|name| is_torn(name)).collect();
     let mut report = Report { torn_files, ..Report::default() };
-    let Some(first) = segments(disk)?.first().and_then(|entry| first_of(&entry.name)) else { return Ok(report) };
-    report.first_sequence = first;
-    let mut chain = if first == 1 { Chain::new() } else { Chain::joining(first) };
+    // Before the records: a gate that writes meanwhile adds to both, and signs only what is there.
+    let mut pins = Pins::read(disk, trust)?;
+    let first = segments(disk)?.first().and_then(|entry| first_of(&entry.name));
+    if first.is_none() && pins.is_empty() {
+        return Ok(report);
+    }
+    report.first_sequence = first.unwrap_or(1);
+    let mut chain = if report.first_sequence == 1 { Chain::new() } else { Chain::joining(report.first_sequence) };
     let mut reader = Reader::new(disk);
     let mut before: Option<Line> = None;
     while let Some(line) = settled(&mut reader)? {
@@ -77,15 +123,21 @@ pub fn verify(disk: &dyn Disk) -> io::Result<Report> {
             }
             Err(fault) => {
                 let after = reader.next_line()?;
-                report.bad = Some(blame(&chain, before, line, after, fault));
+                report.bad = Some(blame(&chain, before.take(), line, after, fault));
                 break;
             }
         }
+        report.bad = pins.compare(&mut chain, &line);
         before = Some(line);
+        if report.bad.is_some() {
+            break;
+        }
     }
     if report.bad.is_none() {
         report.bad = reader.unfinished().map(|line| BadRecord::new(&line, chain.next, Fault::Unfinished));
     }
+    report.bad = report.bad.or_else(|| pins.left_over(&chain, before.as_ref()));
+    report.signed = pins.told();
     report.last_sequence = chain.next.saturating_sub(1);
     report.last_hash = chain.prev.map(|last| hex(&last)).unwrap_or_default();
     report.newest_ms = chain.newest_ms;
@@ -161,7 +213,7 @@ impl Report {
     /// # Errors
     /// Whatever the writer answers.
     pub fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
-        if self.segments == 0 {
+        if self.segments == 0 && self.is_intact() {
             return writeln!(out, "There is no log here: no segment, no record.");
         }
         match &self.bad {
@@ -185,12 +237,40 @@ impl Report {
         for name in &self.torn_files {
             writeln!(out, "`{name}` holds what a start cut off; a record of kind `administrative` says why.")?;
         }
-        writeln!(
-            out,
-            "Not shown by this: whole records cut off at the very end, a last record changed\n\
-             into another, or a log rewritten by someone who holds the disk. Compare number\n\
-             and hash above with a copy kept elsewhere."
-        )
+        self.signed.write_to(self.last_sequence, out)
+    }
+}
+
+impl Signed {
+    fn write_to(&self, last_sequence: u64, out: &mut dyn Write) -> io::Result<()> {
+        if self.torn_bytes > 0 {
+            writeln!(out, "The newest checkpoints end in {} bytes as a loss of power leaves them.", self.torn_bytes)?;
+        }
+        if self.too_old > 0 {
+            let too_old = several(self.too_old, "checkpoint");
+            writeln!(out, "{too_old} older than the oldest segment here: not compared.")?;
+        }
+        let after = several(last_sequence.saturating_sub(self.last_sequence), "record");
+        if self.agreed == 0 {
+            return writeln!(
+                out,
+                "Nothing is signed. Not shown by this: whole records cut off at the very end, a\n\
+                 last record changed into another, or a log rewritten by someone who holds the\n\
+                 disk. Compare number and hash above with a copy kept elsewhere."
+            );
+        }
+        let agreed = several(self.agreed, "checkpoint");
+        let verb = if self.agreed == 1 { "agrees" } else { "agree" };
+        writeln!(out, "{agreed} {verb}, the last up to record {}; {after} after it.", self.last_sequence)?;
+        match (self.by_key, self.kept_elsewhere) {
+            (false, _) => writeln!(out, "Their signatures were not checked: name the public key with `--key`."),
+            (true, false) => writeln!(
+                out,
+                "Not shown by this: a log rewritten by someone who holds both the disk and the\n\
+                 key that signs. A checkpoint kept elsewhere shows it: `--checkpoint`."
+            ),
+            (true, true) => Ok(()),
+        }
     }
 }
 

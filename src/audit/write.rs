@@ -1,5 +1,6 @@
 //! The members of each kind of record, in their order on the line.
 
+use super::chain::{Tree, hex};
 use super::json::{self, Object};
 use super::record::{
     Administrative, Begin, Caller, Decision, Detail, End, Forms, Outcome, Policy, Recipient, Refusal, Window,
@@ -97,9 +98,21 @@ pub(super) fn administrative(out: &mut Vec<u8>, record: &Administrative<'_>) {
 }
 
 /// The first line of a segment: what a reader needs who has none of those before it.
-pub(super) fn segment<'a>(out: &mut Vec<u8>, newest_ms: u64, open: impl Iterator<Item = (u64, &'a str)>) {
+pub(super) fn segment<'a>(
+    out: &mut Vec<u8>,
+    newest_ms: u64,
+    tree: Option<&Tree>,
+    open: impl Iterator<Item = (u64, &'a str)>,
+) {
     let mut line = Object::members(out);
     line.text("kind", "segment").time_if("newest", Some(newest_ms));
+    if let Some(tree) = tree {
+        let nodes: Vec<String> = tree.frontier.nodes().iter().map(hex).collect();
+        let mut object = Object::open(line.name("tree"));
+        object.number("first", tree.first);
+        json::array(object.name("nodes"), &nodes);
+        object.close();
+    }
     let list = line.name("open");
     list.push(b'[');
     for (index, (begin, id)) in open.enumerate() {

@@ -4,5 +4,6 @@ mod bytes;
 mod crash;
 mod killed;
 mod limits;
+mod signed;
 mod support;
 mod writer;
