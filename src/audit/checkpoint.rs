@@ -2,13 +2,13 @@
 //!
 //! A checkpoint is a signed note (c2sp.org/signed-note) over a tree head (c2sp.org/tlog-checkpoint):
 //! ```text
-//! sekisho/gate-1/gate⏎                            origin: which log; also the name of its keys
+//! sekisho/gate-1/gate⏎                            origin: which log, of the gate whose node is `gate-1`
 //! 1200⏎                                           how many records
 //! <base64 of 32 bytes>⏎                           the root over them, see `tree`
 //! ⏎
-//! — sekisho/gate-1/gate <base64 of 4 + 64 bytes>⏎  key id, Ed25519 signature over everything above the empty line
+//! — sekisho/gate-1 <base64 of 4 + 64 bytes>⏎       key id, Ed25519 signature over everything above the empty line
 //! ```
-//! One line of signature for each key that signs, so that a key can be changed with an overlap. The key id is the first
+//! A gate's keys have one name, `sekisho/NODE`, and sign each of its logs, `sekisho/NODE/LOG`. One line of signature for each key that signs, so that a key can be changed with an overlap. The key id is the first
 //! four bytes of SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key). A public key is written `name+hex of the id+base64 of
 //! (0x01 ‖ 32 bytes)`, a `vkey`: what [`PublicKey`] reads, and all that an auditor needs.
 
@@ -39,8 +39,8 @@ pub struct Note {
     pub checkpoint: Checkpoint,
     /// The whole note.
     pub text: String,
-    /// Key ids and signatures under the origin's own name; those of others (witnesses) are left alone.
-    signatures: Vec<([u8; 4], Vec<u8>)>,
+    /// Names, key ids and signatures; those of others than ours (witnesses) are left alone.
+    signatures: Vec<(String, [u8; 4], Vec<u8>)>,
 }
 
 /// Why a text is no checkpoint, or not one that is believed.
@@ -62,8 +62,9 @@ pub struct SigningKey {
     pair: Ed25519KeyPair,
 }
 
-/// The keys of a log and its name.
+/// The keys of a gate, and which of its logs they sign.
 pub struct Signer {
+    name: String,
     origin: String,
     keys: Vec<SigningKey>,
 }
@@ -81,25 +82,26 @@ impl SigningKey {
         Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).ok().map(|pair| SigningKey { pair })
     }
 
-    /// Its public half, under the name of a log.
-    pub fn public(&self, origin: &str) -> PublicKey {
+    /// Its public half, under the name of the gate's keys: see [`key_name`].
+    pub fn public(&self, name: &str) -> PublicKey {
         let mut bytes = [0; 32];
         for (to, from) in bytes.iter_mut().zip(self.pair.public_key().as_ref()) {
             *to = *from;
         }
-        PublicKey { name: origin.to_owned(), bytes }
+        PublicKey { name: name.to_owned(), bytes }
     }
 }
 
 impl Signer {
-    /// `origin` is made one word: what a key's name must not hold (`+`, space, controls) becomes `_`.
-    pub fn new(origin: &str, keys: Vec<SigningKey>) -> Signer {
-        Signer { origin: origin_of(origin), keys }
+    /// `log`: `gate`, `registry` … of the gate whose node is `node`.
+    pub fn new(node: &str, log: &str, keys: Vec<SigningKey>) -> Signer {
+        let name = key_name(node);
+        Signer { origin: format!("{name}/{}", one_word(log)), name, keys }
     }
 
     /// The public halves, newest first.
     pub fn public(&self) -> Vec<PublicKey> {
-        self.keys.iter().map(|key| key.public(&self.origin)).collect()
+        self.keys.iter().map(|key| key.public(&self.name)).collect()
     }
 
     /// Signs a tree head with every key.
@@ -109,18 +111,23 @@ impl Signer {
         let mut text = format!("{body}\n");
         let mut signatures = Vec::with_capacity(self.keys.len());
         for key in &self.keys {
-            let id = key.public(&self.origin).id();
+            let id = key.public(&self.name).id();
             let signature = key.pair.sign(body.as_bytes());
             let line = STANDARD.encode([&id, signature.as_ref()].concat());
-            text.push_str(&format!("{DASH}{} {line}\n", self.origin));
-            signatures.push((id, signature.as_ref().to_vec()));
+            text.push_str(&format!("{DASH}{} {line}\n", self.name));
+            signatures.push((self.name.clone(), id, signature.as_ref().to_vec()));
         }
         Note { checkpoint, text, signatures }
     }
 }
 
-/// A log's name as a note can hold it.
-fn origin_of(text: &str) -> String {
+/// The name of a gate's keys, from its node: `sekisho/NODE`.
+pub fn key_name(node: &str) -> String {
+    format!("sekisho/{}", one_word(node))
+}
+
+/// As a note can hold it: what a key's name must not (`+`, space, controls) becomes `_`.
+fn one_word(text: &str) -> String {
     let plain = |one: char| if one == '+' || one.is_whitespace() || one.is_control() { '_' } else { one };
     text.chars().map(plain).collect()
 }
@@ -138,7 +145,7 @@ impl Checkpoint {
         let ends = rest.is_empty() && lines.next().is_none();
         let is_number = size == "0" || (!size.starts_with('0') && size.bytes().all(|byte| byte.is_ascii_digit()));
         let root = Hash::try_from(STANDARD.decode(root).ok()?).ok()?;
-        let named = !origin.is_empty() && origin_of(origin) == origin;
+        let named = !origin.is_empty() && one_word(origin) == origin;
         (ends && is_number && named).then_some(())?;
         Some(Checkpoint { origin: origin.to_owned(), size: size.parse().ok()?, root })
     }
@@ -157,9 +164,7 @@ impl FromStr for Note {
             let (name, value) = line.strip_prefix(DASH).and_then(|rest| rest.split_once(' ')).ok_or(NoteFault::Form)?;
             let bytes = STANDARD.decode(value).map_err(|_| NoteFault::Form)?;
             let (id, signature) = bytes.split_first_chunk::<4>().ok_or(NoteFault::Form)?;
-            if name == checkpoint.origin {
-                signatures.push((*id, signature.to_vec()));
-            }
+            signatures.push((name.to_owned(), *id, signature.to_vec()));
         }
         Ok(Note { checkpoint, text: text.to_owned(), signatures })
     }
@@ -171,14 +176,14 @@ impl Note {
     /// # Errors
     /// Why it is not believed.
     pub fn verify(&self, keys: &[PublicKey]) -> Result<&Checkpoint, NoteFault> {
-        let of_this_log: Vec<_> = keys.iter().filter(|key| key.name == self.checkpoint.origin).collect();
+        let of_this_log: Vec<_> = keys.iter().filter(|key| key.signs(&self.checkpoint.origin)).collect();
         if of_this_log.is_empty() {
             return Err(NoteFault::Origin);
         }
         let body = self.checkpoint.body();
         let mut is_signed = false;
-        for (id, signature) in &self.signatures {
-            for key in of_this_log.iter().filter(|key| key.id() == *id) {
+        for (name, id, signature) in &self.signatures {
+            for key in of_this_log.iter().filter(|key| key.name == *name && key.id() == *id) {
                 let public = UnparsedPublicKey::new(&ED25519, key.bytes);
                 public.verify(body.as_bytes(), signature).map_err(|_| NoteFault::Forged)?;
                 is_signed = true;
@@ -189,9 +194,9 @@ impl Note {
 }
 
 impl PublicKey {
-    /// The log that it is for.
-    pub fn name(&self) -> &str {
-        &self.name
+    /// Whether a log of this origin is of the gate that the key is of.
+    pub fn signs(&self, origin: &str) -> bool {
+        origin.strip_prefix(self.name.as_str()).is_some_and(|log| log.starts_with('/'))
     }
 
     /// The key id of a signature's line.
@@ -231,7 +236,7 @@ impl FromStr for PublicKey {
         let bytes = bytes.try_into().map_err(|_| NoteFault::Form)?;
         let key = PublicKey { name: name.to_owned(), bytes };
         let is_its_id = id.len() == 8 && u32::from_str_radix(id, 16).is_ok_and(|id| id.to_be_bytes() == key.id());
-        if name.is_empty() || origin_of(name) != name || !is_its_id { Err(NoteFault::Form) } else { Ok(key) }
+        if name.is_empty() || one_word(name) != name || !is_its_id { Err(NoteFault::Form) } else { Ok(key) }
     }
 }
 
@@ -255,7 +260,7 @@ mod tests {
 
     fn signer(seed: u8) -> Signer {
         let key = SigningKey::new(&Zeroizing::new([seed; 32])).unwrap();
-        Signer::new("sekisho/gate 1+2/gate", vec![key])
+        Signer::new("gate 1+2", "gate", vec![key])
     }
 
     #[test]
@@ -268,7 +273,7 @@ mod tests {
         assert!(read.verify(&ours.public()).is_ok());
         assert_eq!(read.verify(&other.public()), Err(NoteFault::Unsigned));
         assert_eq!(read.verify(&[]), Err(NoteFault::Origin));
-        let elsewhere = Signer::new("sekisho/gate-2/gate", vec![SigningKey::new(&Zeroizing::new([1; 32])).unwrap()]);
+        let elsewhere = Signer::new("gate 1+22", "gate", vec![SigningKey::new(&Zeroizing::new([1; 32])).unwrap()]);
         assert_eq!(read.verify(&elsewhere.public()), Err(NoteFault::Origin));
     }
 
@@ -307,7 +312,7 @@ mod tests {
     #[test]
     fn while_keys_overlap_each_of_them_is_enough() {
         let seeds = [1, 2].map(|seed| SigningKey::new(&Zeroizing::new([seed; 32])).unwrap());
-        let both = Signer::new("log", seeds.into());
+        let both = Signer::new("node", "log", seeds.into());
         let note: Note = both.sign(3, [0; 32]).text.parse().unwrap();
         for key in both.public() {
             assert!(note.verify(&[key]).is_ok());

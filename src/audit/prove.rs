@@ -135,7 +135,10 @@ pub fn extend(disk: &dyn Disk, old: &Checkpoint) -> Result<Proof, ProofError> {
 }
 
 /// The newest checkpoint beside the log.
-fn newest(disk: &dyn Disk) -> Result<Note, ProofError> {
+///
+/// # Errors
+/// [`ProofError::Unsigned`] where there is none, [`ProofError::Disk`].
+pub fn newest(disk: &dyn Disk) -> Result<Note, ProofError> {
     for entry in pin::files(disk)?.iter().rev() {
         let notes = pin::read(disk, entry)?.into_iter().filter_map(|found| found.note);
         if let Some(note) = notes.last() {
@@ -179,6 +182,11 @@ fn walk(
 }
 
 impl Proof {
+    /// Whether it is about an older checkpoint rather than a record: then that one is needed to check it.
+    pub fn is_of_checkpoint(&self) -> bool {
+        matches!(self.what, What::Extension { .. })
+    }
+
     /// What it proves to whoever trusts these keys; for an extension, with the older checkpoint, which must be believed
     /// too.
     ///

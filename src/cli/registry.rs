@@ -197,7 +197,8 @@ impl Desk {
         let disk =
             Directory::open(&folder).map_err(|e| Failure::Usage(format!("cannot open {}: {e}", folder.display())))?;
         let options = Options { ..self.settings.audit.clone() };
-        let (log, _) = Log::open(Arc::new(disk), options, Arc::new(now_ms)).map_err(refused)?;
+        let signer = keys.signer(&options.node, "registry");
+        let (log, _) = Log::open_signed(Arc::new(disk), options, Arc::new(now_ms), signer).map_err(refused)?;
         let by = Caller { issuer: "this machine", id: &self.by, ..Caller::default() };
         let record =
             Administrative { action, by: Some(by), subjects: sealed.as_slice(), details, ..Administrative::default() };

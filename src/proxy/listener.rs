@@ -330,7 +330,7 @@ where
 }
 
 /// The gate's own answer where no site is concerned.
-pub(super) fn plain(status: StatusCode, message: &'static str) -> Response<AnswerBody> {
+pub(super) fn plain(status: StatusCode, message: impl Into<Bytes>) -> Response<AnswerBody> {
     let mut response = Response::new(text(message));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
@@ -62,18 +63,32 @@ pub type Counted = Arc<dyn Fn(IpAddr, &'static str) + Send + Sync>;
 pub struct Router<B> {
     sites: Arc<Vec<Site<B>>>,
     counted: Counted,
+    page: Option<Page>,
+}
+
+/// A page of the proxy's own that anybody may read, below every host and before any site is asked.
+#[derive(Clone)]
+struct Page {
+    path: &'static str,
+    text: Arc<ArcSwap<String>>,
 }
 
 impl<B> Clone for Router<B> {
     fn clone(&self) -> Router<B> {
-        Router { sites: Arc::clone(&self.sites), counted: Arc::clone(&self.counted) }
+        Router { sites: Arc::clone(&self.sites), counted: Arc::clone(&self.counted), page: self.page.clone() }
     }
 }
 
 impl<B> Router<B> {
     /// A router over these sites, in any order. What it refuses itself is told to `counted`: nobody is proven yet.
     pub fn new(sites: Vec<Site<B>>, counted: impl Fn(IpAddr, &'static str) + Send + Sync + 'static) -> Router<B> {
-        Router { sites: Arc::new(sites), counted: Arc::new(counted) }
+        Router { sites: Arc::new(sites), counted: Arc::new(counted), page: None }
+    }
+
+    /// Serves a text that anybody may read at this path of every host; nothing of it reaches a site.
+    #[must_use]
+    pub fn with_page(self, path: &'static str, text: Arc<ArcSwap<String>>) -> Router<B> {
+        Router { page: Some(Page { path, text }), ..self }
     }
 
     fn site(&self, host: &str, path: &str) -> Option<&Site<B>> {
@@ -122,6 +137,15 @@ impl Refused {
     }
 }
 
+impl Page {
+    fn answer(&self, method: &Method) -> Result<Response<AnswerBody>, Refused> {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", "this page can only be read\n"));
+        }
+        Ok(plain(StatusCode::OK, self.text.load().as_bytes().to_vec()))
+    }
+}
+
 impl<B: Send + 'static> Router<B> {
     async fn answer(&self, mut request: Request<B>) -> Result<Response<AnswerBody>, Refused> {
         if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
@@ -130,6 +154,9 @@ impl<B: Send + 'static> Router<B> {
         let host = host(&request)?;
         if request.uri().path() == "*" {
             return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", "this method is not served\n"));
+        }
+        if let Some(page) = self.page.as_ref().filter(|page| request.uri().path() == page.path) {
+            return page.answer(request.method());
         }
         let site = self.site(&host, request.uri().path());
         let site = site.ok_or(Refused(StatusCode::NOT_FOUND, "no-such-site", "nothing is served here\n"))?;

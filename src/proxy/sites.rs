@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
@@ -14,7 +15,8 @@ use super::settings::{CatalogueAt, DataSettings, Settings, SiteSettings, files};
 use super::tls;
 use super::tokens;
 use super::upstream::Upstream;
-use crate::audit::{Clock, Log, Seal};
+use crate::audit::checkpoint::Signer;
+use crate::audit::{Administrative, Clock, Detail, Log, Seal};
 use crate::catalogue::Catalogue;
 use crate::identity::{Authenticator, CACHED_TOKENS_MAX, RefreshTiming};
 use crate::layer::{Gate, GateLimits, GateParts, Generation, PseudonymKeys, PurposeLayer, Random};
@@ -37,6 +39,10 @@ pub struct Sites {
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     upstreams: Vec<Upstream>,
+    /// The public keys of the log, a line each, also those that sign no more.
+    audit_keys: Arc<ArcSwap<String>>,
+    /// Those that sign.
+    signing: ArcSwap<Vec<String>>,
 }
 
 impl DataSettings {
@@ -69,6 +75,14 @@ impl DataSettings {
     /// registry in the place of a lost one would hold no stop and no objection.
     pub fn has_records(&self) -> bool {
         self.has_log() || holds_something(&self.registry_log())
+    }
+
+    /// Whether a checkpoint was ever made: then a key that signs and is gone is a loss.
+    pub fn is_signed(&self) -> bool {
+        [self.log(), self.registry_log()].iter().any(|log| {
+            let mut entries = std::fs::read_dir(log).into_iter().flatten().filter_map(Result::ok);
+            entries.any(|entry| entry.path().extension().is_some_and(|suffix| suffix == "checkpoints"))
+        })
     }
 }
 
@@ -106,7 +120,9 @@ impl Sites {
         let options = registry::Options { create: first_start, staleness_ms_max: data.staleness_ms_max };
         let registry = Registry::open(&data.registry(), &vocabulary, &zone, options);
         let registry = Arc::new(registry.map_err(|error| ProxyError::file(data.registry(), error))?);
-        let opened = Log::open(Arc::new(log_folder), settings.audit.clone(), Arc::clone(&clock));
+        let signer = keys.signer(&settings.audit.node, "gate");
+        let signing = ArcSwap::from_pointee(signing(&signer));
+        let opened = Log::open_signed(Arc::new(log_folder), settings.audit.clone(), Arc::clone(&clock), signer);
         let (log, recovery) = opened.map_err(|error| ProxyError::file(data.log(), error))?;
         if let Some(torn) = &recovery.torn {
             tracing::warn!(segment = %torn.segment, torn_bytes = torn.torn_bytes, "the log's end was torn and set aside");
@@ -130,7 +146,8 @@ impl Sites {
             (site.clone(), Arc::new(Gate::new(generation, parts)))
         };
         let gates = settings.sites.iter().zip(generations).map(gate).collect();
-        Ok(Sites { gates, authenticator, registry, log, clock, upstreams })
+        let audit_keys = Arc::new(ArcSwap::from_pointee(keys.audit_keys(&settings.audit.node)));
+        Ok(Sites { gates, authenticator, registry, log, clock, upstreams, audit_keys, signing })
     }
 
     /// The sites as one service.
@@ -140,7 +157,8 @@ impl Sites {
             Site::new(&settings.host, &settings.prefix, &settings.cors_origins, service)
         });
         let log = self.log.clone();
-        Router::new(sites.collect(), move |address, what| log.stranger(address, what))
+        let router = Router::new(sites.collect(), move |address, what| log.stranger(address, what));
+        router.with_page(AUDIT_KEYS, Arc::clone(&self.audit_keys))
     }
 
     /// Replaces policy, catalogue and pseudonym keys of every site at once, and reads the issuers' key files again.
@@ -158,12 +176,40 @@ impl Sites {
         common_zone(&generations)?;
         known_roles(settings, &generations)?;
         self.authenticator.reload_files().map_err(|faults| listed(&faults))?;
+        self.take_up_signing(&keys, &settings.audit.node)?;
         for ((_, gate), generation) in self.gates.iter().zip(generations) {
             gate.generation.store(Arc::new(generation));
         }
         Ok(())
     }
 }
+
+impl Sites {
+    /// Signs with other keys where they changed, once that is on record.
+    fn take_up_signing(&self, keys: &Keys, node: &str) -> Result<(), ProxyError> {
+        let signer = keys.signer(node, "gate");
+        let signing = signing(&signer);
+        if **self.signing.load() == signing {
+            return Ok(());
+        }
+        let details: Vec<_> =
+            ["signs", "signs_too"].into_iter().zip(signing.iter().map(|key| Detail::Text(key))).collect();
+        let record = Administrative { action: "key-change", details: &details, ..Administrative::default() };
+        let written = self.log.administrative(&record).wait();
+        written.map_err(|error| ProxyError::Start(format!("a change of keys could not be recorded: {error}")))?;
+        self.log.sign_with(signer);
+        self.audit_keys.store(Arc::new(keys.audit_keys(node)));
+        self.signing.store(Arc::new(signing));
+        Ok(())
+    }
+}
+
+fn signing(signer: &Signer) -> Vec<String> {
+    signer.public().iter().map(ToString::to_string).collect()
+}
+
+/// Where the public keys of the log are, on the gate's own listener.
+const AUDIT_KEYS: &str = "/.well-known/sekisho-audit-key";
 
 fn vocabulary() -> Result<Arc<Vocabulary>, ProxyError> {
     Ok(Arc::new(Vocabulary::compiled_in()?))

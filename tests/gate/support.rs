@@ -70,7 +70,7 @@ upstream = "{upstream}"
             roles.join(", ")
         );
         scratch.write("sekisho.toml", &text, 0o644);
-        keys::init(&scratch.0.join("keys"), false).unwrap();
+        keys::init(&scratch.0.join("keys"), Default::default()).unwrap();
         Site { scratch }
     }
 

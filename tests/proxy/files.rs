@@ -100,26 +100,53 @@ fn a_file_that_others_may_write_is_refused() {
 fn keys_are_made_once_for_the_owner_alone_and_never_replaced() {
     let scratch = Scratch::new();
     let folder = scratch.0.join("keys");
-    assert!(keys::init(&folder, true).is_err(), "made beside a log that they cannot open");
+    assert!(
+        keys::init(&folder, keys::Made { records: true, signed: false }).is_err(),
+        "made beside a log that they cannot open"
+    );
     assert!(!folder.exists());
-    keys::init(&folder, false).unwrap();
+    keys::init(&folder, Default::default()).unwrap();
     let texts = keys::FILES.map(|name| std::fs::read_to_string(folder.join(name)).unwrap());
     for name in keys::FILES {
         assert_eq!(folder.join(name).metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
-    assert!(keys::init(&folder, false).is_err());
+    assert!(keys::init(&folder, Default::default()).is_err());
     std::fs::remove_file(folder.join("pseudonym")).unwrap();
-    assert!(keys::init(&folder, false).is_err(), "one of two is there");
+    assert!(keys::init(&folder, Default::default()).is_err(), "one of two is there");
     assert!(!folder.join("pseudonym").exists(), "a half was made");
     assert!(Keys::read(&folder).is_err(), "a lost key");
     assert_eq!(std::fs::read_to_string(folder.join("subjects")).unwrap(), texts[1]);
+}
+
+/// A log of the first releases was never signed: its keys have one file less. One that was signed has lost a key.
+#[test]
+fn a_key_that_signs_is_made_beside_the_others_only_where_nothing_was_ever_signed() {
+    let scratch = Scratch::new();
+    let folder = scratch.0.join("keys");
+    keys::init(&folder, Default::default()).unwrap();
+    std::fs::remove_file(folder.join("audit-sign")).unwrap();
+    let others = ["pseudonym", "subjects"].map(|name| std::fs::read_to_string(folder.join(name)).unwrap());
+    assert!(Keys::read(&folder).is_err(), "a lost key");
+    assert!(keys::init(&folder, keys::Made { records: true, signed: true }).is_err());
+    assert_eq!(keys::init(&folder, keys::Made { records: true, signed: false }).unwrap(), ["audit-sign"]);
+    assert_eq!(["pseudonym", "subjects"].map(|name| std::fs::read_to_string(folder.join(name)).unwrap()), others);
+    assert!(Keys::read(&folder).is_ok());
+    let path = folder.join("audit-sign");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let key = text.lines().last().unwrap();
+    let zeros = "key AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    for damaged in ["", "\n", "key\n", "retired x\n", &format!("{zeros}\n"), &format!("{key}\n{key}\n{key}\n")] {
+        std::fs::write(&path, format!("sekisho audit-sign 1\n{damaged}")).unwrap();
+        let error = Keys::read(&folder).err().unwrap_or_else(|| panic!("{damaged}")).to_string();
+        assert!(!error.contains(&key[4..12]), "{error}");
+    }
 }
 
 #[test]
 fn damaged_keys_are_refused_and_not_quoted() {
     let scratch = Scratch::new();
     let folder = scratch.0.join("keys");
-    keys::init(&folder, false).unwrap();
+    keys::init(&folder, Default::default()).unwrap();
     assert!(Keys::read(&folder).is_ok());
     let path = folder.join("pseudonym");
     let text = std::fs::read_to_string(&path).unwrap();

@@ -104,7 +104,7 @@ purposes = ["*"]
         );
         scratch.write("sekisho.toml", &text, 0o644);
         let place = Place { scratch, stage };
-        keys::init(&place.settings().data.keys, false).unwrap();
+        keys::init(&place.settings().data.keys, Default::default()).unwrap();
         place
     }
 

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use async_compression::tokio::write::{GzipDecoder, GzipEncoder};
 use metrics_exporter_prometheus::PrometheusBuilder;
+use sekisho::audit::checkpoint::{Note, PublicKey};
+use sekisho::audit::{Trust, verify_by};
 use sekisho::proxy::keys;
 use sekisho::proxy::serve::Server;
 use sekisho::proxy::settings::Settings;
 use sekisho::proxy::sites::{Sites, check};
+use sekisho::store::Directory;
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -69,7 +72,7 @@ async fn start_before(answer: impl Into<Vec<u8>>) -> Gate {
     let scratch = Scratch::new();
     let backend = backend(answer, Then::Close).await;
     let settings = settings(&scratch, &backend.origin);
-    keys::init(&settings.data.keys, settings.data.has_log()).unwrap();
+    keys::init(&settings.data.keys, keys::Made { records: settings.data.has_log(), signed: false }).unwrap();
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     let server = Server::new(settings, metrics).unwrap();
     let (address, admin) = (server.address(), server.admin_address());
@@ -169,7 +172,7 @@ fn a_check_finds_what_would_stop_a_start_or_leave_a_role_nobodys() {
     assert!(!good.data.keys.exists() && !good.data.directory.exists(), "a check makes nothing");
     let text = std::fs::read_to_string(scratch.0.join("sekisho.toml")).unwrap();
     let issuer = text.split_once("[[issuer]]").unwrap().1;
-    keys::init(&good.data.keys, false).unwrap();
+    keys::init(&good.data.keys, Default::default()).unwrap();
     for (changed, told) in [
         (text.replace("coordination-staff", "cordination-staff"), "`coordination-staff` is near"),
         (text.replace(r#"policy = "jmdp""#, r#"policy = "jmpd""#), "jmpd/policy.toml"),
@@ -327,4 +330,59 @@ async fn a_backend_that_breaks_off_releases_nothing() {
         assert!(told.starts_with("HTTP/1.1 502") && !told.contains("山田"), "cut at {cut}: {told}");
         gate.stop.cancel();
     }
+}
+
+/// Two keys sign while one is changed for another, and whoever asks is told of both; then of what the older one signed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_signs_the_log_is_changed_without_a_gap_and_on_record() {
+    let gate = start().await;
+    let keys = gate.scratch.0.join("keys");
+    let page = async || {
+        let answer = get(gate.address, "/.well-known/sekisho-audit-key", "").await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("content-type: text/plain"), "{answer}");
+        let text = answer.split("\r\n\r\n").nth(1).unwrap().to_owned();
+        text.lines().map(|line| line.parse::<PublicKey>().unwrap()).collect::<Vec<_>>()
+    };
+    let mut checkpoints = gate.sites.log.checkpoints();
+    let first = page().await;
+    assert_eq!(first.len(), 1);
+    let note = soon(checkpoints.wait_for(Option::is_some)).await.unwrap().clone().unwrap();
+    assert!(note.verify(&first).is_ok());
+
+    keys::rotate(&keys, "gate").unwrap();
+    gate.reloader.reload().unwrap();
+    let both = page().await;
+    assert_eq!((both.len(), &both[1]), (2, &first[0]));
+    let size = note.checkpoint.size;
+    let newer = |note: &Option<Arc<Note>>| note.as_ref().is_some_and(|note| note.checkpoint.size > size);
+    let note = soon(checkpoints.wait_for(newer)).await.unwrap().clone().unwrap();
+    for key in &both {
+        assert!(note.verify(std::slice::from_ref(key)).is_ok(), "{key} signs");
+    }
+    assert!(keys::rotate(&keys, "gate").is_err(), "a third key");
+
+    keys::retire(&keys, "gate").unwrap();
+    gate.reloader.reload().unwrap();
+    assert_eq!(page().await, both, "what the older one signed can still be checked");
+    assert!(keys::retire(&keys, "gate").is_err(), "the only key");
+    let posted = raw(
+        gate.address,
+        "POST /.well-known/sekisho-audit-key HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    );
+    assert!(posted.await.starts_with("HTTP/1.1 405"));
+    assert_eq!(gate.backend.count(), 0);
+    gate.stop.cancel();
+    soon(gate.running).await.unwrap();
+    drop(gate.sites);
+
+    let disk = Directory::open_to_read(&gate.scratch.0.join("data/log/gate")).unwrap();
+    let report = verify_by(&disk, &Trust { keys: both.clone(), kept: vec![] }).unwrap();
+    assert!(report.is_intact(), "{:?}", report.bad);
+    let text = std::fs::read_to_string(gate.scratch.0.join("data/log/gate/audit-00000000000000000001.jsonl")).unwrap();
+    let said: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said: Vec<_> = said.iter().filter(|record| record["action"] == "key-change").collect();
+    assert_eq!(said.len(), 2);
+    let [new, old] = [&both[0], &both[1]].map(|key| serde_json::json!(key.to_string()));
+    assert_eq!((&said[0]["signs"], &said[0]["signs_too"]), (&new, &old));
+    assert_eq!((&said[1]["signs"], said[1].get("signs_too")), (&new, None));
 }

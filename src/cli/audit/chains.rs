@@ -22,6 +22,11 @@ pub(super) fn chains(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(chains)
 }
 
+/// The gate's own chain of a data folder; another one is named by its folder.
+pub(super) fn first(folder: &Path) -> Result<PathBuf, Failure> {
+    Ok(chains(folder)?.into_iter().next().unwrap_or_else(|| folder.to_path_buf()))
+}
+
 pub(super) fn open(chain: &Path) -> Result<Directory, Failure> {
     Directory::open_to_read(chain).map_err(|error| unreadable(chain, &error))
 }

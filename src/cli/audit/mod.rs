@@ -2,6 +2,7 @@
 
 mod chains;
 mod clock;
+mod prove;
 mod verify;
 
 use std::path::PathBuf;
@@ -12,9 +13,9 @@ use clap::{Args, Subcommand};
 use super::terminal::Terminal;
 use super::{Exit, Failure};
 use crate::audit::{Tail, tail};
-use chains::{chains, holds_nothing, open};
+use chains::{first, holds_nothing, open};
 
-/// Read and verify the access log; accept a clock that went back
+/// Read, verify and prove the access log; accept a clock that went back
 #[derive(Args)]
 pub(super) struct Audit {
     #[command(subcommand)]
@@ -23,19 +24,29 @@ pub(super) struct Audit {
 
 #[derive(Subcommand)]
 enum AuditCommand {
-    /// Check every record's hash, number and ending; name the first bad one
+    /// Check every record's hash, number and ending, and the checkpoints; name the first bad one
     ///
-    /// Whole records cut off at the end cannot be seen without a copy of the last hash kept elsewhere: note it.
-    /// Exit code 1: a chain is damaged.
+    /// The checkpoints beside the log show whole records cut off at its end, and a log written anew by someone who does
+    /// not hold the key that signs. One that was kept elsewhere (`--checkpoint`) shows it even of someone who does.
+    /// With `--proof` no log is needed: the file proves one record, or that `--checkpoint` is the beginning of what is
+    /// signed now. Exit code 1: a chain is damaged, or nothing is proven.
     #[command(
-        after_help = "Examples:\n  sekisho audit verify /var/lib/sekisho\n  sekisho audit verify --json /var/lib/sekisho"
+        after_help = "Examples:\n  sekisho audit verify /var/lib/sekisho\n  sekisho audit verify --key gate.vkey --checkpoint kept.txt /var/lib/sekisho\n  sekisho audit verify --key gate.vkey --proof record-5.tlog-proof"
     )]
-    Verify {
+    Verify(verify::Verify),
+    /// Prove one record, or that an older checkpoint is the beginning of the newest, to someone without the log
+    ///
+    /// Prints a file that explains itself, for `sekisho audit verify --proof` and for any other reader of
+    /// c2sp.org/tlog-proof. It holds the record: sealed subjects stay sealed in it, callers stand in clear.
+    #[command(
+        after_help = "Examples:\n  sekisho audit prove --record 5 /var/lib/sekisho >record-5.tlog-proof\n  sekisho audit prove --since kept.txt /var/lib/sekisho >since.txt"
+    )]
+    Prove(prove::Prove),
+    /// Print the newest checkpoint beside the log: keep it elsewhere
+    #[command(after_help = "Example:\n  sekisho audit checkpoint /var/lib/sekisho | ssh elsewhere 'cat >kept.txt'")]
+    Checkpoint {
         /// The data folder, or the folder of one chain
         folder: PathBuf,
-        /// One JSON document
-        #[arg(long)]
-        json: bool,
     },
     /// Show the newest records, one line each
     #[command(
@@ -69,10 +80,11 @@ enum AuditCommand {
 impl Audit {
     pub(super) fn run(&self, terminal: &mut Terminal) -> Result<Exit, Failure> {
         match &self.command {
-            AuditCommand::Verify { folder, json } => verify::run(terminal, folder, *json),
+            AuditCommand::Verify(verify) => verify.run(terminal),
+            AuditCommand::Prove(prove) => prove.run(terminal),
+            AuditCommand::Checkpoint { folder } => prove::checkpoint(terminal, folder),
             AuditCommand::Tail { folder, follow, json, last } => {
-                // The gate's own chain; another one is named by its folder.
-                let chain = chains(folder)?.into_iter().next().unwrap_or_else(|| folder.clone());
+                let chain = first(folder)?;
                 let disk = open(&chain)?;
                 if !follow && holds_nothing(&disk, &chain)? {
                     return Err(Failure::Usage(format!("there is no log in {}", chain.display())));

@@ -170,7 +170,7 @@ impl Redact {
             summary.note("`categories` of the request is not looked at: the route is asked for all that it can carry");
         }
         let pseudonyms = match &self.keys {
-            Some(folder) => keys::Keys::read(folder).map_err(failure)?.pseudonyms(),
+            Some(folder) => keys::pseudonyms(folder).map_err(failure)?,
             None => {
                 summary.key_of_this_run();
                 let key = Zeroizing::new(random::<32>()?);
