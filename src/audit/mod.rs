@@ -8,6 +8,7 @@
 //! * A [`Pending`] that answered `Ok` names a record that survives a loss of power.
 //! * Every beginning has exactly one ending: by the gate, by the [`Ticket`]'s drop, or by the next start.
 //! * A failed write or flush ends the log: every waiter and every later call gets the error, nothing is retried.
+//! * A checkpoint signs only what is durable, and at most a second after it was written.
 //! * A line's bytes never change once it was written; its number is its place in the file.
 //! * Token, query values, field values and names of persons have no member in any record. Subjects and free text are
 //!   [`Sealed`]; strings from outside are cut and escaped.
@@ -23,12 +24,16 @@
 //! without the newline; of the very first line it is 64 zeros. The chain runs on across segments. `seq` counts from 1
 //! without a gap. `time` is the moment of writing by this gate's clock. `batch` is the `seq` of the first line that
 //! was flushed together with this one: everything before it was durable before this line was written. A tree over
-//! the records takes the same bytes, `{` to `}`, as its leaves (RFC 6962 section 2.1: SHA-256 of `0x00` and those).
+//! the records takes the same bytes, `{` to `}`, as its leaves (RFC 6962 section 2.1: SHA-256 of `0x00` and those): see [`tree`].
 //!
 //! # Files
 //! `audit-<seq of its first line, 20 digits>.jsonl`: a segment. Its first line has kind `segment` and lists the
-//! beginnings still `open` and the `newest` time, so that a start reads one segment and old ones can be removed (never the newest two: a newest that a
+//! beginnings still `open`, the `newest` time and the `tree` of all records before it (`first`: the number of its leaf 0;
+//! `nodes`: the roots of its complete subtrees, the largest first, 64 hex each; logs of the first releases name none), so
+//! that a start reads one segment and old ones can be removed (never the newest two: a newest that a
 //! crash left without its first line is made anew from the one before).
+//! `audit-<seq, 20 digits>.checkpoints`: the signed checkpoints that were made while that segment was written, a line
+//! each: see [`checkpoint`] for a checkpoint.
 //! `audit-<seq, 20 digits>.torn`: bytes that a start cut off before the record with that number. `lock`: held by the
 //! writer.
 

@@ -14,6 +14,7 @@ use tower::Layer;
 use super::backend::{Backend, FromTheGate, Secret};
 use super::sample::{Org, Sample};
 use super::{DemoError, Folder, Issuer, random, script};
+use crate::audit::checkpoint::{Signer, SigningKey};
 use crate::audit::{self, Clock, Log, Seal};
 use crate::catalogue::Catalogue;
 use crate::layer::{Gate, GateLimits, GateParts, Generation, PseudonymKeys, PurposeLayer};
@@ -183,7 +184,13 @@ impl Opened {
             disk_bytes_max: 1 << 30,
             reserve_bytes: 1 << 20,
         };
-        let (log, _) = Log::open(Arc::new(disk), options, Arc::clone(clock)).map_err(|error| text(&error))?;
+        // Its secret half is nowhere but in this process: what a demo wrote cannot be signed on.
+        let key = SigningKey::new(&random::<32>()?).ok_or_else(|| text(&"a random key is no key"))?;
+        let signer = Signer::new("demo", org.id(), vec![key]);
+        let public: String = signer.public().iter().map(|key| format!("{key}\n")).collect();
+        std::fs::write(home.join("audit-key"), public).map_err(|error| text(&error))?;
+        let opened = Log::open_signed(Arc::new(disk), options, Arc::clone(clock), signer);
+        let (log, _) = opened.map_err(|error| text(&error))?;
         Ok(Opened { policy, revisions, catalogue, registry, log, log_folder })
     }
 
