@@ -64,7 +64,7 @@ impl Fetcher {
     /// # Errors
     /// In words: the file cannot be read, or holds no certificate.
     pub(super) fn new(uri: Uri, root: Option<&Path>) -> Result<Fetcher, String> {
-        let config = tls_config(root)?;
+        let config = client_tls(root)?;
         let builder = HttpsConnectorBuilder::new().with_tls_config(config);
         // The settings admit `http` for loopback addresses alone.
         let connector = match uri.scheme_str() {
@@ -93,7 +93,11 @@ impl Fetcher {
     }
 }
 
-fn tls_config(root: Option<&Path>) -> Result<ClientConfig, String> {
+/// Whom to believe as a client: the roots of a file, or the Web's.
+///
+/// # Errors
+/// In words: the file cannot be read, or holds no certificate.
+pub(crate) fn client_tls(root: Option<&Path>) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

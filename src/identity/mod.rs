@@ -51,6 +51,7 @@ pub use caller::{Caller, PRINCIPAL};
 pub use draft::{Algorithm, Allowed, ClaimPointers, IssuerDraft, LEEWAY_S_MAX, MayAssert};
 pub use error::AuthError;
 pub use fetch::KEY_SET_BYTES_MAX;
+pub(crate) use fetch::client_tls;
 pub use refresh::{RefreshTasks, RefreshTiming};
 pub use revocation::RevocationList;
 pub use settings::{IssuerSettings, SettingsFault};

@@ -14,6 +14,7 @@ pub mod coding;
 pub mod keys;
 pub mod limits;
 pub mod listener;
+pub mod mirror;
 pub mod process;
 pub mod reload;
 pub mod route;

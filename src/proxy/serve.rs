@@ -1,7 +1,8 @@
 //! `sekisho serve`: everything started, and ended, in the right order.
 //!
 //! Settings, documents and keys are read before anything is opened, registry and log before anything is accepted. At the
-//! end readiness goes first, then the gate's door is closed and drained, then the admin's, then the log.
+//! end readiness goes first, then the gate's door is closed and drained, then the admin's, then the log; last of all its
+//! last checkpoint goes wherever checkpoints go.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,9 +20,10 @@ use super::admin::{Admin, Readiness};
 use super::error::ProxyError;
 use super::limits::Limits;
 use super::listener::{Listener, Tls};
+use super::mirror::Mirrors;
 use super::process;
 use super::reload::Reloader;
-use super::settings::Settings;
+use super::settings::{MirrorSettings, Settings};
 use super::sites::{Sites, now_ms};
 use super::tls;
 use crate::audit::Clock;
@@ -37,6 +39,7 @@ pub struct Server {
     reloader: Arc<Reloader>,
     metrics: PrometheusHandle,
     admin_hosts: Vec<String>,
+    mirrors: Mirrors,
 }
 
 impl Server {
@@ -66,8 +69,11 @@ impl Server {
         let admin = Listener::bind(settings.admin.listen, None, true, admin_limits())?;
         let sites = Arc::new(Sites::open_at(&settings, clock)?);
         let admin_hosts = settings.admin.hosts.clone();
+        let MirrorSettings { places, root } = &settings.mirrors;
+        let mirrors = Mirrors::start(places, root.as_deref(), &sites.log.checkpoints());
+        let mirrors = mirrors.map_err(|error| ProxyError::Start(format!("`audit.checkpoints-root`: {error}")))?;
         let reloader = Arc::new(Reloader::new(settings, Arc::clone(&sites), tls)?);
-        Ok(Server { gate, admin, sites, reloader, metrics, admin_hosts })
+        Ok(Server { gate, admin, sites, reloader, metrics, admin_hosts, mirrors })
     }
 
     /// Where callers connect.
@@ -92,7 +98,7 @@ impl Server {
 
     /// Serves until `stop`, then drains, and closes the log.
     pub async fn run(self, stop: CancellationToken) {
-        let Server { gate, admin, sites, reloader, metrics, admin_hosts } = self;
+        let Server { gate, admin, sites, reloader, metrics, admin_hosts, mirrors } = self;
         let stopping = Arc::new(AtomicBool::new(false));
         let refreshes = sites.authenticator.start_refresh();
         let ended = CancellationToken::new();
@@ -122,6 +128,7 @@ impl Server {
         drop(refreshes);
         let log = sites.log.clone();
         drop(tokio::task::spawn_blocking(move || log.close()).await);
+        mirrors.finish().await;
     }
 }
 

@@ -8,6 +8,7 @@ mod gate;
 mod http;
 mod interrupted;
 mod mechanisms;
+mod mirrors;
 mod nonsense;
 mod process;
 mod routes;

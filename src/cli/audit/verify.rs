@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::chains::{chains, holds_nothing, open, unreadable};
-use super::prove::{read, read_note};
+use super::prove::{read, read_notes};
 use crate::audit::checkpoint::{Checkpoint, Note};
 use crate::audit::prove::{Proof, ProofError, Proven};
 use crate::audit::{Report, Trust, verify_by};
@@ -21,7 +21,7 @@ pub(super) struct Verify {
     /// A public key of the log, or a file of them, as `/.well-known/sekisho-audit-key` tells them
     #[arg(long, value_name = "KEY|FILE")]
     key: Vec<String>,
-    /// A checkpoint that was kept elsewhere
+    /// A checkpoint that was kept elsewhere, or a file of them, as the gate sends them
     #[arg(long, value_name = "FILE", requires = "key")]
     checkpoint: Vec<PathBuf>,
     /// A proof to check instead of a log
@@ -55,9 +55,12 @@ impl Verify {
                 trust.keys.push(parsed?);
             }
         }
-        trust.kept = self.checkpoint.iter().map(|path| read_note(path)).collect::<Result<_, _>>()?;
-        for (note, path) in trust.kept.iter().zip(&self.checkpoint) {
-            note.verify(&trust.keys).map_err(|fault| Failure::Usage(format!("{}: {fault}", path.display())))?;
+        for path in &self.checkpoint {
+            for note in read_notes(path)? {
+                let believed = note.verify(&trust.keys).map(|_| ());
+                believed.map_err(|fault| Failure::Usage(format!("{}: {fault}", path.display())))?;
+                trust.kept.push(note);
+            }
         }
         Ok(trust)
     }
@@ -67,7 +70,8 @@ impl Verify {
 fn proven(terminal: &mut Terminal, path: &Path, trust: &Trust, as_json: bool) -> Result<Exit, Failure> {
     let unreadable = |error: ProofError| Failure::Usage(format!("{}: {error}", path.display()));
     let proof: Proof = read(path)?.parse().map_err(unreadable)?;
-    let old = trust.kept.first();
+    // Of several, the newest: a proof tells by itself whether it is of that one.
+    let old = trust.kept.iter().max_by_key(|note| note.checkpoint.size);
     if proof.is_of_checkpoint() && old.is_none() {
         return Err(Failure::Usage(format!("{}: name the older checkpoint with `--checkpoint`", path.display())));
     }

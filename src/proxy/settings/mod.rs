@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::ProxyError;
 use super::limits::Limits;
+use super::mirror::Place;
 use crate::audit;
 use crate::identity::IssuerSettings;
 use crate::policy::Source;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The access log.
     pub audit: audit::Options,
+    /// Where else its checkpoints go.
+    pub mirrors: MirrorSettings,
     /// The process's own messages.
     pub log: LogSettings,
     /// Key sets of issuers that lie in files.
@@ -103,6 +106,15 @@ pub struct DataSettings {
     pub staleness_ms_max: u32,
 }
 
+/// Where checkpoints of the log go.
+#[derive(Clone, Debug, Default)]
+pub struct MirrorSettings {
+    /// Each of them gets every newest one.
+    pub places: Vec<Place>,
+    /// Whom to believe for `https`; the Web's authorities where none is named.
+    pub root: Option<PathBuf>,
+}
+
 impl Settings {
     /// Reads a file.
     ///
@@ -143,13 +155,14 @@ fn settings(root: &Table<'_>, folder: &Path, path: &Path) -> Option<Settings> {
         issuer_files.extend(file);
     }
     let sites = site::read(root, folder);
-    let audit = audit_options(root);
+    let (audit, mirrors) = audit_options(root, folder);
     if !root.has("issuer") {
         reader.fault(root.span(), "no `[[issuer]]`: nobody could prove who he is", None);
     }
     let log = log(root);
     let path = path.to_owned();
-    let settings = Settings { path, gate: gate?, admin, data: data?, sites, issuers, limits, audit, log, issuer_files };
+    let settings =
+        Settings { path, gate: gate?, admin, data: data?, sites, issuers, limits, audit, mirrors, log, issuer_files };
     if settings.admin.listen == settings.gate.listen && settings.gate.listen.port() != 0 {
         reader.fault(root.span(), "`admin.listen` is `gate.listen`: health and metrics have a door of their own", None);
     }
@@ -209,7 +222,8 @@ fn data(root: &Table<'_>, folder: &Path) -> Option<DataSettings> {
     Some(data)
 }
 
-fn audit_options(root: &Table<'_>) -> audit::Options {
+fn audit_options(root: &Table<'_>, folder: &Path) -> (audit::Options, MirrorSettings) {
+    let mut mirrors = MirrorSettings::default();
     let node = root.text("node").map_or_else(|| "gate".to_owned(), |node| node.text);
     if node.is_empty() || node.len() > 64 || !node.bytes().all(|b| b.is_ascii_graphic()) {
         root.reader().fault(
@@ -229,9 +243,29 @@ fn audit_options(root: &Table<'_>) -> audit::Options {
             let message = format!("`audit.reserve-bytes`: `{reserve_bytes}` is more than half of `disk-bytes-max`");
             table.reader().fault(table.span_of("reserve-bytes"), message, None);
         }
+        mirrors = mirror_settings(&table, folder);
         table.finish();
     }
-    options
+    (options, mirrors)
+}
+
+fn mirror_settings(table: &Table<'_>, folder: &Path) -> MirrorSettings {
+    let mut places = Vec::new();
+    for text in table.texts("checkpoints-to") {
+        match Place::read(&text.text, folder) {
+            Some(place) => places.push(place),
+            None => {
+                let message = format!(
+                    "`audit.checkpoints-to`: `{}` is not `file:PATH`, `https://…`, `syslog://HOST:PORT` or \
+                     `syslog+tcp://HOST:PORT`",
+                    text.text
+                );
+                let help = "`http` is taken for loopback addresses only; no user and password".to_owned();
+                table.reader().fault(text.span, message, Some(help));
+            }
+        }
+    }
+    MirrorSettings { places, root: table.text("checkpoints-root").map(|root| folder.join(root.text)) }
 }
 
 fn log(root: &Table<'_>) -> LogSettings {

@@ -1,0 +1,253 @@
+//! Where else is the newest checkpoint, for the day on which somebody holds this machine?
+//!
+//! One task for each place: whenever the log was signed it sends the newest checkpoint there, and tries again, after one
+//! second and then after up to a minute, where the place does not take it. Checkpoints that were outdated meanwhile are
+//! not sent any more: the newest stands for them. No request waits for any of this.
+//!
+//! | place | what is sent |
+//! |---|---|
+//! | `file:/mnt/elsewhere/gate.checkpoints` | a line is added, `{"v":1,"size":N,"note":"…"}`, and flushed |
+//! | `https://host/path` (`http` on loopback) | `POST`, `text/plain`: the note; taken where the answer is 2xx |
+//! | `syslog://host:514`, `syslog+tcp://host:601` | RFC 5424, facility 13 (log audit), `MSGID` `checkpoint`: the line as in a file; over TCP octets are counted (RFC 6587). UDP tells nobody that it was lost |
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Uri, header};
+use http_body_util::Full;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::audit::checkpoint::Note;
+
+/// A place that checkpoints are sent to, as the settings name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A file that lines are added to.
+    File(PathBuf),
+    /// What takes a `POST`.
+    Http(Uri),
+    /// A collector of syslog.
+    Syslog {
+        /// `host:port`.
+        to: String,
+        /// Whether over TCP.
+        tcp: bool,
+    },
+}
+
+impl Place {
+    /// Reads one, as the table above has them; relative paths are below `folder`. `None`: it is none of these.
+    pub fn read(text: &str, folder: &Path) -> Option<Place> {
+        if let Some(path) = text.strip_prefix("file:") {
+            return (!path.is_empty()).then(|| Place::File(folder.join(path)));
+        }
+        for (scheme, tcp) in [("syslog://", false), ("syslog+tcp://", true)] {
+            if let Some(to) = text.strip_prefix(scheme) {
+                let authority: http::uri::Authority = to.parse().ok()?;
+                let has_port = authority.port_u16().is_some() && !to.contains('@');
+                return has_port.then(|| Place::Syslog { to: to.to_owned(), tcp });
+            }
+        }
+        let uri: Uri = text.parse().ok()?;
+        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let is_loopback =
+            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        match uri.scheme_str() {
+            Some("https") => Some(Place::Http(uri)),
+            Some("http") if is_loopback => Some(Place::Http(uri)),
+            Some(_) | None => None,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File(path) => write!(out, "file:{}", path.display()),
+            // What may be a secret of that place is not told.
+            Place::Http(uri) => {
+                write!(out, "{}://", uri.scheme_str().unwrap_or_default())?;
+                out.write_str(uri.authority().map(|authority| authority.as_str()).unwrap_or_default())
+            }
+            Place::Syslog { to, tcp: false } => write!(out, "syslog://{to}"),
+            Place::Syslog { to, tcp: true } => write!(out, "syslog+tcp://{to}"),
+        }
+    }
+}
+
+/// The tasks that send.
+pub struct Mirrors {
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Mirrors {
+    /// Begins to send what `checkpoints` tells. Within a tokio runtime. `root`: whom to believe for `https`, the Web's
+    /// authorities where none is named.
+    ///
+    /// # Errors
+    /// In words: the file of roots cannot be read, or holds none.
+    pub fn start(
+        places: &[Place],
+        root: Option<&Path>,
+        checkpoints: &watch::Receiver<Option<Arc<Note>>>,
+    ) -> Result<Mirrors, String> {
+        let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+        for place in places {
+            let sender = Sender::new(place, root)?;
+            tasks.spawn(sender.work(checkpoints.clone(), stop.clone()));
+        }
+        Ok(Mirrors { tasks, stop })
+    }
+
+    /// After the log was closed: sends the last checkpoint where it is not yet, once, within five seconds.
+    pub async fn finish(mut self) {
+        self.stop.cancel();
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(LAST, all).await.is_err() {
+            tracing::warn!("the last checkpoint was not taken everywhere before the end");
+        }
+    }
+}
+
+type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+struct Sender {
+    place: Place,
+    http: Option<HttpClient>,
+}
+
+impl Sender {
+    fn new(place: &Place, root: Option<&Path>) -> Result<Sender, String> {
+        let http = match place {
+            Place::Http(_) => {
+                let builder = HttpsConnectorBuilder::new().with_tls_config(crate::identity::client_tls(root)?);
+                // Plain `http` was let in for loopback alone.
+                let connector = builder.https_or_http().enable_http1().build();
+                Some(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(1).build(connector))
+            }
+            Place::File(_) | Place::Syslog { .. } => None,
+        };
+        Ok(Sender { place: place.clone(), http })
+    }
+
+    async fn work(self, mut checkpoints: watch::Receiver<Option<Arc<Note>>>, stop: CancellationToken) {
+        let (mut sent, mut pause, mut fails) = (0, PAUSE, false);
+        let to = self.place.to_string();
+        loop {
+            let newest = checkpoints.borrow_and_update().clone();
+            let Some(note) = newest.filter(|note| note.checkpoint.size > sent) else {
+                if stop.is_cancelled() {
+                    return;
+                }
+                tokio::select! {
+                    changed = checkpoints.changed() => if changed.is_err() { return },
+                    () = stop.cancelled() => {}
+                }
+                continue;
+            };
+            let outcome = timeout(PATIENCE, self.send(&note)).await.unwrap_or_else(|_| Err("it took too long".into()));
+            let word = if outcome.is_ok() { "taken" } else { "failed" };
+            metrics::counter!("sekisho_checkpoints_mirrored_total", "to" => to.clone(), "outcome" => word).increment(1);
+            match outcome {
+                Ok(()) => {
+                    (sent, pause) = (note.checkpoint.size, PAUSE);
+                    if std::mem::take(&mut fails) {
+                        tracing::info!(%to, "checkpoints are taken again");
+                    }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut fails, true) {
+                        tracing::warn!(%to, error, "a checkpoint was not taken; the newest will be sent again");
+                    }
+                    tokio::select! {
+                        () = sleep(pause) => pause = (pause * 2).min(PAUSE_MAX),
+                        () = stop.cancelled() => return,
+                    }
+                }
+            }
+        }
+    }
+
+    async fn send(&self, note: &Arc<Note>) -> Result<(), String> {
+        match &self.place {
+            Place::File(path) => {
+                let (path, line) = (path.clone(), line(note));
+                let written = tokio::task::spawn_blocking(move || append(&path, &line)).await;
+                written.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+            }
+            Place::Http(uri) => self.post(uri, note).await,
+            Place::Syslog { to, tcp } => {
+                let message = syslog(note);
+                let sent = if *tcp { by_tcp(to, &message).await } else { by_udp(to, &message).await };
+                sent.map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    async fn post(&self, uri: &Uri, note: &Note) -> Result<(), String> {
+        let Some(http) = &self.http else { return Err("there is no client".to_owned()) };
+        let mut request = Request::new(Full::new(Bytes::from(note.text.clone())));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri.clone();
+        let kind = header::HeaderValue::from_static("text/plain; charset=utf-8");
+        request.headers_mut().insert(header::CONTENT_TYPE, kind);
+        let response = http.request(request).await.map_err(|_| "it cannot be reached".to_owned())?;
+        let status = response.status();
+        if status.is_success() { Ok(()) } else { Err(format!("it answered {}", status.as_u16())) }
+    }
+}
+
+/// One line, as in the files beside the segments, but for the time, which the receiver has.
+fn line(note: &Note) -> String {
+    serde_json::json!({"v": 1, "size": note.checkpoint.size, "note": note.text}).to_string()
+}
+
+fn append(path: &Path, line: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    file.write_all(format!("{line}\n").as_bytes())?;
+    file.sync_data()
+}
+
+/// `<PRI>1 TIME HOST APP PROCID MSGID SD MSG`; the receiver has a clock and knows from where it came.
+fn syslog(note: &Note) -> String {
+    let priority = 13 * 8 + 6; // log audit, informational
+    format!("<{priority}>1 - - sekisho {} checkpoint - {}", std::process::id(), line(note))
+}
+
+async fn by_udp(to: &str, message: &str) -> std::io::Result<()> {
+    let address = tokio::net::lookup_host(to).await?.next().ok_or(std::io::ErrorKind::NotFound)?;
+    let local = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = UdpSocket::bind(local).await?;
+    socket.connect(address).await?;
+    socket.send(message.as_bytes()).await.map(|_| ())
+}
+
+async fn by_tcp(to: &str, message: &str) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect(to).await?;
+    stream.write_all(format!("{} {message}", message.len()).as_bytes()).await?;
+    stream.shutdown().await
+}
+
+/// One attempt.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// After the first attempt that failed; twice as long after each further one.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// For the last checkpoint, at the end.
+const LAST: Duration = Duration::from_secs(5);
