@@ -255,6 +255,7 @@ impl fmt::Display for NoteFault {
 const DASH: &str = "\u{2014} ";
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "test")]
 mod tests {
     use super::*;
 

@@ -3,7 +3,7 @@
 //! The checkpoints beside the log and those kept elsewhere, by size: while the log is walked, each is held against the
 //! tree when that has grown to its size. What is left at the end signs records that are not there.
 
-use super::chain::{Chain, Fault, Tree};
+use super::chain::{Chain, Fault};
 use super::checkpoint::{Checkpoint, Note, NoteFault};
 use super::pin;
 use super::read::Line;
@@ -67,14 +67,9 @@ impl Pins {
         self.waiting.peek().is_none() && self.bad.is_none()
     }
 
-    /// After a line was accepted: the checkpoints over just as many records. Where the oldest segment names no tree,
-    /// the tree begins with it.
-    pub(super) fn compare(&mut self, chain: &mut Chain, line: &Line) -> Option<BadRecord> {
-        if chain.tree.is_none() {
-            let mut tree = Tree::new(chain.next - 1);
-            tree.frontier.push(super::tree::leaf(&line.bytes));
-            chain.tree = Some(tree);
-        }
+    /// After a line was accepted: the checkpoints over just as many records. Where segments from before there was a tree
+    /// are the oldest here, nothing can be compared before the first that names it; no checkpoint was made before that.
+    pub(super) fn compare(&mut self, chain: &Chain, line: &Line) -> Option<BadRecord> {
         let tree = chain.tree.as_ref()?;
         let size = tree.frontier.size();
         // Those over records that are no longer here cannot be compared.

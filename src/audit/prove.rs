@@ -140,26 +140,37 @@ pub fn extend(disk: &dyn Disk, old: &Checkpoint) -> Result<Proof, ProofError> {
 /// [`ProofError::Unsigned`] where there is none, [`ProofError::Disk`].
 pub fn newest(disk: &dyn Disk) -> Result<Note, ProofError> {
     for entry in pin::files(disk)?.iter().rev() {
-        let notes = pin::read(disk, entry)?.into_iter().filter_map(|found| found.note);
-        if let Some(note) = notes.last() {
+        let mut notes = pin::read(disk, entry)?.into_iter().filter_map(|found| found.note);
+        if let Some(note) = notes.next_back() {
             return Ok(note);
         }
     }
     Err(ProofError::Unsigned { last: 0 })
 }
 
-/// The newest segment that begins with the record `at_most` or before and names the tree before it, with that tree; the
-/// oldest one where none does, and there the tree begins.
+/// The newest segment that begins with the record `at_most` or before and names the tree before it, with that tree. Where
+/// none does, which are those of the first releases, the oldest: if the tree begins there, as a later one tells.
 fn joined(disk: &dyn Disk, at_most: u64) -> Result<(u64, Tree), ProofError> {
     let firsts: Vec<u64> = segments(disk)?.into_iter().filter_map(|entry| first_of(&entry.name)).collect();
     let oldest = *firsts.first().ok_or(ProofError::Missing)?;
-    for first in firsts.into_iter().rev().filter(|first| *first <= at_most.max(oldest)) {
-        let line = Reader::of_segment(disk, &segment_name(first))?.next_line()?.ok_or(ProofError::Missing)?;
-        if let Some(tree) = named_tree(&line.bytes).ok_or(ProofError::Unlike)? {
+    let (before, after): (Vec<u64>, Vec<u64>) = firsts.into_iter().partition(|first| *first <= at_most.max(oldest));
+    for first in before.into_iter().rev() {
+        if let Some(tree) = named(disk, first)? {
             return Ok((first, tree));
         }
     }
-    Ok((oldest, Tree::new(oldest)))
+    for first in after {
+        if let Some(tree) = named(disk, first)? {
+            return if tree.first == oldest { Ok((oldest, Tree::new(oldest))) } else { Err(ProofError::Missing) };
+        }
+    }
+    if oldest == 1 { Ok((1, Tree::new(1))) } else { Err(ProofError::Missing) }
+}
+
+/// The tree that a segment's first line names, if it does.
+fn named(disk: &dyn Disk, first: u64) -> Result<Option<Tree>, ProofError> {
+    let line = Reader::of_segment(disk, &segment_name(first))?.next_line()?.ok_or(ProofError::Missing)?;
+    named_tree(&line.bytes).ok_or(ProofError::Unlike)
 }
 
 /// The hashes of some ranges, from the segment on that begins with `from` to the leaf before `size`.

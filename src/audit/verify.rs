@@ -127,7 +127,7 @@ pub fn verify_by(disk: &dyn Disk, trust: &Trust) -> io::Result<Report> {
                 break;
             }
         }
-        report.bad = pins.compare(&mut chain, &line);
+        report.bad = pins.compare(&chain, &line);
         before = Some(line);
         if report.bad.is_some() {
             break;

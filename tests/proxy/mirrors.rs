@@ -69,7 +69,7 @@ async fn a_checkpoint_is_in_a_file_elsewhere_to_the_last() {
     // What was signed last is sent although the end has come.
     mirrors.finish().await;
     let text = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(text.lines().map(note).last().unwrap().checkpoint.size, 9);
+    assert_eq!(text.lines().map(note).next_back().unwrap().checkpoint.size, 9);
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions()) & 0o777, 0o600);
 }
 

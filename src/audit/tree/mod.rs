@@ -9,7 +9,7 @@
 //! of the size. So a line is added in a few hashes, and the state of a log of any length is at most 64 of them; a
 //! segment's first line holds it, and whoever reads that segment needs none before.
 //!
-//! [`Frontier`] grows, [`gather`] finds the hashes that a proof needs, [`proof`](self::verify_inclusion) checks them.
+//! [`Frontier`] grows, [`Gather`] finds the hashes that a proof needs, [`verify_inclusion`] and [`verify_consistency`] check them.
 //! Pure: no clock, no disk, no keys.
 
 mod proof;
@@ -112,6 +112,7 @@ impl Frontier {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "test")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
