@@ -235,7 +235,7 @@ impl FromStr for PublicKey {
         let Some((1, bytes)) = bytes.split_first() else { return Err(NoteFault::Form) };
         let bytes = bytes.try_into().map_err(|_| NoteFault::Form)?;
         let key = PublicKey { name: name.to_owned(), bytes };
-        let is_its_id = id.len() == 8 && u32::from_str_radix(id, 16).is_ok_and(|id| id.to_be_bytes() == key.id());
+        let is_its_id = format!("{:08x}", u32::from_be_bytes(key.id())) == id;
         if name.is_empty() || one_word(name) != name || !is_its_id { Err(NoteFault::Form) } else { Ok(key) }
     }
 }

@@ -98,7 +98,7 @@ impl Pins {
                 line: last.map_or(1, |line| line.line + 1),
                 offset: last.map_or(0, |line| line.offset + line.bytes.len() as u64 + 1),
                 sequence: chain.next,
-                fault: Fault::Cut { last: before + (checkpoint.size - size) },
+                fault: Fault::Cut { last: before.saturating_add(checkpoint.size - size) },
             }
         });
         cut.or_else(|| self.bad.take())

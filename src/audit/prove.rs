@@ -100,7 +100,7 @@ pub fn prove(disk: &dyn Disk, sequence: u64) -> Result<Proof, ProofError> {
     let size = note.checkpoint.size;
     let index = sequence.checked_sub(joined.first).ok_or(ProofError::Missing)?;
     if index >= size {
-        return Err(ProofError::Unsigned { last: joined.first + size - 1 });
+        return Err(ProofError::Unsigned { last: joined.first.saturating_add(size).saturating_sub(1) });
     }
     let mut line = None;
     let hashes = walk(disk, from, &joined, inclusion(index, size), size, |at, bytes| {

@@ -170,7 +170,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits for records and takes all there are; `false` once the log is closing and none are left.
+    /// Waits for records, for `at_most` so long, and takes all there are.
     pub(super) fn next_batch(&self, batch: &mut Batch, at_most: Option<Duration>) -> Next {
         let mut queue = self.queue();
         while queue.items.is_empty() {

@@ -90,7 +90,7 @@ pub(super) fn recover(
     let size = scan.chain.tree.as_ref().map_or(0, |tree| tree.frontier.size());
     if let Some(cut) = pin::repair(&*disk, size)? {
         // It was made when those records were durable: no crash explains that they are not there.
-        let fault = Fault::Cut { last: scan.chain.next - 1 + cut.size() - size };
+        let fault = Fault::Cut { last: (scan.chain.next - 1).saturating_add(cut.size() - size) };
         return Err(damaged(&last.name, scan.chain.next, fault));
     }
     let torn = scan.tail.as_ref().map(|tail| Torn {

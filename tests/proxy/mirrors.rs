@@ -1,5 +1,6 @@
 //! Where else the newest checkpoint is: a file, what takes a POST, a collector of syslog; and what is down catches up.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,13 +64,16 @@ async fn taken(stream: &mut TcpStream, status: u16) -> String {
 async fn a_checkpoint_is_in_a_file_elsewhere_to_the_last() {
     let scratch = Scratch::new();
     let path = scratch.0.join("elsewhere");
+    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&path).unwrap();
+    std::fs::write(&path, "{\"v\":1,\"size\":2,\"no").unwrap(); // cut off by a crash
     let (sender, receiver) = watch::channel(signed(3));
     let mirrors = Mirrors::start(&[Place::read("file:elsewhere", &scratch.0).unwrap()], None, &receiver).unwrap();
     sender.send_replace(signed(9));
     // What was signed last is sent although the end has come.
     mirrors.finish().await;
     let text = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(text.lines().map(note).next_back().unwrap().checkpoint.size, 9);
+    assert!(text.lines().skip(1).all(|line| note(line).checkpoint.size > 2), "each stands on a line of its own");
+    assert_eq!(note(text.lines().next_back().unwrap()).checkpoint.size, 9);
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions()) & 0o777, 0o600);
 }
 

@@ -57,7 +57,9 @@ pub(super) fn read_notes(path: &Path) -> Result<Vec<Note>, Failure> {
     for (index, line) in text.lines().enumerate() {
         let written: Result<serde_json::Value, _> = serde_json::from_str(line);
         let note = written.ok().and_then(|line| line.get("note")?.as_str()?.parse().ok());
-        notes.push(note.ok_or_else(|| fault(&format!("line {} is no checkpoint", index + 1)))?);
+        notes.push(note.ok_or_else(|| {
+            fault(&format!("line {} is no checkpoint; if a crash cut it off, take it out", index + 1))
+        })?);
     }
     Ok(notes)
 }
