@@ -55,9 +55,13 @@ impl Committer {
     pub(super) fn run(mut self) {
         // Also on a panic: whoever waits, or comes later, is told.
         let _last_word = LastWord(Arc::clone(&self.shared));
-        let ended = self.work().and_then(|()| self.pin());
+        if let Err(error) = self.work().and_then(|()| self.pin()) {
+            // What a failed write left stays as it is: the next start looks at it.
+            self.shared.end(error);
+            return;
+        }
         self.segment.trim();
-        self.shared.end(ended.err().unwrap_or(AuditError::Closed));
+        self.shared.end(AuditError::Closed);
     }
 
     /// Batch after batch; between two, or where none comes, what is new is signed.

@@ -40,6 +40,7 @@
 mod chain;
 pub mod checkpoint;
 mod commit;
+pub mod disclosures;
 mod error;
 mod json;
 mod log;

@@ -244,8 +244,10 @@ pub struct Administrative<'a> {
     pub by: Option<Caller<'a>>,
     /// The text in force afterwards.
     pub policy: Option<Policy<'a>>,
-    /// Persons whose entries changed.
+    /// Persons whose entries changed, or who were looked up.
     pub subjects: &'a [Sealed],
+    /// Why, where it had to be said; bound to the detail `id`.
+    pub reason: Option<&'a Sealed>,
     /// Further members, by names of this crate: lower case, `_` between words.
     pub details: &'a [(&'static str, Detail<'a>)],
 }

@@ -89,6 +89,7 @@ pub(super) fn administrative(out: &mut Vec<u8>, record: &Administrative<'_>) {
         self::policy(&mut line, policy);
     }
     subjects(&mut line, record.subjects);
+    sealed(&mut line, "reason", record.reason);
     for (name, value) in record.details {
         match value {
             Detail::Text(value) => line.text(name, value),

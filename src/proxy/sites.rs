@@ -66,6 +66,11 @@ impl DataSettings {
         self.directory.join("log").join("registry")
     }
 
+    /// The folder of the chain in which it is on record who had sealed ids opened.
+    pub fn reveal_log(&self) -> PathBuf {
+        self.directory.join("log").join("reveal")
+    }
+
     /// Whether the gate has a log already.
     pub fn has_log(&self) -> bool {
         holds_something(&self.log())
@@ -79,7 +84,7 @@ impl DataSettings {
 
     /// Whether a checkpoint was ever made: then a key that signs and is gone is a loss.
     pub fn is_signed(&self) -> bool {
-        [self.log(), self.registry_log()].iter().any(|log| {
+        [self.log(), self.registry_log(), self.reveal_log()].iter().any(|log| {
             let mut entries = std::fs::read_dir(log).into_iter().flatten().filter_map(Result::ok);
             entries.any(|entry| entry.path().extension().is_some_and(|suffix| suffix == "checkpoints"))
         })

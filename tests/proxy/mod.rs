@@ -11,6 +11,7 @@ mod mechanisms;
 mod mirrors;
 mod nonsense;
 mod process;
+mod revealed;
 mod routes;
 mod running;
 mod stage;

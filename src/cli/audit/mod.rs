@@ -3,6 +3,7 @@
 mod chains;
 mod clock;
 mod prove;
+mod reveal;
 mod verify;
 
 use std::path::PathBuf;
@@ -42,6 +43,14 @@ enum AuditCommand {
         after_help = "Examples:\n  sekisho audit prove --record 5 /var/lib/sekisho >record-5.tlog-proof\n  sekisho audit prove --since kept.txt /var/lib/sekisho >since.txt"
     )]
     Prove(prove::Prove),
+    /// Show whom records are about, or every access to one person's data; goes on record before anything is shown
+    ///
+    /// Needs the key `subjects`. Who asked, why and about whom stands in a log of its own, `log/reveal`, from before the
+    /// first line is printed; where that cannot be written, nothing is. The gate may run meanwhile.
+    #[command(
+        after_help = "Examples:\n  sekisho audit reveal --why 'complaint 2026-17' --record 5 6\n  sekisho audit reveal --why 'request for disclosure, art. 33' --subject d-100"
+    )]
+    Reveal(reveal::Reveal),
     /// Print the newest checkpoint beside the log: keep it elsewhere
     #[command(after_help = "Example:\n  sekisho audit checkpoint /var/lib/sekisho | ssh elsewhere 'cat >kept.txt'")]
     Checkpoint {
@@ -82,6 +91,7 @@ impl Audit {
         match &self.command {
             AuditCommand::Verify(verify) => verify.run(terminal),
             AuditCommand::Prove(prove) => prove.run(terminal),
+            AuditCommand::Reveal(reveal) => reveal.run(terminal),
             AuditCommand::Checkpoint { folder } => prove::checkpoint(terminal, folder),
             AuditCommand::Tail { folder, follow, json, last } => {
                 let chain = first(folder)?;
