@@ -55,6 +55,8 @@ pub enum NoteFault {
     Unsigned,
     /// It says that it is signed by this key, and is not.
     Forged,
+    /// It is over fewer records than the one before it.
+    Order,
 }
 
 /// A key that signs. No `Debug`; its seed is wiped by whoever read it.
@@ -246,6 +248,7 @@ impl fmt::Display for NoteFault {
             NoteFault::Form => "it is not written as a checkpoint or key is",
             NoteFault::Origin => "it is of another log than the keys given are for",
             NoteFault::Unsigned => "none of the keys given signed it",
+            NoteFault::Order => "it is over fewer records than the one before it",
             NoteFault::Forged => "its signature is not by the key that it names",
         })
     }

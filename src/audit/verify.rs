@@ -53,7 +53,7 @@ pub struct Signed {
     pub agreed: u64,
     /// The number of the last record that one of them is over; 0 without any.
     pub last_sequence: u64,
-    /// Whether their signatures were checked: it takes the public key.
+    /// Whether it is signed by the key: the newest was looked at, which is over all before it. It takes the public key.
     pub by_key: bool,
     /// Whether one of them was kept elsewhere.
     pub kept_elsewhere: bool,
@@ -127,7 +127,7 @@ pub fn verify_by(disk: &dyn Disk, trust: &Trust) -> io::Result<Report> {
                 break;
             }
         }
-        report.bad = pins.compare(&chain, &line);
+        report.bad = pins.compare(&chain, &line)?;
         before = Some(line);
         if report.bad.is_some() {
             break;
@@ -136,7 +136,9 @@ pub fn verify_by(disk: &dyn Disk, trust: &Trust) -> io::Result<Report> {
     if report.bad.is_none() {
         report.bad = reader.unfinished().map(|line| BadRecord::new(&line, chain.next, Fault::Unfinished));
     }
-    report.bad = report.bad.or_else(|| pins.left_over(&chain, before.as_ref()));
+    if report.bad.is_none() {
+        report.bad = pins.left_over(&chain, before.as_ref())?;
+    }
     report.signed = pins.told();
     report.last_sequence = chain.next.saturating_sub(1);
     report.last_hash = chain.prev.map(|last| hex(&last)).unwrap_or_default();

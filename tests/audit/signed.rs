@@ -192,6 +192,34 @@ fn a_checkpoint_that_another_key_signed_is_not_believed() {
     assert!(bad.segment.ends_with(".checkpoints"));
 }
 
+/// What is not the newest needs no signature to agree with the records; it is looked at where it does not.
+#[test]
+fn a_checkpoint_that_does_not_agree_is_told_from_a_log_that_does_not() {
+    let disk = Simulated::new();
+    for _ in 0..3 {
+        run(&disk, 2, 1 << 20);
+    }
+    let trust = Trust { keys: keys(), kept: vec![] };
+    let name = "audit-00000000000000000001.checkpoints";
+    let lines: Vec<String> = String::from_utf8(disk.contents(name)).unwrap().lines().map(str::to_owned).collect();
+    assert!(lines.len() >= 3);
+    let told = |lines: &[String]| {
+        disk.tamper(name, format!("{}\n", lines.join("\n")).as_bytes());
+        verify_by(&disk, &trust).unwrap().bad.map(|bad| (bad.fault, bad.line))
+    };
+    // Somebody else's word on the records up to the first, and a signature of ours under another root.
+    let stranger = Signer::new("gate-1", "gate", vec![SigningKey::new(&Zeroizing::new([6; 32])).unwrap()]);
+    let size = notes(&disk)[0].checkpoint.size;
+    let line = |signer: &Signer| serde_json::json!({"v": 1, "note": signer.sign(size, [9; 32]).text}).to_string();
+    let with_first = |first: String| [&[first], &lines[1..]].concat();
+    assert_eq!(told(&with_first(line(&stranger))), Some((Fault::Note(NoteFault::Unsigned), 1)));
+    assert_eq!(told(&with_first(line(&signer()))).unwrap().0, Fault::Checkpoint { size, agreed: 0 });
+    let mut swapped = lines.clone();
+    swapped.swap(0, 1);
+    assert_eq!(told(&swapped), Some((Fault::Note(NoteFault::Order), 2)));
+    assert_eq!(told(&lines), None);
+}
+
 #[test]
 fn every_record_is_proven_by_a_file_that_needs_no_log() {
     let disk = Simulated::new();
