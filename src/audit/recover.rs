@@ -173,7 +173,11 @@ fn grown(disk: &dyn Disk, next: u64) -> io::Result<Tree> {
     let mut tree = Tree::new(first);
     let mut reader = Reader::new(disk);
     while first + tree.frontier.size() < next {
-        let Some(line) = reader.next_line()? else { break };
+        let Some(line) = reader.next_line()? else {
+            // A tree over fewer records than there were would be signed, and believed.
+            let why = "records are missing from the middle of the log: `sekisho audit verify` names the first";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        };
         tree.frontier.push(leaf(&line.bytes));
     }
     Ok(tree)

@@ -205,6 +205,11 @@ impl fmt::Display for BadRecord {
 }
 
 impl Report {
+    /// Whether it was to be held against a key, and no checkpoint is here that could be: nothing is shown then.
+    pub fn is_unsigned(&self) -> bool {
+        self.signed.by_key && self.signed.agreed == 0
+    }
+
     /// Whether every line is in order.
     pub fn is_intact(&self) -> bool {
         self.bad.is_none()
@@ -254,11 +259,17 @@ impl Signed {
         }
         let after = several(last_sequence.saturating_sub(self.last_sequence), "record");
         if self.agreed == 0 {
+            let word = if self.by_key {
+                "NOT SIGNED by this key: there is no checkpoint to compare"
+            } else {
+                "Nothing is signed"
+            };
             return writeln!(
                 out,
-                "Nothing is signed. Not shown by this: whole records cut off at the very end, a\n\
-                 last record changed into another, or a log rewritten by someone who holds the\n\
-                 disk. Compare number and hash above with a copy kept elsewhere."
+                "{word}.\n\
+                 Not shown by this: whole records cut off at the very end, a last record changed\n\
+                 into another, or a log rewritten by someone who holds the disk. Compare number\n\
+                 and hash above with a copy kept elsewhere."
             );
         }
         let agreed = several(self.agreed, "checkpoint");

@@ -30,7 +30,8 @@ enum AuditCommand {
     /// The checkpoints beside the log show whole records cut off at its end, and a log written anew by someone who does
     /// not hold the key that signs. One that was kept elsewhere (`--checkpoint`) shows it even of someone who does.
     /// With `--proof` no log is needed: the file proves one record, or that `--checkpoint` is the beginning of what is
-    /// signed now. Exit code 1: a chain is damaged, or nothing is proven.
+    /// signed now. Exit code 1: a chain is damaged, nothing of it is
+    /// signed though a key is given, or nothing is proven.
     #[command(
         after_help = "Examples:\n  sekisho audit verify /var/lib/sekisho\n  sekisho audit verify --key gate.vkey --checkpoint kept.txt /var/lib/sekisho\n  sekisho audit verify --key gate.vkey --proof record-5.tlog-proof"
     )]

@@ -133,7 +133,8 @@ fn verify_chains(terminal: &mut Terminal, folder: &Path, trust: &Trust, as_json:
         let kept = trust.kept.iter().filter(|note| is_of(note, &chain, chains_there)).cloned().collect();
         let of_this = Trust { keys: trust.keys.clone(), kept };
         let report = verify_by(&open(&chain)?, &of_this).map_err(|error| unreadable(&chain, &error))?;
-        if !report.is_intact() {
+        // Who brings a key asks whether it signed this: nothing signed is no answer.
+        if !report.is_intact() || report.is_unsigned() {
             exit = Exit::Wrong;
         }
         if as_json {
@@ -161,7 +162,7 @@ fn as_value(chain: &Path, report: &Report) -> serde_json::Value {
                "fault": bad.fault.to_string()})
     });
     json!({
-        "chain": chain.display().to_string(), "intact": report.is_intact(), "segments": report.segments,
+        "chain": chain.display().to_string(), "intact": report.is_intact() && !report.is_unsigned(), "segments": report.segments,
         "records": report.records, "last_sequence": report.last_sequence, "last_hash": report.last_hash,
         "signed": {"checkpoints": report.signed.agreed, "last_sequence": report.signed.last_sequence,
                    "by_key": report.signed.by_key, "kept_elsewhere": report.signed.kept_elsewhere},
