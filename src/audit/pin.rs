@@ -16,7 +16,7 @@ use super::json::{self, Object};
 use super::read::{PREFIX, first_of, segment_name};
 use crate::store::{Disk, Entry, Flush, Segment, is_full};
 use serde::Deserialize;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -52,6 +52,8 @@ impl Found {
 #[derive(Deserialize)]
 struct Written {
     v: u64,
+    #[serde(default)]
+    last: u64,
     note: String,
 }
 
@@ -171,6 +173,16 @@ pub(super) fn read(disk: &dyn Disk, entry: &Entry) -> io::Result<Vec<Found>> {
     Ok(found)
 }
 
+/// The number of the last record that the last checkpoint of a file is over; 0 where it holds none. Reads its end only.
+pub(super) fn last_signed(disk: &dyn Disk, entry: &Entry) -> io::Result<u64> {
+    let mut end = Vec::new();
+    disk.read(&entry.name, entry.bytes.saturating_sub(END_BYTES))?.read_to_end(&mut end)?;
+    // What stands before the first newline may be half a line, and what stands after the last one is none.
+    let whole = end.rsplit(|byte| *byte == b'\n').skip(1);
+    let written = whole.filter_map(|line| serde_json::from_slice::<Written>(line).ok());
+    Ok(written.filter(|written| written.v == 1).map(|written| written.last).max().unwrap_or(0))
+}
+
 fn file_name(first: u64) -> String {
     segment_name(first).replace(".jsonl", SUFFIX)
 }
@@ -179,5 +191,7 @@ fn file_name(first: u64) -> String {
 pub(super) type Signing = Option<Arc<Signer>>;
 
 const SUFFIX: &str = ".checkpoints";
+/// More than two lines of any number of keys that sign at once.
+const END_BYTES: u64 = 1 << 14;
 /// At most one checkpoint in this time.
 const EVERY: Duration = Duration::from_secs(1);

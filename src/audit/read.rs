@@ -61,6 +61,16 @@ impl<'d> Reader<'d> {
         Ok(Reader { disk, current: Some(Current::open(disk, name)?), following: None, stays: true })
     }
 
+    /// From behind a line that was read before, and on: so many lines and bytes of its segment are passed over.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub(super) fn from_line(disk: &'d dyn Disk, name: &str, line: u64, offset: u64) -> io::Result<Reader<'d>> {
+        let reader = BufReader::with_capacity(1 << 16, disk.read(name, offset)?);
+        let current = Current { name: name.to_owned(), reader, line, offset, partial: Vec::new() };
+        Ok(Reader { disk, current: Some(current), following: None, stays: false })
+    }
+
     /// The next line; `None` while there is none, and asking again later is fine. An unfinished line is handed out
     /// only where a later segment shows that it will never be finished.
     ///

@@ -1,0 +1,151 @@
+//! Which records may be told to others, from a given number on, and on as they come?
+//!
+//! Those that are durable. [`super::Reader`] sees what was written, and a loss of power may take its last lines back and
+//! give their numbers to others: whoever had told them on would have told what never was. Durable is what a checkpoint
+//! signs, what stands before the newest segment, and what a later line says was flushed before its batch. So the last
+//! batch of a gate that was killed waits for the next start, and that of a log without checkpoints for the next record.
+//!
+//! Each line is also held against the hash of the one before; a line that does not follow is an error and not handed
+//! out. Cost: one pass, a SHA-256 a record; the lines at the end that are not yet durable are read once more each time
+//! that [`Follow::next_line`] is asked in vain.
+
+use super::chain::{claim_of, hash, hex};
+use super::pin;
+use super::read::{Line, Reader, first_of, segments};
+use crate::store::Disk;
+use std::io;
+
+/// A walk from one record on. Where it was left, another goes on with the number of the record after the last.
+pub struct Follow<'d> {
+    disk: &'d dyn Disk,
+    reader: Option<Reader<'d>>,
+    /// The number of the record to be handed out next.
+    next: u64,
+    /// Every record up to this number is durable.
+    durable: u64,
+    /// Of the record handed out last.
+    before: Option<Before>,
+}
+
+struct Before {
+    hash: String,
+    segment: String,
+    line: u64,
+    /// Where the line after it begins.
+    end: u64,
+}
+
+impl<'d> Follow<'d> {
+    /// From the record with this number on; 0 and 1: from the oldest that is there.
+    ///
+    /// # Errors
+    /// If the disk cannot be read; [`io::ErrorKind::NotFound`] if that record was removed with an old segment, or if the
+    /// log ends before the one ahead of it: then it is another log, or not the whole of it.
+    pub fn from(disk: &'d dyn Disk, number: u64) -> io::Result<Follow<'d>> {
+        let oldest = segments(disk)?.first().and_then(|entry| first_of(&entry.name)).unwrap_or(1);
+        let next = if number <= 1 { oldest } else { number };
+        if next < oldest {
+            return Err(not_there(format!("record {next} is not in this log any more: its oldest is {oldest}")));
+        }
+        let mut follow = Follow { disk, reader: None, next, durable: 0, before: None };
+        if next > oldest {
+            follow.find(next - 1)?;
+        }
+        Ok(follow)
+    }
+
+    /// The number of the record that is handed out next.
+    pub fn position(&self) -> u64 {
+        self.next
+    }
+
+    /// The next durable record; `None` while there is none, and asking again later is fine.
+    ///
+    /// # Errors
+    /// Whatever the disk answers; [`io::ErrorKind::InvalidData`] where the log is not in order.
+    pub fn next_line(&mut self) -> io::Result<Option<Line>> {
+        if self.next > self.durable {
+            self.look()?;
+            if self.next > self.durable {
+                return Ok(None);
+            }
+        }
+        let mut reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => self.reader()?,
+        };
+        let Some(line) = reader.next_line()? else {
+            return Err(disordered(format!("record {} was signed and is not there", self.next)));
+        };
+        let claim = claim_of(&line.bytes);
+        let follows = self.before.as_ref().is_none_or(|before| claim.as_ref().is_some_and(|c| c.prev == before.hash));
+        if !line.finished || !follows || claim.is_none_or(|claim| claim.seq != self.next) {
+            return Err(disordered(format!("line {} of `{}` does not follow the one before", line.line, line.segment)));
+        }
+        self.pass(&line);
+        self.reader = Some(reader);
+        Ok(Some(line))
+    }
+
+    /// Learns how far the log is durable. What was read ahead is read anew: it may not be there any more.
+    fn look(&mut self) -> io::Result<()> {
+        let newest = segments(self.disk)?.last().and_then(|entry| first_of(&entry.name));
+        let mut durable = newest.map_or(0, |first| first.saturating_sub(1));
+        for entry in pin::files(self.disk)?.iter().rev().take(2) {
+            durable = durable.max(pin::last_signed(self.disk, entry)?);
+        }
+        self.reader = None;
+        if durable < self.next {
+            let mut ahead = self.reader()?;
+            while let Some(line) = ahead.next_line()? {
+                let batch = claim_of(&line.bytes).map_or(0, |claim| claim.batch);
+                durable = durable.max(batch.saturating_sub(1));
+            }
+        }
+        self.durable = self.durable.max(durable);
+        Ok(())
+    }
+
+    /// A reader behind the record handed out last.
+    fn reader(&self) -> io::Result<Reader<'d>> {
+        match &self.before {
+            None => Ok(Reader::new(self.disk)),
+            Some(before) => Reader::from_line(self.disk, &before.segment, before.line, before.end),
+        }
+    }
+
+    /// Goes to behind the record with this number.
+    fn find(&mut self, number: u64) -> io::Result<()> {
+        let holds = |name: &str| first_of(name).is_some_and(|first| first <= number);
+        let segment = segments(self.disk)?.into_iter().rev().find(|entry| holds(&entry.name));
+        let Some(segment) = segment else { return Err(not_there(format!("record {number} is not in this log"))) };
+        let mut reader = Reader::of_segment(self.disk, &segment.name)?;
+        while let Some(line) = reader.next_line()? {
+            let claim = claim_of(&line.bytes);
+            let Some(claim) = claim else {
+                return Err(disordered(format!("line {} of `{}` is no record", line.line, line.segment)));
+            };
+            if claim.seq == number {
+                self.pass(&line);
+                self.next = number + 1;
+                return Ok(());
+            }
+        }
+        Err(not_there(format!("the log ends before record {number}: it is another log, or not the whole of it")))
+    }
+
+    fn pass(&mut self, line: &Line) {
+        let end = line.offset + line.bytes.len() as u64 + 1;
+        let segment = line.segment.clone();
+        self.before = Some(Before { hash: hex(&hash(&line.bytes)), segment, line: line.line, end });
+        self.next += 1;
+    }
+}
+
+fn not_there(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, message)
+}
+
+fn disordered(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{message}: `sekisho audit verify` names the first bad record"))
+}
