@@ -72,8 +72,13 @@ fn gate(folder: &std::path::Path) -> Result<Gate, Box<dyn Error>> {
     let authenticator = Authenticator::new(vec![issuer], RefreshTiming::default(), CACHED_TOKENS_MAX);
 
     let clock: Arc<dyn Clock> = Arc::new(sekisho::proxy::sites::now_ms);
-    let options =
-        Options { node: "example".into(), segment_bytes: 1 << 26, disk_bytes_max: 1 << 30, reserve_bytes: 1 << 20 };
+    let options = Options {
+        node: "example".into(),
+        segment_bytes: 1 << 26,
+        disk_bytes_max: 1 << 30,
+        reserve_bytes: 1 << 20,
+        ..Options::default()
+    };
     let disk = Directory::open(&folder.join("log"))?;
     let (log, _recovery) = Log::open(Arc::new(disk), options, Arc::clone(&clock))?;
     let on_file = registry::Options { create: true, staleness_ms_max: 0 };

@@ -28,6 +28,8 @@ pub(super) struct Committer {
     pub(super) segment: Box<dyn Segment>,
     /// The number of the segment's first record.
     pub(super) segment_first: u64,
+    /// When its first line was written.
+    pub(super) segment_ms: u64,
     /// Bytes in every file of the log.
     pub(super) used_bytes: u64,
     /// Lines not yet appended.
@@ -95,7 +97,7 @@ impl Committer {
     fn write(&mut self, batch: &mut Batch) -> Result<(), AuditError> {
         let now_ms = self.shared.clock.now_ms();
         self.start_batch(now_ms);
-        let mut result = Ok(());
+        let mut result = self.rotate_if_old(now_ms).map_err(failed);
         for item in &batch.items {
             let body = batch.bytes.get(item.body.clone()).unwrap_or_default();
             let fate = match &result {
@@ -228,9 +230,19 @@ impl Committer {
         }
     }
 
+    /// Leaves a segment that was written to for long enough, if there is room for another; else it goes on.
+    fn rotate_if_old(&mut self, now_ms: u64) -> io::Result<()> {
+        let is_old = now_ms.saturating_sub(self.segment_ms) >= self.options.segment_ms;
+        let is_fresh = self.chain.next <= self.segment_first + 1;
+        if is_old && !is_fresh && self.within_budget(FRAME_BYTES)? {
+            self.rotate(now_ms)?;
+        }
+        Ok(())
+    }
+
     /// Writes the first line of a new segment.
     pub(super) fn open_segment(&mut self, now_ms: u64) {
-        self.segment_first = self.chain.next;
+        (self.segment_first, self.segment_ms) = (self.chain.next, now_ms);
         let mut body = Vec::new();
         let open = self.chain.open.iter().map(|(begin, id)| (*begin, &**id));
         write::segment(&mut body, self.chain.newest_ms.max(now_ms), self.chain.tree.as_ref(), open);

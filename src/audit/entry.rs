@@ -6,7 +6,7 @@
 //! readable. A member of a known name with another shape is an error: what it says is then not known, and nothing is
 //! told instead of half of it.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ pub type ByForm = BTreeMap<String, Vec<String>>;
 pub type Counts = BTreeMap<String, BTreeMap<String, u64>>;
 
 /// One line. The members' meanings: [`crate::audit::Decision`], [`crate::audit::End`] and their neighbours.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
 #[serde(default)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the names are those of the records' own structs, where each is documented")]
@@ -114,7 +114,7 @@ pub struct Entry<'a> {
 }
 
 /// Who called.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(default)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "as in the record's own struct")]
@@ -129,7 +129,7 @@ pub struct WhoCalled {
 }
 
 /// For whom the data was.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(default)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "as in the record's own struct")]
@@ -141,7 +141,7 @@ pub struct ForWhom {
 }
 
 /// The text that decided.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(default)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "as in the record's own struct")]
@@ -153,7 +153,7 @@ pub struct WhichPolicy {
 }
 
 /// A reason of a refusal.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(default)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "as in the record's own struct")]
@@ -163,7 +163,7 @@ pub struct WhyNot {
 }
 
 /// Persons disclosed in a window in the same forms.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(default)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "as in the record's own struct")]
@@ -175,7 +175,7 @@ pub struct Disclosed {
 }
 
 /// Refusals of a minute before anybody was proven, from one network for one reason.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(default)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the names are those of the line")]

@@ -5,7 +5,8 @@
 //! written. A [`Ticket`] is the duty to end what was begun: [`Ticket::end`], or its drop, writes exactly one ending.
 
 use super::checkpoint::{Note, Signer};
-use super::commit::behind;
+use super::commit::{behind, used_bytes};
+use super::keep::DAY_MS;
 use super::queue::{Pending, Shared, What};
 use super::record::{Administrative, Begin, Caller, Detail, Refusal};
 use super::recover::{self, Recovery};
@@ -15,6 +16,7 @@ use super::time::Clock;
 use super::{AuditError, chain, write};
 use crate::store::{Disk, Lock};
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,10 +30,51 @@ pub struct Options {
     pub node: String,
     /// A segment is left for a new one at this size. At least 1024.
     pub segment_bytes: u64,
+    /// A segment is left for a new one at the first record after so long. At least a minute.
+    pub segment_ms: u64,
+    /// Segments whose records are all older are removed by [`Log::tidy`]; `None`: none ever. At least three years
+    /// (records of provision: APPI art. 29 and 30, rules art. 21).
+    pub retention_ms: Option<u64>,
     /// All files of the log together. Set-aside room of the newest segment comes on top.
     pub disk_bytes_max: u64,
     /// Kept for endings, of the budget above and in each segment's set-aside room. At most half the budget.
     pub reserve_bytes: u64,
+}
+
+impl Default for Options {
+    /// Segments of 64 MiB or a day, kept for six years, within 16 GiB of which 64 MiB are kept for endings. The node is
+    /// `gate`.
+    fn default() -> Options {
+        Options {
+            node: "gate".to_owned(),
+            segment_bytes: 64 << 20,
+            segment_ms: DAY_MS,
+            retention_ms: Some(2192 * DAY_MS),
+            disk_bytes_max: 16 << 30,
+            reserve_bytes: 64 << 20,
+        }
+    }
+}
+
+/// How much room the log has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes in the files of the log.
+    pub used_bytes: u64,
+    /// What they may take at most: the budget without its reserve.
+    pub bytes_max: u64,
+    /// What the disk has left for them; `None` where it cannot tell.
+    pub free_bytes: Option<u64>,
+}
+
+impl Room {
+    /// How much of the room is taken, in hundredths: by the budget, or by the disk where that ends before.
+    pub fn taken_percent(&self) -> u64 {
+        let left = self.bytes_max.saturating_sub(self.used_bytes).min(self.free_bytes.unwrap_or(u64::MAX));
+        let whole = u128::from(self.used_bytes) + u128::from(left);
+        let taken = (u128::from(self.used_bytes) * 100).checked_div(whole).unwrap_or(100);
+        u64::try_from(taken).unwrap_or(100)
+    }
 }
 
 /// A log that is written to.
@@ -42,8 +85,7 @@ pub struct Options {
 /// # use std::sync::Arc;
 /// # async fn example() -> Result<(), AuditError> {
 /// let disk = Arc::new(Simulated::new()); // `Directory::open(path)` for a real one
-/// let options =
-///     Options { node: "gate-1".into(), segment_bytes: 64 << 20, disk_bytes_max: 100 << 30, reserve_bytes: 16 << 20 };
+/// let options = Options { node: "gate-1".into(), ..Options::default() };
 /// let (log, recovery) = Log::open(disk.clone(), options, Arc::new(|| 1_795_338_000_000))?;
 /// assert_eq!(recovery.interrupted, 0);
 /// let decision = Decision { id: "r-1", method: "GET", action: "read", mode: "enforce", ..Decision::default() };
@@ -62,6 +104,9 @@ pub struct Log(Arc<Handle>);
 
 struct Handle {
     shared: Arc<Shared>,
+    disk: Arc<dyn Disk>,
+    retention_ms: Option<u64>,
+    bytes_max: u64,
     strangers: Mutex<Strangers>,
     writing: Mutex<Option<Writing>>,
 }
@@ -110,10 +155,15 @@ impl Log {
         })?;
         let shared = Arc::new(Shared::new(clock));
         shared.sign_with(signer.map(Arc::new));
-        let (committer, recovery) = recover::recover(disk, options, Arc::clone(&shared))?;
+        let retention_ms = options.retention_ms;
+        let bytes_max = options.disk_bytes_max - options.reserve_bytes;
+        let (committer, recovery) = recover::recover(Arc::clone(&disk), options, Arc::clone(&shared))?;
         let thread = std::thread::Builder::new().name("audit".to_owned()).spawn(move || committer.run())?;
         let writing = Mutex::new(Some(Writing { thread, lock }));
-        Ok((Log(Arc::new(Handle { shared, strangers: Mutex::default(), writing })), recovery))
+        Ok((
+            Log(Arc::new(Handle { shared, disk, retention_ms, bytes_max, strangers: Mutex::default(), writing })),
+            recovery,
+        ))
     }
 
     /// Signs with other keys from the next checkpoint on: a key was changed.
@@ -217,6 +267,27 @@ impl Log {
         self.0.close();
     }
 
+    /// How much room there is: what an alarm looks at, before the log is full and everything 503.
+    ///
+    /// # Errors
+    /// If the files cannot be listed.
+    pub fn room(&self) -> io::Result<Room> {
+        let used_bytes = used_bytes(self.disk())?;
+        Ok(Room { used_bytes, bytes_max: self.0.bytes_max, free_bytes: self.disk().free_bytes() })
+    }
+
+    pub(super) fn disk(&self) -> &dyn Disk {
+        &*self.0.disk
+    }
+
+    pub(super) fn retention_ms(&self) -> Option<u64> {
+        self.0.retention_ms
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        self.0.shared.clock.now_ms()
+    }
+
     fn strangers(&self) -> MutexGuard<'_, Strangers> {
         self.0.strangers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -256,6 +327,12 @@ impl Options {
         if self.segment_bytes < 1024 {
             return Err(AuditError::Options("a segment must have at least 1024 bytes"));
         }
+        if self.segment_ms < 60_000 {
+            return Err(AuditError::Options("a segment must be written to for a minute at least"));
+        }
+        if self.retention_ms.is_some_and(|kept_ms| kept_ms < RETENTION_MS_MIN) {
+            return Err(AuditError::Options("records must be kept for three years at least"));
+        }
         if self.reserve_bytes > self.disk_bytes_max / 2 {
             return Err(AuditError::Options("the reserve for endings must be at most half the log's budget"));
         }
@@ -274,3 +351,6 @@ impl fmt::Debug for Log {
 fn is_id(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
 }
+
+/// Three years of 365.25 days.
+const RETENTION_MS_MIN: u64 = 1096 * DAY_MS;

@@ -45,6 +45,7 @@ pub mod entry;
 mod error;
 mod follow;
 mod json;
+mod keep;
 mod log;
 mod pin;
 mod pins;
@@ -66,7 +67,8 @@ pub use chain::{Fault, Kind};
 pub use entry::Entry;
 pub use error::AuditError;
 pub use follow::Follow;
-pub use log::{Log, Options};
+pub use keep::Kept;
+pub use log::{Log, Options, Room};
 pub use queue::Pending;
 pub use read::{Line, Reader};
 pub use record::{
@@ -79,3 +81,6 @@ pub use tail::{Tail, pretty, tail};
 pub use ticket::Ticket;
 pub use time::Clock;
 pub use verify::{BadRecord, Report, Signed, Trust, verify, verify_by};
+
+/// The JSON Schema (draft 2020-12) of a line: every kind with every member that is ever written.
+pub const SCHEMA: &str = include_str!("../../docs/access-log.schema.json");

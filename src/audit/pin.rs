@@ -13,7 +13,7 @@ use super::AuditError;
 use super::checkpoint::{Note, Signer};
 use super::commit::{Committer, failed};
 use super::json::{self, Object};
-use super::read::{PREFIX, first_of, segment_name};
+use super::read::{first_of, segment_name};
 use crate::store::{Disk, Entry, Flush, Segment, is_full};
 use serde::Deserialize;
 use std::io::{self, BufRead, BufReader, Read};
@@ -152,11 +152,12 @@ pub(super) fn repair(disk: &dyn Disk, size: u64) -> io::Result<Option<Found>> {
 
 /// The files of checkpoints, oldest first.
 pub(super) fn files(disk: &dyn Disk) -> io::Result<Vec<Entry>> {
-    let is_one = |entry: &Entry| {
-        entry.name.starts_with(PREFIX)
-            && entry.name.strip_suffix(SUFFIX).is_some_and(|stem| first_of(&format!("{stem}.jsonl")).is_some())
-    };
-    Ok(disk.list()?.into_iter().filter(is_one).collect())
+    Ok(disk.list()?.into_iter().filter(|entry| first_beside(&entry.name).is_some()).collect())
+}
+
+/// The number of the first record of the segment that a file of checkpoints of this name stands beside.
+pub(super) fn first_beside(name: &str) -> Option<u64> {
+    first_of(&format!("{}.jsonl", name.strip_suffix(SUFFIX)?))
 }
 
 /// Every line of one file, in order; the last may be without its newline, and then it is none.

@@ -58,7 +58,7 @@ impl<'d> Reader<'d> {
     /// # Errors
     /// If there is none of that name.
     pub fn of_segment(disk: &'d dyn Disk, name: &str) -> io::Result<Reader<'d>> {
-        Ok(Reader { disk, current: Some(Current::open(disk, name)?), following: None, stays: true })
+        Ok(Reader { disk, current: Some(Current::open(disk, name, 0)?), following: None, stays: true })
     }
 
     /// From behind a line that was read before, and on: so many lines and bytes of its segment are passed over.
@@ -66,8 +66,7 @@ impl<'d> Reader<'d> {
     /// # Errors
     /// If there is none of that name.
     pub(super) fn from_line(disk: &'d dyn Disk, name: &str, line: u64, offset: u64) -> io::Result<Reader<'d>> {
-        let reader = BufReader::with_capacity(1 << 16, disk.read(name, offset)?);
-        let current = Current { name: name.to_owned(), reader, line, offset, partial: Vec::new() };
+        let current = Current { line, offset, ..Current::open(disk, name, offset)? };
         Ok(Reader { disk, current: Some(current), following: None, stays: false })
     }
 
@@ -80,7 +79,7 @@ impl<'d> Reader<'d> {
         loop {
             let Some(current) = &mut self.current else {
                 let Some(first) = segments(self.disk)?.into_iter().next() else { return Ok(None) };
-                self.current = Some(Current::open(self.disk, &first.name)?);
+                self.current = Some(Current::open(self.disk, &first.name, 0)?);
                 continue;
             };
             current.fill()?;
@@ -91,15 +90,16 @@ impl<'d> Reader<'d> {
                 // The end was met again after the next segment had been seen: nothing was missed.
                 Some(next) => {
                     let left = (!current.partial.is_empty()).then(|| current.take());
-                    self.current = Some(Current::open(self.disk, &next)?);
+                    self.current = Some(Current::open(self.disk, &next, 0)?);
                     if left.is_some() {
                         return Ok(left);
                     }
                 }
                 None if self.stays => return Ok(None),
                 None => {
-                    let name = current.name.clone();
-                    self.following = segments(self.disk)?.into_iter().map(|entry| entry.name).find(|next| *next > name);
+                    let this = first_of(&current.name);
+                    let later = |entry: &Entry| first_of(&entry.name) > this;
+                    self.following = segments(self.disk)?.into_iter().find(later).map(|entry| entry.name);
                     if self.following.is_none() {
                         return Ok(None);
                     }
@@ -120,8 +120,8 @@ impl<'d> Reader<'d> {
 }
 
 impl Current {
-    fn open(disk: &dyn Disk, name: &str) -> io::Result<Current> {
-        let reader = BufReader::with_capacity(1 << 16, disk.read(name, 0)?);
+    fn open(disk: &dyn Disk, name: &str, from: u64) -> io::Result<Current> {
+        let reader = BufReader::with_capacity(1 << 16, open(disk, name, from)?);
         Ok(Current { name: name.to_owned(), reader, line: 0, offset: 0, partial: Vec::new() })
     }
 
@@ -142,15 +142,42 @@ impl Current {
     }
 }
 
-/// The segments of a log, oldest first.
+/// Opens a segment behind so many bytes of its lines, as it was written or packed: it may have been packed since its name was learnt.
+fn open(disk: &dyn Disk, name: &str, from: u64) -> io::Result<Box<dyn Read + Send>> {
+    let plain = name.strip_suffix(PACKED).unwrap_or(name);
+    match disk.read(plain, from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut unpacked = unpack(disk.read(&format!("{plain}{PACKED}"), 0)?)?;
+            io::copy(&mut (&mut unpacked).take(from), &mut io::sink())?;
+            Ok(unpacked)
+        }
+        opened => opened,
+    }
+}
+
+/// The lines of a packed segment.
+pub(super) fn unpack(packed: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+    Ok(Box::new(zstd::stream::read::Decoder::new(packed)?))
+}
+
+/// The segments of a log, oldest first. One that is there as written and packed counts once, as it was written: the packed one may be half.
 pub(super) fn segments(disk: &dyn Disk) -> io::Result<Vec<Entry>> {
-    Ok(disk.list()?.into_iter().filter(|entry| first_of(&entry.name).is_some()).collect())
+    // By name, and so that one as written stands before the same packed.
+    let mut found: Vec<Entry> = disk.list()?.into_iter().filter(|entry| first_of(&entry.name).is_some()).collect();
+    found.dedup_by_key(|entry| first_of(&entry.name));
+    Ok(found)
 }
 
 /// The number of the first record in a segment, from its name.
 pub(super) fn first_of(name: &str) -> Option<u64> {
+    let name = name.strip_suffix(PACKED).unwrap_or(name);
     let digits = name.strip_prefix(PREFIX)?.strip_suffix(".jsonl")?;
     (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
+}
+
+/// Whether a segment of this name is packed.
+pub(super) fn is_packed(name: &str) -> bool {
+    name.ends_with(PACKED)
 }
 
 /// The name of the segment whose first record has this number: names sort as numbers do.
@@ -163,6 +190,8 @@ pub(super) fn aside_name(next: u64) -> String {
     format!("{PREFIX}{next:020}.torn")
 }
 
+/// The end of a packed segment's name, after that of the segment. RFC 8878.
+pub(super) const PACKED: &str = ".zst";
 /// What every file of a log is called.
 pub(super) const PREFIX: &str = "audit-";
 /// Longer than any line: the biggest body, and a segment's list of open beginnings.

@@ -16,11 +16,12 @@ use super::commit::{Committer, behind, new_segment, used_bytes};
 use super::log::Options;
 use super::pin::{self, Pin};
 use super::queue::Shared;
-use super::read::{Line, Reader, aside_name, first_of, segments};
+use super::read::{Line, Reader, aside_name, first_of, segment_name, segments};
 use super::record::{Administrative, Detail};
 use super::tree::leaf;
 use super::verify::BadRecord;
 use super::{AuditError, write};
+use super::{entry, time};
 use crate::store::{Disk, Entry, Flush, NewName, Segment, is_full};
 use std::io;
 use std::sync::Arc;
@@ -276,6 +277,7 @@ fn start(
         chain,
         segment,
         segment_first,
+        segment_ms: now_ms,
         used_bytes,
         out,
         frame,
@@ -286,12 +288,20 @@ fn start(
     committer.start_batch(now_ms);
     if is_empty {
         committer.open_segment(now_ms);
+    } else {
+        committer.segment_ms = begun_ms(&*committer.disk, &segment_name(segment_first))?.unwrap_or(now_ms);
     }
     committer.chain.newest_ms = committer.chain.newest_ms.max(now_ms);
     committer.shared.newest_ms.store(committer.chain.newest_ms, Ordering::Relaxed);
     committer.append(Flush::Batch)?;
     committer.look_for_room()?;
     Ok(committer)
+}
+
+/// When a segment's first line was written.
+fn begun_ms(disk: &dyn Disk, name: &str) -> io::Result<Option<u64>> {
+    let line = Reader::of_segment(disk, name)?.next_line()?;
+    Ok(line.and_then(|line| entry::Entry::read(&line.bytes).ok().and_then(|entry| time::read(&entry.time))))
 }
 
 /// The fourth step.

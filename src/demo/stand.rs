@@ -183,6 +183,7 @@ impl Opened {
             segment_bytes: 16 << 20,
             disk_bytes_max: 1 << 30,
             reserve_bytes: 1 << 20,
+            ..audit::Options::default()
         };
         // Its secret half is nowhere but in this process: what a demo wrote cannot be signed on.
         let key = SigningKey::new(&random::<32>()?).ok_or_else(|| text(&"a random key is no key"))?;

@@ -11,10 +11,12 @@
 
 pub mod admin;
 pub mod coding;
+mod keeper;
 pub mod keys;
 pub mod limits;
 pub mod listener;
 pub mod mirror;
+mod on_record;
 pub mod process;
 pub mod reload;
 pub mod route;

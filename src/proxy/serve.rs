@@ -18,9 +18,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::admin::{Admin, Readiness};
 use super::error::ProxyError;
+use super::keeper::Keeper;
 use super::limits::Limits;
 use super::listener::{Listener, Tls};
 use super::mirror::Mirrors;
+use super::on_record;
 use super::process;
 use super::reload::Reloader;
 use super::settings::{MirrorSettings, Settings};
@@ -40,6 +42,7 @@ pub struct Server {
     metrics: PrometheusHandle,
     admin_hosts: Vec<String>,
     mirrors: Mirrors,
+    keeper: Arc<Keeper>,
 }
 
 impl Server {
@@ -72,8 +75,11 @@ impl Server {
         let MirrorSettings { places, root } = &settings.mirrors;
         let mirrors = Mirrors::start(places, root.as_deref(), &sites.log.checkpoints());
         let mirrors = mirrors.map_err(|error| ProxyError::Start(format!("`audit.checkpoints-root`: {error}")))?;
+        let alarm_percent = settings.alarm_percent;
         let reloader = Arc::new(Reloader::new(settings, Arc::clone(&sites), tls)?);
-        Ok(Server { gate, admin, sites, reloader, metrics, admin_hosts, mirrors })
+        sites.record_start()?;
+        let keeper = Arc::new(Keeper::new(sites.log.clone(), alarm_percent));
+        Ok(Server { gate, admin, sites, reloader, metrics, admin_hosts, mirrors, keeper })
     }
 
     /// Where callers connect.
@@ -98,14 +104,16 @@ impl Server {
 
     /// Serves until `stop`, then drains, and closes the log.
     pub async fn run(self, stop: CancellationToken) {
-        let Server { gate, admin, sites, reloader, metrics, admin_hosts, mirrors } = self;
+        let Server { gate, admin, sites, reloader, metrics, admin_hosts, mirrors, keeper } = self;
         let stopping = Arc::new(AtomicBool::new(false));
         let refreshes = sites.authenticator.start_refresh();
         let ended = CancellationToken::new();
-        let readiness = readiness(Arc::clone(&sites), Arc::clone(&reloader), Arc::clone(&stopping));
+        let readiness =
+            readiness(Arc::clone(&sites), Arc::clone(&reloader), Arc::clone(&keeper), Arc::clone(&stopping));
         let admin = admin.serve(Admin::new(admin_hosts, metrics.clone(), readiness), ended.clone());
         let admin = tokio::spawn(admin);
         let tending = tokio::spawn(tend(sites.log.clone(), metrics));
+        let keeping = tokio::spawn(keeper.run(ended.clone()));
         let watching = tokio::spawn({
             let (reloader, ended) = (Arc::clone(&reloader), ended.clone());
             async move {
@@ -123,11 +131,15 @@ impl Server {
         });
         gate.serve(sites.router(), stop).await;
         ended.cancel();
-        drop((admin.await, watching.await, mark.await));
+        drop((admin.await, watching.await, mark.await, keeping.await));
         tending.abort();
         drop(refreshes);
         let log = sites.log.clone();
-        drop(tokio::task::spawn_blocking(move || log.close()).await);
+        let closed = tokio::task::spawn_blocking(move || {
+            on_record::stopped(&log);
+            log.close();
+        });
+        drop(closed.await);
         mirrors.finish().await;
     }
 }
@@ -146,7 +158,7 @@ async fn tend(log: crate::audit::Log, metrics: PrometheusHandle) {
     }
 }
 
-fn readiness(sites: Arc<Sites>, reloader: Arc<Reloader>, stopping: Arc<AtomicBool>) -> Readiness {
+fn readiness(sites: Arc<Sites>, reloader: Arc<Reloader>, keeper: Arc<Keeper>, stopping: Arc<AtomicBool>) -> Readiness {
     Arc::new(move || {
         let mut ready = true;
         let mut lines = String::new();
@@ -174,7 +186,7 @@ fn readiness(sites: Arc<Sites>, reloader: Arc<Reloader>, stopping: Arc<AtomicBoo
                 status.issuer
             ));
         }
-        if let Some(trouble) = reloader.trouble() {
+        for trouble in [reloader.trouble(), keeper.trouble()].into_iter().flatten() {
             lines.push_str(&format!("note: {trouble}\n"));
         }
         if ready { Ok(lines) } else { Err(lines) }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::body::CallerBody;
 use super::error::ProxyError;
 use super::keys::{FILES, Keys};
+use super::on_record;
 use super::route::{Router, Site};
 use super::settings::{CatalogueAt, DataSettings, Settings, SiteSettings, files};
 use super::tls;
@@ -20,7 +21,7 @@ use crate::audit::{Administrative, Clock, Detail, Log, Seal};
 use crate::catalogue::Catalogue;
 use crate::identity::{Authenticator, CACHED_TOKENS_MAX, RefreshTiming};
 use crate::layer::{Gate, GateLimits, GateParts, Generation, PseudonymKeys, PurposeLayer, Random};
-use crate::policy::{Faults, Revisions, Source, Vocabulary, hex, load, nearest};
+use crate::policy::{Faults, Moment, Revisions, Source, Vocabulary, hex, load, nearest};
 use crate::redact::{Limits, MasterKey};
 use crate::registry::{self, Registry};
 use crate::store::Directory;
@@ -182,6 +183,8 @@ impl Sites {
         known_roles(settings, &generations)?;
         self.authenticator.reload_files().map_err(|faults| listed(&faults))?;
         self.take_up_signing(&keys, &settings.audit.node)?;
+        let settings = self.gates.iter().map(|(settings, _)| settings);
+        on_record::in_force(&self.log, self.now(), "reload", settings.zip(&generations))?;
         for ((_, gate), generation) in self.gates.iter().zip(generations) {
             gate.generation.store(Arc::new(generation));
         }
@@ -190,6 +193,21 @@ impl Sites {
 }
 
 impl Sites {
+    /// Puts on record that the gate is about to take requests, and by which texts.
+    ///
+    /// # Errors
+    /// It cannot be written: then nothing may be served.
+    pub(super) fn record_start(&self) -> Result<(), ProxyError> {
+        let loaded: Vec<_> =
+            self.gates.iter().map(|(settings, gate)| (settings, gate.generation.load_full())).collect();
+        let sites = loaded.iter().map(|(settings, generation)| (*settings, &**generation));
+        on_record::in_force(&self.log, self.now(), "start", sites)
+    }
+
+    fn now(&self) -> Moment {
+        Moment::try_from(self.clock.now_ms()).unwrap_or(Moment::MAX)
+    }
+
     /// Signs with other keys where they changed, once that is on record.
     fn take_up_signing(&self, keys: &Keys, node: &str) -> Result<(), ProxyError> {
         let signer = keys.signer(node, "gate");

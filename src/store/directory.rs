@@ -98,6 +98,16 @@ impl Disk for Directory {
         Ok(Box::new(file))
     }
 
+    fn remove(&self, name: &str) -> io::Result<()> {
+        check_name(name)?;
+        Ok(rustix::fs::unlinkat(&self.handle, name, rustix::fs::AtFlags::empty())?)
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        let told = rustix::fs::fstatvfs(&self.handle).ok()?;
+        told.f_bavail.checked_mul(told.f_frsize)
+    }
+
     fn sync_directory(&self, _why: NewName) -> io::Result<()> {
         self.handle.sync_all()
     }

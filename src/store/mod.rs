@@ -44,6 +44,8 @@ pub enum Flush {
     Aside,
     /// Bytes of a writer that was killed are about to be built upon.
     Inherited,
+    /// Bytes stand for those of another file, which is about to be removed.
+    Instead,
 }
 
 /// Which directory entry must survive. See [`Flush`].
@@ -53,6 +55,8 @@ pub enum NewName {
     Segment,
     /// A file that holds bytes about to be cut off elsewhere.
     Aside,
+    /// A file that stands for another which is about to be removed.
+    Instead,
 }
 
 /// Held by the one writer; dropping it lets the next one in.
@@ -89,7 +93,17 @@ pub trait Disk: Send + Sync {
     /// [`io::ErrorKind::NotFound`].
     fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send>>;
 
-    /// Makes the names of new files durable.
+    /// Takes a file away. Durable after [`Disk::sync_directory`]; a loss of power before may bring it back. Whoever
+    /// reads it already goes on reading it.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`].
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Bytes that other files may still take of this disk; `None` where that cannot be told.
+    fn free_bytes(&self) -> Option<u64>;
+
+    /// Makes the names of new files durable, and that removed ones are gone.
     ///
     /// # Errors
     /// Whatever the directory answers; as final as a failed flush.

@@ -22,6 +22,10 @@ pub struct Simulated(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     files: BTreeMap<String, Contents>,
+    /// Taken away, and not yet known to be gone.
+    removed: BTreeMap<String, Contents>,
+    /// Gone, and still read by whoever has them open.
+    gone: BTreeMap<String, Contents>,
     locked: bool,
     /// Operations that change something, so far.
     operations: u64,
@@ -98,7 +102,12 @@ impl Simulated {
     pub fn after_power_loss(&self, loss: Loss, seed: u64) -> Simulated {
         let mut random = Random(seed ^ 0x9e37_79b9_7f4a_7c15);
         let mut files = BTreeMap::new();
-        for (name, file) in &self.state().files {
+        let state = self.state();
+        // What was removed and is not known to be gone may be back, as it was before.
+        let back = state.removed.iter().filter(|(name, _)| !state.files.contains_key(*name));
+        let back: Vec<_> =
+            back.filter(|_| loss == Loss::Forget || (loss != Loss::Keep && random.below(2) == 0)).collect();
+        for (name, file) in state.files.iter().chain(back) {
             if !file.named && (loss == Loss::Forget || (loss != Loss::Keep && random.below(2) == 0)) {
                 continue;
             }
@@ -187,6 +196,20 @@ impl Disk for Simulated {
         Ok(Box::new(SimulatedReader { disk: self.clone(), name: name.to_owned(), at }))
     }
 
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.operate()?;
+        let gone = state.files.remove(name).ok_or(io::ErrorKind::NotFound)?;
+        state.removed.insert(name.to_owned(), gone);
+        Ok(())
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        let state = self.state();
+        let taken = |file: &Contents| file.reserved_bytes.max(file.seen.len() as u64);
+        state.room_bytes.map(|room| room.saturating_sub(state.files.values().map(taken).sum()))
+    }
+
     fn sync_directory(&self, why: NewName) -> io::Result<()> {
         let mut state = self.state();
         state.operate()?;
@@ -194,6 +217,8 @@ impl Disk for Simulated {
             return Err(io::Error::other("the sync failed"));
         }
         if state.broken_sync != Some(why) {
+            let State { removed, gone, .. } = &mut *state;
+            gone.append(removed);
             state.files.values_mut().for_each(|file| file.named = true);
         }
         Ok(())
@@ -225,8 +250,10 @@ struct SimulatedReader {
 
 impl Read for SimulatedReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut state = self.disk.state();
-        let mut rest = state.file(&self.name)?.seen.get(self.at..).unwrap_or_default();
+        let state = self.disk.state();
+        let State { files, removed, gone, .. } = &*state;
+        let file = [files, removed, gone].into_iter().find_map(|held| held.get(&self.name));
+        let mut rest = file.ok_or(io::ErrorKind::NotFound)?.seen.get(self.at..).unwrap_or_default();
         let count = rest.read(buffer)?;
         self.at += count;
         Ok(count)

@@ -14,8 +14,13 @@ const VICTIM: &str = "audit::killed::victim";
 const WHERE: &str = "SEKISHO_TEST_KILLED_DIRECTORY";
 
 fn log(path: &Path) -> (Log, sekisho::audit::Recovery) {
-    let options =
-        Options { node: "gate-1".into(), segment_bytes: 1 << 16, disk_bytes_max: 1 << 30, reserve_bytes: 1 << 16 };
+    let options = Options {
+        node: "gate-1".into(),
+        segment_bytes: 1 << 16,
+        disk_bytes_max: 1 << 30,
+        reserve_bytes: 1 << 16,
+        ..Options::default()
+    };
     Log::open(Arc::new(Directory::open(path).unwrap()), options, Arc::new(Hand::new())).unwrap()
 }
 

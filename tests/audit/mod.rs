@@ -2,8 +2,11 @@
 
 mod bytes;
 mod crash;
+mod followed;
+mod kept;
 mod killed;
 mod limits;
+pub(crate) mod schema;
 mod signed;
 mod support;
 mod writer;

@@ -66,7 +66,13 @@ impl Places {
 }
 
 pub(super) fn options() -> Options {
-    Options { node: "gate-1".into(), segment_bytes: 4096, disk_bytes_max: 1 << 30, reserve_bytes: 4096 }
+    Options {
+        node: "gate-1".into(),
+        segment_bytes: 4096,
+        disk_bytes_max: 1 << 30,
+        reserve_bytes: 4096,
+        ..Options::default()
+    }
 }
 
 pub(super) fn open(disk: &Simulated) -> Result<(Log, Recovery), AuditError> {

@@ -85,8 +85,13 @@ fn durable(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1)).sample_size(10).measurement_time(Duration::from_secs(4));
     let parts = parts();
     let now_ms = || u64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
-    let options =
-        Options { node: "gate-1".into(), segment_bytes: 256 << 20, disk_bytes_max: 60 << 30, reserve_bytes: 8 << 20 };
+    let options = Options {
+        node: "gate-1".into(),
+        segment_bytes: 256 << 20,
+        disk_bytes_max: 60 << 30,
+        reserve_bytes: 8 << 20,
+        ..Options::default()
+    };
     for waiters in [1, 8, 64, 256] {
         let path = scratch("log");
         let (log, _) = Log::open(Arc::new(Directory::open(&path).unwrap()), options.clone(), Arc::new(now_ms)).unwrap();

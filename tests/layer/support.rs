@@ -269,8 +269,13 @@ impl Stand {
             }
             clock.load(Ordering::SeqCst)
         });
-        let options =
-            Options { node: "test".into(), segment_bytes: 1 << 20, disk_bytes_max: 1 << 28, reserve_bytes: 1 << 16 };
+        let options = Options {
+            node: "test".into(),
+            segment_bytes: 1 << 20,
+            disk_bytes_max: 1 << 28,
+            reserve_bytes: 1 << 16,
+            ..Options::default()
+        };
         let (log, _) = Log::open(Arc::new(disk.clone()), options, Arc::clone(&clock)).unwrap();
         let counter = AtomicU64::new(1);
         let random = move |bytes: &mut [u8]| {
@@ -389,7 +394,12 @@ impl Stand {
     /// Every record of the log, once everything written is on it.
     pub(crate) fn records(&self) -> Vec<serde_json::Value> {
         assert!(self.settle(), "the log is broken");
-        self.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let records: Vec<serde_json::Value> =
+            self.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for record in &records {
+            assert_eq!(crate::audit::schema::fault(record), None, "{record}");
+        }
+        records
     }
 
     /// Waits until everything written is on disk; false: the log is broken.

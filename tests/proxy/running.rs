@@ -385,4 +385,16 @@ async fn a_key_that_signs_the_log_is_changed_without_a_gap_and_on_record() {
     let [new, old] = [&both[0], &both[1]].map(|key| serde_json::json!(key.to_string()));
     assert_eq!((&said[0]["signs"], &said[0]["signs_too"]), (&new, &old));
     assert_eq!((&said[1]["signs"], said[1].get("signs_too")), (&new, None));
+    // By which text was decided at any time is told from the log alone: at the start, at each of the two reloads, to the end.
+    let text: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let life: Vec<_> = text.iter().filter(|record| record["kind"] == "administrative").collect();
+    let actions: Vec<_> = life.iter().map(|record| record["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["start", "key-change", "reload", "key-change", "reload", "stop"]);
+    for record in &life {
+        assert_eq!(crate::audit::schema::fault(record), None, "{record}");
+        let is_of_texts = ["start", "reload"].contains(&record["action"].as_str().unwrap());
+        assert_eq!(record["policy"]["id"] == "jmdp", is_of_texts);
+        let digest = record["policy"]["digest"].as_str().unwrap_or_default();
+        assert_eq!(digest.starts_with("sha256:") && digest.len() == 71, is_of_texts);
+    }
 }

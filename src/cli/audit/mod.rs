@@ -75,6 +75,11 @@ enum AuditCommand {
         #[arg(short = 'n', long, default_value_t = 20)]
         last: usize,
     },
+    /// Print the JSON Schema of a line of the log
+    ///
+    /// Draft 2020-12. Lines of every earlier release conform to it too.
+    #[command(after_help = "Example:\n  sekisho audit schema >access-log.schema.json")]
+    Schema,
     /// Go on with a clock that is behind the newest record
     ///
     /// A gate whose clock is more than 60 s behind answers 503. Set the clock right first; if it is right now, and the
@@ -103,6 +108,10 @@ impl Audit {
                 let options = Tail { json: *json, colour: terminal.paint.is_coloured(), last: Some(*last) };
                 let pause = follow.then_some(Duration::from_millis(200));
                 tail(&disk, options, terminal.stream(), || pause)?;
+                Ok(Exit::Good)
+            }
+            AuditCommand::Schema => {
+                terminal.line(crate::audit::SCHEMA.trim_end())?;
                 Ok(Exit::Good)
             }
             AuditCommand::AcceptClock { config } => clock::accept(terminal, config),

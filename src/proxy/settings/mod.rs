@@ -45,6 +45,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The access log.
     pub audit: audit::Options,
+    /// From how much of its room on, in hundredths, the log is said to be about to be full.
+    pub alarm_percent: u64,
     /// Where else its checkpoints go.
     pub mirrors: MirrorSettings,
     /// The process's own messages.
@@ -155,14 +157,26 @@ fn settings(root: &Table<'_>, folder: &Path, path: &Path) -> Option<Settings> {
         issuer_files.extend(file);
     }
     let sites = site::read(root, folder);
-    let (audit, mirrors) = audit_options(root, folder);
+    let (audit, alarm_percent, mirrors) = audit_options(root, folder);
     if !root.has("issuer") {
         reader.fault(root.span(), "no `[[issuer]]`: nobody could prove who he is", None);
     }
     let log = log(root);
     let path = path.to_owned();
-    let settings =
-        Settings { path, gate: gate?, admin, data: data?, sites, issuers, limits, audit, mirrors, log, issuer_files };
+    let settings = Settings {
+        path,
+        gate: gate?,
+        admin,
+        data: data?,
+        sites,
+        issuers,
+        limits,
+        audit,
+        alarm_percent,
+        mirrors,
+        log,
+        issuer_files,
+    };
     if settings.admin.listen == settings.gate.listen && settings.gate.listen.port() != 0 {
         reader.fault(root.span(), "`admin.listen` is `gate.listen`: health and metrics have a door of their own", None);
     }
@@ -222,7 +236,7 @@ fn data(root: &Table<'_>, folder: &Path) -> Option<DataSettings> {
     Some(data)
 }
 
-fn audit_options(root: &Table<'_>, folder: &Path) -> (audit::Options, MirrorSettings) {
+fn audit_options(root: &Table<'_>, folder: &Path) -> (audit::Options, u64, MirrorSettings) {
     let mut mirrors = MirrorSettings::default();
     let node = root.text("node").map_or_else(|| "gate".to_owned(), |node| node.text);
     if node.is_empty() || node.len() > 64 || !node.bytes().all(|b| b.is_ascii_graphic()) {
@@ -232,10 +246,16 @@ fn audit_options(root: &Table<'_>, folder: &Path) -> (audit::Options, MirrorSett
             None,
         );
     }
-    let mut options =
-        audit::Options { node, segment_bytes: 64 << 20, disk_bytes_max: 16 << 30, reserve_bytes: 64 << 20 };
+    let mut options = audit::Options { node, ..audit::Options::default() };
+    let mut alarm_percent = 80;
     if let Some(table) = root.table("audit") {
-        let audit::Options { node: _, segment_bytes, disk_bytes_max, reserve_bytes } = &mut options;
+        let audit::Options { node: _, segment_bytes, segment_ms, retention_ms, disk_bytes_max, reserve_bytes } =
+            &mut options;
+        *segment_ms = HOUR_MS * limits::number(&table, "audit", "segment-hours", 1, 8784, *segment_ms / HOUR_MS);
+        let days = retention_ms.map_or(RETENTION_DAYS_MAX, |kept_ms| kept_ms / DAY_MS);
+        let days = limits::number(&table, "audit", "retention-days", RETENTION_DAYS_MIN, RETENTION_DAYS_MAX, days);
+        *retention_ms = Some(days * DAY_MS);
+        alarm_percent = limits::number(&table, "audit", "alarm-percent", 1, 100, alarm_percent);
         *segment_bytes = limits::number(&table, "audit", "segment-bytes", 1 << 20, 1 << 40, *segment_bytes);
         *disk_bytes_max = limits::number(&table, "audit", "disk-bytes-max", 4 << 20, 1 << 50, *disk_bytes_max);
         *reserve_bytes = limits::number(&table, "audit", "reserve-bytes", 1 << 16, 1 << 40, *reserve_bytes);
@@ -246,8 +266,14 @@ fn audit_options(root: &Table<'_>, folder: &Path) -> (audit::Options, MirrorSett
         mirrors = mirror_settings(&table, folder);
         table.finish();
     }
-    (options, mirrors)
+    (options, alarm_percent, mirrors)
 }
+
+const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+/// Three years of 365.25 days: records of provision (APPI art. 29 and 30, rules art. 21).
+const RETENTION_DAYS_MIN: u64 = 1096;
+const RETENTION_DAYS_MAX: u64 = 36_525;
 
 fn mirror_settings(table: &Table<'_>, folder: &Path) -> MirrorSettings {
     let mut places = Vec::new();

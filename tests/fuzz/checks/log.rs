@@ -30,8 +30,13 @@ pub fn check(bytes: &[u8]) {
 }
 
 fn open(disk: &Simulated) -> Option<Log> {
-    let options =
-        Options { node: "fuzz".into(), segment_bytes: 1 << 16, disk_bytes_max: 1 << 22, reserve_bytes: 1 << 12 };
+    let options = Options {
+        node: "fuzz".into(),
+        segment_bytes: 1 << 16,
+        disk_bytes_max: 1 << 22,
+        reserve_bytes: 1 << 12,
+        ..Options::default()
+    };
     Log::open(Arc::new(disk.clone()), options, Arc::new(|| 4_000_000_000_000)).ok().map(|(log, _)| log)
 }
 
