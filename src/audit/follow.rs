@@ -59,6 +59,11 @@ impl<'d> Follow<'d> {
         self.next
     }
 
+    /// SHA-256 of the record before that one, in hexadecimal: by it a later walk sees that it goes on in the same log.
+    pub fn hash(&self) -> Option<&str> {
+        self.before.as_ref().map(|before| before.hash.as_str())
+    }
+
     /// The next durable record; `None` while there is none, and asking again later is fine.
     ///
     /// # Errors

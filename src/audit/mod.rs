@@ -43,6 +43,7 @@ mod commit;
 pub mod disclosures;
 pub mod entry;
 mod error;
+pub mod export;
 mod follow;
 mod json;
 mod keep;

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::terminal::{COLUMNS, Terminal, count, wrap};
-use super::{Exit, Failure};
+use super::{Exit, Failure, signals};
 use crate::demo::sample::Org;
 use crate::demo::script::{self, Step, Token, Who};
 use crate::demo::tour::{self, Told};
@@ -103,19 +103,6 @@ impl Demo {
         }
         Ok(Exit::Good)
     }
-}
-
-/// Resolves on SIGINT or SIGTERM; they are caught from the moment this returns.
-fn signals() -> Result<impl Future<Output = ()>, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let caught = |kind| signal(kind).map_err(|error| Failure::Usage(format!("signals cannot be caught: {error}")));
-    let (mut interrupt, mut terminate) = (caught(SignalKind::interrupt())?, caught(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }
 
 fn now_ms() -> u64 {

@@ -15,20 +15,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Method, Request, Uri, header};
-use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpStream, UdpSocket};
+use http::Uri;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::wire::{self, Http};
 use crate::audit::checkpoint::Note;
 
 /// A place that checkpoints are sent to, as the settings name it.
@@ -123,22 +116,15 @@ impl Mirrors {
     }
 }
 
-type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
-
 struct Sender {
     place: Place,
-    http: Option<HttpClient>,
+    http: Option<Http>,
 }
 
 impl Sender {
     fn new(place: &Place, root: Option<&Path>) -> Result<Sender, String> {
         let http = match place {
-            Place::Http(_) => {
-                let builder = HttpsConnectorBuilder::new().with_tls_config(crate::identity::client_tls(root)?);
-                // Plain `http` was let in for loopback alone.
-                let connector = builder.https_or_http().enable_http1().build();
-                Some(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(1).build(connector))
-            }
+            Place::Http(uri) => Some(Http::new(uri, root, None)?),
             Place::File(_) | Place::Syslog { .. } => None,
         };
         Ok(Sender { place: place.clone(), http })
@@ -185,28 +171,21 @@ impl Sender {
     async fn send(&self, note: &Arc<Note>) -> Result<(), String> {
         match &self.place {
             Place::File(path) => {
-                let (path, line) = (path.clone(), line(note));
-                let written = tokio::task::spawn_blocking(move || append(&path, &line)).await;
-                written.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+                wire::append(path, format!("{}\n", line(note)).into_bytes()).await.map_err(|error| error.to_string())
             }
-            Place::Http(uri) => self.post(uri, note).await,
+            Place::Http(_) => self.post(note).await,
             Place::Syslog { to, tcp } => {
-                let message = syslog(note);
-                let sent = if *tcp { by_tcp(to, &message).await } else { by_udp(to, &message).await };
+                let message = [syslog(note).into_bytes()];
+                let sent = if *tcp { wire::by_tcp(to, &message).await } else { wire::by_udp(to, &message).await };
                 sent.map_err(|error| error.to_string())
             }
         }
     }
 
-    async fn post(&self, uri: &Uri, note: &Note) -> Result<(), String> {
+    async fn post(&self, note: &Note) -> Result<(), String> {
         let Some(http) = &self.http else { return Err("there is no client".to_owned()) };
-        let mut request = Request::new(Full::new(Bytes::from(note.text.clone())));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri.clone();
-        let kind = header::HeaderValue::from_static("text/plain; charset=utf-8");
-        request.headers_mut().insert(header::CONTENT_TYPE, kind);
-        let response = http.request(request).await.map_err(|_| "it cannot be reached".to_owned())?;
-        let status = response.status();
+        let answer = http.post(note.text.clone().into_bytes(), "text/plain; charset=utf-8").await?;
+        let status = answer.status;
         if status.is_success() { Ok(()) } else { Err(format!("it answered {}", status.as_u16())) }
     }
 }
@@ -216,38 +195,10 @@ fn line(note: &Note) -> String {
     serde_json::json!({"v": 1, "size": note.checkpoint.size, "note": note.text}).to_string()
 }
 
-fn append(path: &Path, line: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::{FileExt, OpenOptionsExt};
-    let mut file = std::fs::OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
-    // A line that was cut off by a crash stays by itself.
-    let mut last = [b'\n'];
-    if let Some(at) = file.metadata()?.len().checked_sub(1) {
-        file.read_exact_at(&mut last, at)?;
-    }
-    let before = if last == [b'\n'] { "" } else { "\n" };
-    file.write_all(format!("{before}{line}\n").as_bytes())?;
-    file.sync_data()
-}
-
 /// `<PRI>1 TIME HOST APP PROCID MSGID SD MSG`; the receiver has a clock and knows from where it came.
 fn syslog(note: &Note) -> String {
     let priority = 13 * 8 + 6; // log audit, informational
     format!("<{priority}>1 - - sekisho {} checkpoint - {}", std::process::id(), line(note))
-}
-
-async fn by_udp(to: &str, message: &str) -> std::io::Result<()> {
-    let address = tokio::net::lookup_host(to).await?.next().ok_or(std::io::ErrorKind::NotFound)?;
-    let local = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    let socket = UdpSocket::bind(local).await?;
-    socket.connect(address).await?;
-    socket.send(message.as_bytes()).await.map(|_| ())
-}
-
-async fn by_tcp(to: &str, message: &str) -> std::io::Result<()> {
-    let mut stream = TcpStream::connect(to).await?;
-    stream.write_all(format!("{} {message}", message.len()).as_bytes()).await?;
-    stream.shutdown().await
 }
 
 /// One attempt.

@@ -22,6 +22,7 @@ pub mod reload;
 pub mod route;
 pub mod serve;
 pub mod settings;
+pub mod sink;
 pub mod sites;
 pub mod tls;
 pub mod upstream;
@@ -30,6 +31,7 @@ mod body;
 mod error;
 mod tokens;
 mod watch;
+pub(crate) mod wire;
 
 pub use body::{AnswerBody, BoxError, CallerBody};
 pub use error::ProxyError;

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod crash;
+mod exported;
 mod followed;
 mod kept;
 mod killed;

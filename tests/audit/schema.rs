@@ -114,7 +114,8 @@ fn full() -> Simulated {
     log.stranger("192.0.2.7".parse().unwrap(), "token-missing");
     drop(log.begin(&begin("open")).wait().unwrap());
     // The least that a record may say.
-    let _ended = log.begin(&Begin { decision: Decision { id: "x", ..Decision::default() }, decision_us: None }).wait().unwrap();
+    let _ended =
+        log.begin(&Begin { decision: Decision { id: "x", ..Decision::default() }, decision_us: None }).wait().unwrap();
     log.refuse(&Refusal { decision: Decision { id: "y", ..Decision::default() }, ..Refusal::default() })
         .wait()
         .unwrap();

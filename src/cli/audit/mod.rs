@@ -2,6 +2,7 @@
 
 mod chains;
 mod clock;
+mod export;
 mod prove;
 mod reveal;
 mod verify;
@@ -58,6 +59,15 @@ enum AuditCommand {
         /// The data folder, or the folder of one chain
         folder: PathBuf,
     },
+    /// Tell the log to other systems: CSV, OCSF, FHIR AuditEvent, OTLP, syslog, or the lines as they are
+    ///
+    /// Only what is durable is told, in the order of the log, each access once when it has ended. With `--resume` everything
+    /// arrives at least once, whatever stops in between. Sealed ids stay sealed. Exit code 1: the log is not in order, all
+    /// before that arrived; 2: the place did not take everything.
+    #[command(
+        after_help = "Examples:\n  sekisho audit export --format csv --since 2026-11-01 /var/lib/sekisho >november.csv\n  sekisho audit export --format ocsf --to https://siem.example/in --header-file token \\\n    --resume siem.position --follow /var/lib/sekisho"
+    )]
+    Export(export::Export),
     /// Show the newest records, one line each
     #[command(
         after_help = "Examples:\n  sekisho audit tail --follow /var/lib/sekisho\n  sekisho audit tail --json -n 1000 /var/lib/sekisho | jq .purpose"
@@ -97,6 +107,7 @@ impl Audit {
         match &self.command {
             AuditCommand::Verify(verify) => verify.run(terminal),
             AuditCommand::Prove(prove) => prove.run(terminal),
+            AuditCommand::Export(export) => export.run(terminal),
             AuditCommand::Reveal(reveal) => reveal.run(terminal),
             AuditCommand::Checkpoint { folder } => prove::checkpoint(terminal, folder),
             AuditCommand::Tail { folder, follow, json, last } => {
