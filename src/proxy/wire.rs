@@ -2,7 +2,8 @@
 //! taken, and nothing here tries twice.
 //!
 //! Over TCP a collector of syslog says nothing of what it took (RFC 6587). So each attempt has a connection of its own: it counts as
-//! taken once the collector, having read to the end, closes it too. Over UDP nobody is told that a datagram was lost.
+//! taken once the collector, having read to the end, closes it too. What a collector loses after that nobody learns: where that
+//! matters, `POST` is the place that answers. Over UDP nobody is told that a datagram was lost.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -113,10 +114,15 @@ pub(crate) async fn by_tcp(to: &str, messages: &[Vec<u8>]) -> io::Result<()> {
         Ok(())
     };
     let silent = || io::Error::new(io::ErrorKind::TimedOut, "it did not close the connection when it had all");
-    tokio::time::timeout(CLOSING, closed).await.unwrap_or_else(|_| Err(silent()))
+    tokio::time::timeout(CLOSING, closed).await.unwrap_or_else(|_| Err(silent()))?;
+    // One that closed before it had all is told apart by the reset that answers what came too late, a round trip after its end.
+    tokio::time::sleep(LINGERING).await;
+    stream.take_error()?.map_or(Ok(()), Err)
 }
 
 /// What is looked at of an answer.
 const ANSWER_BYTES_MAX: usize = 1 << 16;
+/// More than a round trip.
+const LINGERING: Duration = Duration::from_millis(200);
 /// How long a collector may take to read what it was sent.
 const CLOSING: Duration = Duration::from_secs(5);

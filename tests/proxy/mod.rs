@@ -14,6 +14,7 @@ mod process;
 mod revealed;
 mod routes;
 mod running;
+mod sinks;
 mod stage;
 mod streams;
 pub(crate) mod support;
