@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::wire::{self, Http};
 use crate::audit::checkpoint::Note;
+use crate::audit::export::FACILITY;
 
 /// A place that checkpoints are sent to, as the settings name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,9 +171,9 @@ impl Sender {
 
     async fn send(&self, note: &Arc<Note>) -> Result<(), String> {
         match &self.place {
-            Place::File(path) => {
-                wire::append(path, format!("{}\n", line(note)).into_bytes()).await.map_err(|error| error.to_string())
-            }
+            Place::File(path) => wire::append(path, format!("{}\n", line(note)).into_bytes(), false)
+                .await
+                .map_err(|error| error.to_string()),
             Place::Http(_) => self.post(note).await,
             Place::Syslog { to, tcp } => {
                 let message = [syslog(note).into_bytes()];
@@ -197,7 +198,7 @@ fn line(note: &Note) -> String {
 
 /// `<PRI>1 TIME HOST APP PROCID MSGID SD MSG`; the receiver has a clock and knows from where it came.
 fn syslog(note: &Note) -> String {
-    let priority = 13 * 8 + 6; // log audit, informational
+    let priority = FACILITY * 8 + 6; // informational
     format!("<{priority}>1 - - sekisho {} checkpoint - {}", std::process::id(), line(note))
 }
 

@@ -23,6 +23,7 @@ pub mod route;
 pub mod serve;
 pub mod settings;
 pub mod sink;
+pub(crate) mod sinks;
 pub mod sites;
 pub mod tls;
 pub mod upstream;

@@ -26,6 +26,7 @@ use super::on_record;
 use super::process;
 use super::reload::Reloader;
 use super::settings::{MirrorSettings, Settings};
+use super::sinks::Sinks;
 use super::sites::{Sites, now_ms};
 use super::tls;
 use crate::audit::Clock;
@@ -42,6 +43,7 @@ pub struct Server {
     metrics: PrometheusHandle,
     admin_hosts: Vec<String>,
     mirrors: Mirrors,
+    sinks: Sinks,
     keeper: Arc<Keeper>,
 }
 
@@ -75,11 +77,12 @@ impl Server {
         let MirrorSettings { places, root } = &settings.mirrors;
         let mirrors = Mirrors::start(places, root.as_deref(), &sites.log.checkpoints());
         let mirrors = mirrors.map_err(|error| ProxyError::Start(format!("`audit.checkpoints-root`: {error}")))?;
+        let sinks = Sinks::start(&settings.sinks, &settings.data.log(), &settings.data.directory)?;
         let alarm_percent = settings.alarm_percent;
         let reloader = Arc::new(Reloader::new(settings, Arc::clone(&sites), tls)?);
         sites.record_start()?;
         let keeper = Arc::new(Keeper::new(sites.log.clone(), alarm_percent));
-        Ok(Server { gate, admin, sites, reloader, metrics, admin_hosts, mirrors, keeper })
+        Ok(Server { gate, admin, sites, reloader, metrics, admin_hosts, mirrors, sinks, keeper })
     }
 
     /// Where callers connect.
@@ -104,7 +107,7 @@ impl Server {
 
     /// Serves until `stop`, then drains, and closes the log.
     pub async fn run(self, stop: CancellationToken) {
-        let Server { gate, admin, sites, reloader, metrics, admin_hosts, mirrors, keeper } = self;
+        let Server { gate, admin, sites, reloader, metrics, admin_hosts, mirrors, sinks, keeper } = self;
         let stopping = Arc::new(AtomicBool::new(false));
         let refreshes = sites.authenticator.start_refresh();
         let ended = CancellationToken::new();
@@ -140,7 +143,7 @@ impl Server {
             log.close();
         });
         drop(closed.await);
-        mirrors.finish().await;
+        tokio::join!(mirrors.finish(), sinks.finish());
     }
 }
 

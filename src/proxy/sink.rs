@@ -47,6 +47,20 @@ pub struct Sink<'d> {
     /// Where an earlier run stood, until that record is met.
     expected: Option<Position>,
     written: Option<Position>,
+    /// Behind the last record that was taken.
+    at: At,
+    /// Whether what a file begins with is still to be sent.
+    needs_head: bool,
+    /// What came after the batch: told once that has arrived.
+    fault: Option<SinkError>,
+    /// What the place said of a batch that it took.
+    told: Option<String>,
+}
+
+#[derive(Clone, Default)]
+struct At {
+    next: u64,
+    hash: String,
 }
 
 /// Where a sink stands, as its file has it.
@@ -82,6 +96,17 @@ pub enum SinkError {
     Log(io::Error),
 }
 
+impl std::fmt::Display for SinkError {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SinkError::Place(why, _) | SinkError::Plan(why) => out.write_str(why),
+            SinkError::Log(error) => write!(out, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for SinkError {}
+
 impl<'d> Sink<'d> {
     /// Begins where the plan's file says, or at the oldest record.
     ///
@@ -110,7 +135,20 @@ impl<'d> Sink<'d> {
             _ => SinkError::Log(error),
         })?;
         let exporter = Exporter::new(plan.format, next).within(plan.within_ms);
-        let mut sink = Sink { plan, http, follow, exporter, batch: Vec::new(), expected, written: None };
+        let at = At { next: follow.position(), hash: follow.hash().unwrap_or_default().to_owned() };
+        let mut sink = Sink {
+            needs_head: expected.is_none(),
+            plan,
+            http,
+            follow,
+            exporter,
+            batch: Vec::new(),
+            expected,
+            written: None,
+            at,
+            fault: None,
+            told: None,
+        };
         sink.recognise()?;
         Ok(sink)
     }
@@ -120,37 +158,49 @@ impl<'d> Sink<'d> {
     /// # Errors
     /// See [`SinkError`]; of [`SinkError::Log`] and [`SinkError::Plan`] nothing comes but the same again.
     pub async fn step(&mut self) -> Result<Step, SinkError> {
-        let mut damaged = None;
-        if self.batch.is_empty() {
-            damaged = self.fill().err();
+        let before = self.at.next;
+        if self.batch.is_empty() && self.fault.is_none() {
+            self.fault = self.fill().err();
         }
         let count = self.batch.len();
         if count > 0 {
-            self.send().await?;
+            let sent = tokio::time::timeout(PATIENCE, self.send()).await;
+            sent.unwrap_or_else(|_| Err(SinkError::Place("it took too long".to_owned(), None)))?;
             self.batch.clear();
+            self.needs_head = false;
         }
         self.note()?;
         // All before the fault has arrived.
-        match damaged {
+        match self.fault.take_if(|_| count == 0) {
             Some(error) => Err(error),
-            None if count == 0 => Ok(Step::Nothing),
+            None if count == 0 && self.at.next == before => Ok(Step::Nothing),
             None => Ok(Step::Took(count)),
         }
     }
 
+    /// What the place said of the batches that it took, if it was not all well.
+    pub fn told(&mut self) -> Option<String> {
+        self.told.take()
+    }
+
     /// The number of the next record to be read.
     pub fn position(&self) -> u64 {
-        self.follow.position()
+        self.at.next
     }
 
     fn fill(&mut self) -> Result<(), SinkError> {
-        let mut bytes = 0;
-        while self.batch.len() < BATCH_MESSAGES && bytes < BATCH_BYTES {
+        let (mut bytes, mut records) = (0, 0);
+        while self.batch.len() < BATCH_MESSAGES && bytes < BATCH_BYTES && records < BATCH_RECORDS {
+            records += 1;
             let Some(line) = self.follow.next_line().map_err(SinkError::Log)? else { break };
             self.recognise()?;
             let before = self.batch.len();
             let taken = self.exporter.take(&line.bytes, &mut self.batch);
-            taken.map_err(|error| SinkError::Log(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+            if let Err(error) = taken {
+                let error = format!("record {}: {error}", self.at.next);
+                return Err(SinkError::Log(io::Error::new(io::ErrorKind::InvalidData, error)));
+            }
+            self.at = At { next: self.follow.position(), hash: self.follow.hash().unwrap_or_default().to_owned() };
             bytes += self.batch.iter().skip(before).map(Vec::len).sum::<usize>();
         }
         Ok(())
@@ -169,7 +219,7 @@ impl<'d> Sink<'d> {
         Ok(())
     }
 
-    async fn send(&self) -> Result<(), SinkError> {
+    async fn send(&mut self) -> Result<(), SinkError> {
         let format = self.plan.format;
         let refused = |error: io::Error| SinkError::Place(error.to_string(), None);
         match &self.plan.place {
@@ -179,7 +229,7 @@ impl<'d> Sink<'d> {
                     body.push(b'\n');
                 }
                 let mut out = io::stdout().lock();
-                let head = if self.written.is_none() { format.head() } else { String::new() };
+                let head = if self.needs_head { format.head() } else { String::new() };
                 out.write_all(head.as_bytes())
                     .and_then(|()| out.write_all(&body))
                     .and_then(|()| out.flush())
@@ -193,7 +243,7 @@ impl<'d> Sink<'d> {
                 let is_new = std::fs::metadata(path).map_or(0, |file| file.len()) == 0;
                 let mut whole = if is_new { format.head().into_bytes() } else { Vec::new() };
                 whole.append(&mut body);
-                wire::append(path, whole).await.map_err(refused)
+                wire::append(path, whole, format == Format::Csv).await.map_err(refused)
             }
             Some(Place::Http(_)) => self.post().await,
             Some(Place::Syslog { to, tcp: true }) => wire::by_tcp(to, &self.batch).await.map_err(refused),
@@ -207,7 +257,7 @@ impl<'d> Sink<'d> {
         }
     }
 
-    async fn post(&self) -> Result<(), SinkError> {
+    async fn post(&mut self) -> Result<(), SinkError> {
         let Some(http) = &self.http else { return Err(SinkError::Plan("there is no client".to_owned())) };
         let (body, media) = self.plan.format.body(&self.batch);
         let answer = http.post(body, media).await.map_err(|error| SinkError::Place(error, None))?;
@@ -221,21 +271,16 @@ impl<'d> Sink<'d> {
         let told: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let rejected = told.pointer("/partialSuccess/rejectedLogRecords").map(ToString::to_string);
         if let Some(rejected) = rejected.filter(|count| !["0", "\"0\""].contains(&count.as_str())) {
-            tracing::warn!(rejected, "the place took a batch and rejected some of its records");
+            self.told = Some(format!("the place took a batch and rejected {rejected} of its records"));
         }
         Ok(())
     }
 
     /// Writes where it stands, if that changed.
     fn note(&mut self) -> Result<(), SinkError> {
-        let next = self.follow.position();
-        let position = Position {
-            v: 1,
-            format: self.plan.format.to_string(),
-            from: self.exporter.reads_from(next),
-            next,
-            hash: self.follow.hash().unwrap_or_default().to_owned(),
-        };
+        let At { next, hash } = self.at.clone();
+        let format = self.plan.format.to_string();
+        let position = Position { v: 1, format, from: self.exporter.reads_from(next), next, hash };
         // Reading again what was told: the file is ahead.
         if self.expected.is_some() || self.written.as_ref() == Some(&position) {
             return Ok(());
@@ -276,5 +321,9 @@ const ANEW: &str = "To begin anew, with everything that is there, remove the fil
 /// A batch: about what collectors take at once.
 const BATCH_MESSAGES: usize = 500;
 const BATCH_BYTES: usize = 1 << 20;
+/// Read at a time, though they bring nothing about.
+const BATCH_RECORDS: usize = 10_000;
+/// One attempt.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Of UDP over IPv4.
 const DATAGRAM_BYTES_MAX: usize = 65_507;

@@ -65,22 +65,24 @@ impl Http {
     }
 }
 
-/// Adds to a file, which is made 0600 if it is not there, and flushes it. What a crash left of a line stays by itself.
-pub(crate) async fn append(path: &Path, bytes: Vec<u8>) -> io::Result<()> {
+/// Adds to a file, which is made 0600 if it is not there, and flushes it. What a crash left of a line stays by itself; where
+/// cells are `quoted`, one that it left open is closed.
+pub(crate) async fn append(path: &Path, bytes: Vec<u8>, quoted: bool) -> io::Result<()> {
     let path: PathBuf = path.to_owned();
-    tokio::task::spawn_blocking(move || append_now(&path, &bytes)).await.map_err(io::Error::other)?
+    tokio::task::spawn_blocking(move || append_now(&path, &bytes, quoted)).await.map_err(io::Error::other)?
 }
 
-fn append_now(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn append_now(path: &Path, bytes: &[u8], quoted: bool) -> io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::{FileExt, OpenOptionsExt};
     let mut file = std::fs::OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
-    let mut last = [b'\n'];
-    if let Some(at) = file.metadata()?.len().checked_sub(1) {
-        file.read_exact_at(&mut last, at)?;
-    }
-    if last != [b'\n'] {
-        file.write_all(b"\n")?;
+    let length = file.metadata()?.len();
+    let mut end = vec![0; usize::try_from(length.min(LINE_BYTES_MAX)).unwrap_or(0)];
+    file.read_exact_at(&mut end, length.saturating_sub(LINE_BYTES_MAX))?;
+    let torn = end.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    if !torn.is_empty() {
+        let is_open = quoted && !torn.iter().filter(|byte| **byte == b'"').count().is_multiple_of(2);
+        file.write_all(if is_open { b"\"\n" } else { b"\n" })?;
     }
     file.write_all(bytes)?;
     file.sync_data()
@@ -120,6 +122,8 @@ pub(crate) async fn by_tcp(to: &str, messages: &[Vec<u8>]) -> io::Result<()> {
     stream.take_error()?.map_or(Ok(()), Err)
 }
 
+/// Longer than any line that is added.
+const LINE_BYTES_MAX: u64 = 4 << 20;
 /// What is looked at of an answer.
 const ANSWER_BYTES_MAX: usize = 1 << 16;
 /// More than a round trip.

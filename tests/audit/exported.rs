@@ -4,8 +4,8 @@
 use super::support::*;
 use sekisho::audit::export::{Exporter, Format};
 use sekisho::audit::{
-    Administrative, Caller, Decision, Detail, Disclosure, Entries, Log, Note, Options, Outcome, Reason, Recipient,
-    Refusal, Window,
+    Administrative, Caller, Decision, Detail, Disclosure, Entries, Forms, Log, Note, Options, Outcome, Reason,
+    Recipient, Refusal, Window,
 };
 use sekisho::audit::{Begin, End};
 use sekisho::store::simulated::Simulated;
@@ -33,6 +33,7 @@ fn sample() -> Simulated {
     let reason = seal.note(Note::Reason, "x", SEALED[2]).unwrap();
     let reference = seal.note(Note::Reference, "x", SEALED[3]).unwrap();
     let forms = forms();
+    let narrower = Forms::new([("generalised", "identity.birth-date")]);
     let details = [("site", Detail::Text("*/")), ("version", Detail::Text("0.1.0"))];
     log.administrative(&Administrative { action: "start", details: &details, ..Default::default() }).wait().unwrap();
     for (index, action) in ["read", "search", "create", "update", "delete"].iter().enumerate() {
@@ -55,7 +56,7 @@ fn sample() -> Simulated {
             };
             let mut ticket = log.begin(&Begin { decision, decision_us: None }).wait().unwrap();
             if *action == "search" {
-                let disclosed = [Disclosure { class: "patient", subjects: &subjects, forms: &forms }];
+                let disclosed = [Disclosure { class: "patient", subjects: &subjects, forms: &narrower }];
                 ticket
                     .continuation(&Window { disclosed: &disclosed, entries_dropped: 1, window_bytes: 9 })
                     .wait()
@@ -196,6 +197,8 @@ fn a_spreadsheet_takes_no_cell_for_a_formula_and_finds_every_row() {
     let search = rows.iter().find(|row| row[column("decision")] == "search-true").unwrap();
     assert_eq!(search[column("subjects_sealed")].split(' ').count(), 2, "whom its windows disclosed");
     assert_eq!((search[column("country")].as_str(), search[column("entries")].as_str()), ("US", "2"));
+    let said = &search[column("forms")];
+    assert!(said.contains("generalised:identity.birth-date") && said.contains("clear:health.exam-result"), "{said}");
     let refused = rows.iter().find(|row| row[column("decision")] == "refused").unwrap();
     assert_eq!(
         (refused[column("outcome")].as_str(), refused[column("codes")].as_str()),
@@ -235,9 +238,9 @@ fn every_ocsf_event_has_what_its_class_requires() {
         assert!(["ip", "name"].iter().any(|one| event["src_endpoint"][one].is_string()), "{event}");
         assert_eq!(event["time"], NOW_MS);
     }
-    let refused =
-        events.iter().find(|event| event["status"] == "refused" && event["http_request"]["uid"] == "refused").unwrap();
-    assert_eq!((&refused["status_id"], &refused["status_detail"]), (&json!(2), &json!("consent-missing")));
+    let refused = events.iter().find(|event| event["http_request"]["uid"] == "refused").unwrap();
+    assert_eq!((&refused["status_id"], &refused["status_detail"]), (&json!(2), &json!("refused consent-missing")));
+    assert!(events.iter().all(|event| event["status"] == if event["status_id"] == 1 { "Success" } else { "Failure" }));
     assert_eq!(refused["actor"]["authorizations"][0]["decision"], "deny");
     assert_eq!(refused["unmapped"]["purpose_of_use"], "research");
 }
@@ -417,7 +420,8 @@ fn a_message_of_syslog_has_its_head_and_the_line_as_it_is() {
         let text = String::from_utf8(message.clone()).unwrap();
         let mut parts = text.splitn(8, ' ');
         let record: Value = serde_json::from_slice(&line.bytes).unwrap();
-        let notice = ["refusal", "strangers", "administrative"].contains(&record["kind"].as_str().unwrap());
+        let is_around = ["refusal", "strangers", "administrative"].contains(&record["kind"].as_str().unwrap());
+        let notice = is_around || record["outcome"].as_str().is_some_and(|outcome| outcome != "completed");
         assert_eq!(parts.next(), Some(if notice { "<109>1" } else { "<110>1" }));
         assert_eq!(parts.next(), record["time"].as_str());
         assert_eq!([parts.next(), parts.next(), parts.next()], [Some("gate-1"), Some("sekisho"), Some("-")]);
@@ -434,4 +438,37 @@ fn a_line_that_is_no_record_is_told_to_nobody() {
         let bad = br#"{"v":1,"seq":"many","time":"x","kind":"begin"}"#;
         assert!(Exporter::new(format, 1).take(bad, &mut out).is_err() && out.is_empty(), "{name}");
     }
+}
+
+#[test]
+fn what_did_not_leave_is_no_disclosure_and_an_answer_of_not_found_no_success() {
+    let disk = Simulated::new();
+    let (log, _) = Log::open(Arc::new(disk.clone()), options(), Arc::new(Hand::new())).unwrap();
+    let subjects = [seal().subject("p-1").unwrap()];
+    for (status, released_bytes) in [(404, 0), (304, 0), (200, 9)] {
+        let recipient = Some(Recipient { id: "r", organization: Some("univ-a"), ..Recipient::default() });
+        let decision = Decision { subjects: &subjects, recipient, ..begun("x", "read", "c-1") };
+        let ticket = log.begin(&Begin { decision, decision_us: None }).wait().unwrap();
+        let end = End { outcome: Outcome::Completed, status: Some(status), released_bytes, ..End::default() };
+        ticket.end(&end).wait().unwrap();
+    }
+    log.close();
+    let events = values(&disk, Format::Fhir);
+    let profiles: Vec<Option<&str>> =
+        events.iter().map(|event| event["meta"]["profile"][0].as_str()?.rsplit("BasicAudit.").next()).collect();
+    assert_eq!(profiles, [None, Some("PatientRead"), Some("PrivacyDisclosure.Source")]);
+    assert_eq!(events.iter().map(|event| event["outcome"].as_str().unwrap()).collect::<Vec<_>>(), ["4", "0", "0"]);
+}
+
+#[test]
+fn a_beginning_that_is_not_there_any_more_is_no_place_to_read_from() {
+    let disk = sample();
+    let window = lines(&disk).into_iter().find(|line| {
+        let record: Value = serde_json::from_slice(&line.bytes).unwrap();
+        record["kind"] == "continuation"
+    });
+    let mut exporter = Exporter::new(Format::Csv, 1);
+    exporter.take(&window.unwrap().bytes, &mut Vec::new()).unwrap();
+    let first = exporter.reads_from(100);
+    assert!(first > 1 && first < 100, "{first}: the window itself, not the beginning before it");
 }

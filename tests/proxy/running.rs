@@ -72,6 +72,10 @@ async fn start_before(answer: impl Into<Vec<u8>>) -> Gate {
     let scratch = Scratch::new();
     let backend = backend(answer, Then::Close).await;
     let settings = settings(&scratch, &backend.origin);
+    start_with(scratch, backend, settings).await
+}
+
+async fn start_with(scratch: Scratch, backend: Backend, settings: Settings) -> Gate {
     keys::init(&settings.data.keys, keys::Made { records: settings.data.has_log(), signed: false }).unwrap();
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     let server = Server::new(settings, metrics).unwrap();
@@ -330,6 +334,42 @@ async fn a_backend_that_breaks_off_releases_nothing() {
         assert!(told.starts_with("HTTP/1.1 502") && !told.contains("山田"), "cut at {cut}: {told}");
         gate.stop.cancel();
     }
+}
+
+/// Three places while it runs: one takes, one is down to the end, one is told wrongly. The gate goes on, and what arrived is the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn records_go_elsewhere_while_a_gate_runs_and_no_place_holds_it_up() {
+    let scratch = Scratch::new();
+    let backend = backend("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Then::Close).await;
+    let down = {
+        // A port that nobody listens on.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    scratch.write("token", "Authorization: Bearer x\n", 0o600);
+    let sinks = format!(
+        "\n[[audit.sink]]\nname = \"kept\"\nformat = \"jsonl\"\nto = \"file:kept.jsonl\"\n\
+         [[audit.sink]]\nname = \"down\"\nformat = \"ocsf\"\nto = \"http://{down}/in\"\nheader-file = \"token\"\n\
+         [[audit.sink]]\nname = \"wrong\"\nformat = \"csv\"\nto = \"file:wrong.csv\"\n"
+    );
+    let path = settings(&scratch, &backend.origin).path;
+    let text = std::fs::read_to_string(&path).unwrap();
+    let changed = Settings::read(&scratch.write("sekisho.toml", &format!("{text}{sinks}"), 0o644)).unwrap();
+    scratch.write("data/sinks/wrong.json", "no position", 0o600);
+    let gate = start_with(scratch, backend, changed).await;
+    for _ in 0..20 {
+        let answer = get(gate.address, "/donors/d-1", "").await;
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    }
+    gate.stop.cancel();
+    soon(gate.running).await.unwrap();
+    let log = std::fs::read_to_string(gate.scratch.0.join("data/log/gate/audit-00000000000000000001.jsonl")).unwrap();
+    let kept = std::fs::read_to_string(gate.scratch.0.join("kept.jsonl")).unwrap();
+    assert!(log.lines().count() >= 4 && log.contains("\"stop\"") && kept == log, "{kept}\ninstead of\n{log}");
+    assert!(!gate.scratch.0.join("wrong.csv").exists());
+    // The first record, a segment's, brings nothing about; the start was not taken, and is not noted as if it were.
+    let down = std::fs::read_to_string(gate.scratch.0.join("data/sinks/down.json")).unwrap_or_default();
+    assert!(down.is_empty() || down.contains("\"next\":2,"), "{down}");
 }
 
 /// Two keys sign while one is changed for another, and whoever asks is told of both; then of what the older one signed.

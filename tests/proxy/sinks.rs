@@ -177,6 +177,56 @@ async fn a_position_of_another_log_or_format_is_no_beginning() {
     assert!(!scratch.0.join("out2").exists(), "nothing was sent");
 }
 
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_not_passed_over_by_the_next_run() {
+    let scratch = Scratch::new();
+    let folder = scratch.0.join("log");
+    write(&folder, 0..5);
+    // Of a later release, say: well chained, signed, and of another shape.
+    let segment = folder.join("audit-00000000000000000001.jsonl");
+    let whole = text(segment.clone());
+    let at = whole.rfind("\"released_bytes\":0").unwrap();
+    let other = format!("{}\"released_bytes\":[]{}", &whole[..at], &whole[at + "\"released_bytes\":0".len()..]);
+    std::fs::write(&segment, other).unwrap();
+    let disk = Directory::open_to_read(&folder).unwrap();
+    for run in 0..3 {
+        let mut sink = Sink::open(&disk, plan(&scratch, Format::Csv, "file:out.csv")).unwrap();
+        if run == 0 {
+            assert!(matches!(sink.step().await, Ok(Step::Took(4))));
+        }
+        let Err(SinkError::Log(error)) = sink.step().await else { panic!("run {run}: it went on") };
+        assert!(error.to_string().starts_with("record 11: "), "{error}");
+    }
+    assert_eq!(text(scratch.0.join("out.csv")).lines().count(), 5);
+}
+
+#[test]
+fn a_place_that_never_answers_does_not_keep_the_command_from_ending() {
+    let scratch = Scratch::new();
+    write(&scratch.0.join("log"), 0..5);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("http://{}/in", listener.local_addr().unwrap());
+    let folder = scratch.0.join("log").to_str().unwrap().to_owned();
+    let mut child = export(&["--follow", "--to", &to, &folder]).stdout(Stdio::null()).spawn().unwrap();
+    let (_silent, _) = listener.accept().unwrap();
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn what_a_crash_left_of_a_row_takes_no_further_one_with_it() {
+    let scratch = Scratch::new();
+    write(&scratch.0.join("log"), 0..3);
+    std::fs::write(scratch.0.join("out.csv"), "record,caller\r\n1,\"cut o").unwrap();
+    let disk = Directory::open_to_read(&scratch.0.join("log")).unwrap();
+    let mut sink = Sink::open(&disk, plan(&scratch, Format::Csv, "file:out.csv")).unwrap();
+    assert!(matches!(sink.step().await, Ok(Step::Took(3))));
+    let rows = text(scratch.0.join("out.csv"));
+    let lines: Vec<&str> = rows.lines().collect();
+    assert_eq!((lines.len(), lines[1]), (5, "1,\"cut o\""));
+}
+
 fn export(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho"));
     command.args(["audit", "export"]).args(arguments).stdin(Stdio::null());

@@ -1,5 +1,6 @@
 //! A row for each access (RFC 4180): CRLF at the end, a cell quoted where it must be. A cell that a spreadsheet would take for a
-//! formula (`=`, `+`, `-`, `@`, tab or return at its beginning) gets an apostrophe before it, and quotes. Lists are separated by spaces.
+//! formula (`=`, `+`, `-`, `@`, tab or return at its beginning) gets an apostrophe before it, and quotes. Lists are separated by
+//! spaces. A break of a line within a value is a space: a row is a line.
 
 use super::told::{Told, What};
 
@@ -54,15 +55,16 @@ pub(super) fn row(told: &Told<'_>) -> Vec<u8> {
 }
 
 fn cell(value: &str) -> String {
+    let value = value.replace(['\r', '\n'], " ");
     let is_formula = value.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let needs_quotes = is_formula || value.contains(['"', ',', '\n', '\r']);
+    let needs_quotes = is_formula || value.contains(['"', ',']);
     let guard = if is_formula { "'" } else { "" };
-    if needs_quotes { format!("\"{guard}{}\"", value.replace('"', "\"\"")) } else { value.to_owned() }
+    if needs_quotes { format!("\"{guard}{}\"", value.replace('"', "\"\"")) } else { value }
 }
 
 /// `clear:health.history withheld:identity.name`
 fn forms(told: &Told<'_>) -> String {
-    let each = told.head.forms.iter().flat_map(|(form, categories)| categories.iter().map(move |one| (form, one)));
+    let each = told.forms.iter().flat_map(|(form, categories)| categories.iter().map(move |one| (form, one)));
     each.map(|(form, category)| format!("{form}:{category}")).collect::<Vec<_>>().join(" ")
 }
 
@@ -75,7 +77,7 @@ fn details(told: &Told<'_>) -> String {
             });
             each.collect::<Vec<_>>().join(" ")
         }
-        What::Strangers(stranger) => format!("count={}", stranger.count),
+        What::Strangers { count, .. } => format!("count={count}"),
         What::Access | What::Refusal => String::new(),
     }
 }

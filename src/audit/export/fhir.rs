@@ -21,7 +21,7 @@ pub(super) fn events(told: &Told<'_>) -> Vec<Value> {
     match &told.what {
         What::Access | What::Refusal if told.subjects.is_empty() => vec![access(told, None)],
         What::Access | What::Refusal => told.subjects.iter().map(|subject| access(told, Some(subject))).collect(),
-        What::Administrative { .. } | What::Strangers(_) => vec![around(told)],
+        What::Administrative { .. } | What::Strangers { .. } => vec![around(told)],
     }
 }
 
@@ -69,9 +69,12 @@ fn access(told: &Told<'_>, subject: Option<&str>) -> Value {
     let pattern = pattern(told.action());
     let head = told.head;
     let to_another = head.recipient.as_ref().is_some_and(|to| to.organization.is_some());
-    // Writes bring data in; a disclosure is of what leaves.
-    let disclosure = to_another && subject.is_some() && ["R", "E"].contains(&pattern.action);
-    let interaction = coding("http://hl7.org/fhir/restful-interaction", pattern.interaction);
+    // Writes bring data in; a disclosure is of what left.
+    let left = told.end.and_then(|end| end.released_bytes).is_some_and(|bytes| bytes > 0);
+    let disclosure = to_another && left && subject.is_some() && ["R", "E"].contains(&pattern.action);
+    let is_patch = pattern.action == "U" && head.method.as_deref() == Some("PATCH");
+    let interaction = if is_patch { "patch" } else { pattern.interaction };
+    let interaction = coding("http://hl7.org/fhir/restful-interaction", interaction);
     let mut event = around(told);
     let Some(members) = event.as_object_mut() else { return event };
     let mut set = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
@@ -86,7 +89,7 @@ fn access(told: &Told<'_>, subject: Option<&str>) -> Value {
         set("action", pattern.action.into());
     }
     set("period", json!({"start": head.time, "end": time::text(told.ended_ms())}));
-    if told.outcome() == "completed" {
+    if told.outcome() == "completed" && told.is_success() {
         let profile = match (disclosure, subject) {
             (true, _) => "PrivacyDisclosure.Source".to_owned(),
             (false, Some(_)) => format!("Patient{}", pattern.profile),
@@ -109,11 +112,11 @@ fn access(told: &Told<'_>, subject: Option<&str>) -> Value {
 /// What every event has; of what was done to the gate, and of strangers, all.
 fn around(told: &Told<'_>) -> Value {
     let outcome = match told.outcome() {
-        "completed" | "done" | "help" | "dry-run" => "0",
+        _ if told.is_success() => "0",
         "failed" => "8",
         _ => "4",
     };
-    let is_stranger = matches!(told.what, What::Strangers(_));
+    let is_stranger = matches!(told.what, What::Strangers { .. });
     let mut event = json!({
         "resourceType": "AuditEvent",
         "type": coding(DCM, if is_stranger { "110114" } else { "110100" }),
@@ -143,10 +146,10 @@ fn around(told: &Told<'_>) -> Value {
             let persons = told.subjects.iter().map(|subject| person(subject));
             members.insert("entity".into(), std::iter::once(entity).chain(persons).collect::<Vec<_>>().into());
         }
-        What::Strangers(stranger) => {
+        What::Strangers { reason, count, .. } => {
             members.insert("subtype".into(), json!([coding(DCM, "110122")]));
-            let detail = json!([{"type": "count", "valueString": stranger.count.to_string()}]);
-            let entity = json!({"type": coding(ENTITY, "4"), "what": {"display": stranger.reason}, "detail": detail});
+            let detail = json!([{"type": "count", "valueString": count.to_string()}]);
+            let entity = json!({"type": coding(ENTITY, "4"), "what": {"display": if reason.is_empty() { "others" } else { reason }}, "detail": detail});
             members.insert("entity".into(), json!([entity]));
         }
         What::Access | What::Refusal => {}
@@ -189,8 +192,8 @@ fn data_details(told: &Told<'_>) -> Vec<Value> {
         said.push(("policy", format!("{} {} {}", policy.id, policy.revision, policy.digest)));
     }
     said.push(("basis", head.basis.clone().unwrap_or_default().into_owned()));
-    for (form, categories) in &head.forms {
-        said.push((form, categories.join(" ")));
+    for (form, categories) in &told.forms {
+        said.push((form, categories.iter().copied().collect::<Vec<_>>().join(" ")));
     }
     let said = said.into_iter().filter(|(_, value)| !value.is_empty());
     said.map(|(name, value)| json!({"type": name, "valueString": value})).collect()

@@ -16,10 +16,11 @@ mod syslog;
 mod told;
 
 use super::entry::{Entry, Unreadable};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
-pub(crate) use told::Told;
+pub(crate) use syslog::FACILITY;
+use told::Told;
 
 /// In whose words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub enum Format {
     Jsonl,
     /// RFC 4180, for people with a spreadsheet.
     Csv,
-    /// OCSF 1.9, class API Activity (6003), a JSON object a line.
+    /// OCSF 1.8, class API Activity (6003), a JSON object a line.
     Ocsf,
     /// FHIR R4 AuditEvent by IHE's Basic Audit Log Patterns, a JSON object a line.
     Fhir,
@@ -94,19 +95,30 @@ pub struct Exporter {
     told_before: u64,
     /// Only what began in this time.
     within_ms: (u64, u64),
+    /// The first record that was taken.
+    first: Option<u64>,
 }
 
 /// A beginning without its ending yet.
+#[derive(Default)]
 struct Open {
     begin: Vec<u8>,
-    subjects: Vec<String>,
+    /// What its windows disclosed.
+    disclosed: Disclosed,
+}
+
+/// Whom windows disclosed, and in which forms.
+#[derive(Default)]
+pub(crate) struct Disclosed {
+    subjects: BTreeSet<String>,
+    forms: BTreeSet<(String, String)>,
 }
 
 impl Exporter {
     /// An exporter that tells what the record `told_before` and those after it bring about; lines before it are taken
     /// only to know what was open.
     pub fn new(format: Format, told_before: u64) -> Exporter {
-        Exporter { format, open: BTreeMap::new(), told_before, within_ms: (0, u64::MAX) }
+        Exporter { format, open: BTreeMap::new(), told_before, within_ms: (0, u64::MAX), first: None }
     }
 
     /// Tells only what began in this time; milliseconds since the epoch, the end not included.
@@ -120,6 +132,7 @@ impl Exporter {
     /// It is no record that this version can read: nothing of it is told.
     pub fn take(&mut self, line: &[u8], out: &mut Vec<Vec<u8>>) -> Result<(), Unreadable> {
         let entry = Entry::read(line)?;
+        self.first.get_or_insert(entry.seq);
         let tells = entry.seq >= self.told_before;
         let is_within = || {
             let (from_ms, until_ms) = self.within_ms;
@@ -137,7 +150,9 @@ impl Exporter {
     /// From which record a later run has to read, if the next one would be `next`: the oldest that is open, where the
     /// format tells accesses.
     pub fn reads_from(&self, next: u64) -> u64 {
-        self.open.keys().next().copied().unwrap_or(next)
+        // A beginning may have been removed with an old segment: then its windows are read from where there are any.
+        let open = self.open.keys().next().map(|begin| self.first.map_or(*begin, |first| first.max(*begin)));
+        open.unwrap_or(next)
     }
 
     fn access(
@@ -149,24 +164,22 @@ impl Exporter {
     ) -> Result<(), Unreadable> {
         match (&*entry.kind, entry.begin) {
             ("begin", _) => {
-                self.open.insert(entry.seq, Open { begin: line.to_vec(), subjects: Vec::new() });
+                self.open.insert(entry.seq, Open { begin: line.to_vec(), ..Open::default() });
             }
             ("continuation", Some(begin)) => {
                 // One whose beginning was removed with an old segment is told by its ending's number alone.
-                let open = self.open.entry(begin).or_insert_with(|| Open { begin: Vec::new(), subjects: Vec::new() });
-                open.subjects.extend(entry.disclosed.iter().flat_map(|group| group.subjects.iter().cloned()));
+                let open = self.open.entry(begin).or_default();
+                open.disclosed.take(entry);
             }
             ("end", Some(begin)) => {
                 let open = self.open.remove(&begin);
                 if tells {
-                    let (line, mut subjects) = open.map_or_else(Default::default, |open| (open.begin, open.subjects));
-                    subjects.sort();
-                    subjects.dedup();
-                    let begun = if line.is_empty() { None } else { Some(Entry::read(&line)?) };
-                    self.tell(&Told::access(begun.as_ref().unwrap_or(entry), Some(entry), &subjects), out);
+                    let Open { begin, disclosed } = open.unwrap_or_default();
+                    let begun = if begin.is_empty() { None } else { Some(Entry::read(&begin)?) };
+                    self.tell(&Told::access(begun.as_ref().unwrap_or(entry), Some(entry), &disclosed), out);
                 }
             }
-            ("refusal", _) if tells => self.tell(&Told::access(entry, None, &[]), out),
+            ("refusal", _) if tells => self.tell(&Told::access(entry, None, &Disclosed::default()), out),
             ("administrative", _) if tells => self.tell(&Told::administrative(entry, Entry::details(line)), out),
             ("strangers", _) if tells => Told::strangers(entry).iter().for_each(|told| self.tell(told, out)),
             // A segment's first line says nothing new.
@@ -186,6 +199,16 @@ impl Exporter {
             Format::Fhir => out.extend(fhir::events(told).iter().map(|event| event.to_string().into_bytes())),
             Format::Otlp => out.push(otlp::record(told).to_string().into_bytes()),
             Format::Jsonl | Format::Syslog => {}
+        }
+    }
+}
+
+impl Disclosed {
+    fn take(&mut self, window: &Entry<'_>) {
+        for group in &window.disclosed {
+            self.subjects.extend(group.subjects.iter().cloned());
+            let each = group.forms.iter().flat_map(|(form, categories)| categories.iter().map(move |one| (form, one)));
+            self.forms.extend(each.map(|(form, category)| (form.clone(), category.clone())));
         }
     }
 }

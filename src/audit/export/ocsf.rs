@@ -1,4 +1,4 @@
-//! An access as an event of OCSF 1.9, class API Activity (6003). What the class has no place for, purpose above all, stands in
+//! An access as an event of OCSF 1.8, class API Activity (6003). What the class has no place for, purpose above all, stands in
 //! `unmapped`. Source: schema.ocsf.io, `api_activity` and the objects it names.
 
 use super::told::{Told, What};
@@ -13,11 +13,8 @@ pub(super) fn event(told: &Told<'_>) -> Value {
         _ => 99,
     };
     let head = told.head;
-    let (status, severity) = match told.outcome() {
-        // Informational; a refusal is for somebody to look at.
-        "completed" | "done" | "help" | "dry-run" => (1, 1),
-        _ => (2, 2),
-    };
+    // Informational; what did not go as meant is for somebody to look at.
+    let (status, caption, severity) = if told.is_success() { (1, "Success", 1) } else { (2, "Failure", 2) };
     let operation = match (head.method.as_deref(), head.route.as_deref()) {
         (Some(method), Some(route)) => format!("{method} {route}"),
         (Some(method), None) => method.to_owned(),
@@ -33,12 +30,12 @@ pub(super) fn event(told: &Told<'_>) -> Value {
         "type_uid": 600_300 + activity,
         "severity_id": severity,
         "status_id": status,
-        "status": told.outcome(),
+        "status": caption,
+        "status_detail": std::iter::once(told.outcome()).chain(told.codes()).collect::<Vec<_>>().join(" "),
         "time": told.began_ms(),
-        "start_time": told.began_ms(),
-        "end_time": told.ended_ms(),
+        "duration": told.ended_ms().saturating_sub(told.began_ms()),
         "metadata": {
-            "version": "1.9.0",
+            "version": "1.8.0",
             "product": {"name": "Sekisho", "vendor_name": "Sekisho", "version": env!("CARGO_PKG_VERSION")},
             "log_name": "access", "uid": format!("{}/{}", head.node, head.seq), "sequence": head.seq,
             "original_time": head.time,
@@ -53,15 +50,12 @@ pub(super) fn event(told: &Told<'_>) -> Value {
         members.insert("status_code".into(), status.to_string().into());
         members.insert("http_response".into(), json!({"code": status}));
     }
-    if !told.codes().is_empty() {
-        members.insert("status_detail".into(), told.codes().join(" ").into());
-    }
     if let Some(method) = head.method.as_deref() {
         let path = head.route.as_deref().unwrap_or("");
         members.insert("http_request".into(), json!({"http_method": method, "url": {"path": path}, "uid": head.id}));
     }
-    if let What::Strangers(stranger) = &told.what {
-        members.insert("count".into(), stranger.count.into());
+    if let What::Strangers { count, .. } = &told.what {
+        members.insert("count".into(), (*count).into());
     }
     let resource = |sealed: &&str| json!({"uid": sealed, "type": head.subject_class.as_deref().unwrap_or("person")});
     let resources: Vec<Value> = told.subjects.iter().map(resource).collect();
@@ -77,7 +71,7 @@ fn actor(told: &Told<'_>) -> Value {
     let mut actor = Map::new();
     let mut user = Map::new();
     if id.is_empty() {
-        let by = if matches!(told.what, What::Strangers(_)) { "somebody unproven" } else { "sekisho" };
+        let by = if matches!(told.what, What::Strangers { .. }) { "somebody unproven" } else { "sekisho" };
         actor.insert("invoked_by".into(), by.into());
     } else {
         user.insert("uid".into(), id.into());
@@ -104,7 +98,7 @@ fn actor(told: &Told<'_>) -> Value {
 /// An address where there is one, else a name: a network of strangers, or the gate itself.
 fn source(told: &Told<'_>) -> Value {
     match (&told.what, told.address()) {
-        (What::Strangers(_), Some(network)) => json!({"name": network}),
+        (What::Strangers { .. }, Some(network)) => json!({"name": network}),
         (_, Some(address)) => json!({"ip": address}),
         (_, None) => json!({"name": told.head.node}),
     }
@@ -113,16 +107,16 @@ fn source(told: &Told<'_>) -> Value {
 fn unmapped(told: &Told<'_>) -> Value {
     let head = told.head;
     let mut more = Map::new();
-    let mut text = |name: &str, value: Option<&str>| {
-        if let Some(value) = value {
-            more.insert(name.into(), value.into());
-        }
-    };
-    text("purpose_of_use", head.purpose.as_deref());
-    text("basis", head.basis.as_deref());
-    text("act", head.act.as_deref());
-    text("mode", head.mode.as_deref());
-    text("subject_class", head.subject_class.as_deref());
+    for (name, value) in [
+        ("purpose_of_use", head.purpose.as_deref()),
+        ("basis", head.basis.as_deref()),
+        ("act", head.act.as_deref()),
+        ("mode", head.mode.as_deref()),
+        ("subject_class", head.subject_class.as_deref()),
+        ("outcome", Some(told.outcome())),
+    ] {
+        more.insert(name.into(), value.into());
+    }
     if let Some(to) = &head.recipient {
         more.insert("recipient".into(), json!(to));
     }
@@ -135,8 +129,8 @@ fn unmapped(told: &Told<'_>) -> Value {
             more.insert(name.into(), list.into());
         }
     }
-    if !head.forms.is_empty() {
-        more.insert("forms".into(), json!(head.forms));
+    if !told.forms.is_empty() {
+        more.insert("forms".into(), json!(told.forms));
     }
     if let Some(end) = told.end {
         more.insert("released_bytes".into(), end.released_bytes.into());

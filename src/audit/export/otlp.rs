@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 pub(super) fn record(told: &Told<'_>) -> Value {
     let head = told.head;
     // WARN and INFO of the log data model.
-    let (number, severity) = if told.is_refused() { (13, "WARN") } else { (9, "INFO") };
+    let (number, severity) = if !told.is_well() { (13, "WARN") } else { (9, "INFO") };
     let mut attributes = vec![
         int("sekisho.record", told.head.seq),
         text("sekisho.kind", told.kind()),
@@ -37,12 +37,16 @@ pub(super) fn record(told: &Told<'_>) -> Value {
     ];
     attributes.extend(texts.into_iter().filter_map(|(name, value)| value.map(|value| text(name, value))));
     let roles: Vec<&str> = caller.map_or_else(Vec::new, |caller| caller.roles.iter().map(String::as_str).collect());
+    let forms =
+        told.forms.iter().flat_map(|(form, categories)| categories.iter().map(move |one| format!("{form}:{one}")));
+    let forms: Vec<String> = forms.collect();
     let lists = [
         ("user.roles", roles),
         ("sekisho.clauses", told.clauses()),
         ("sekisho.codes", told.codes()),
         ("sekisho.obligations", head.obligations.iter().map(String::as_str).collect()),
         ("sekisho.subjects.sealed", told.subjects.clone()),
+        ("sekisho.forms", forms.iter().map(String::as_str).collect()),
     ];
     attributes
         .extend(lists.into_iter().filter(|(_, values)| !values.is_empty()).map(|(name, values)| list(name, &values)));

@@ -7,6 +7,7 @@ pub(super) fn message(entry: &Entry<'_>, line: &[u8]) -> Vec<u8> {
     // 5: notice, what somebody should see; 6: informational.
     let severity = match &*entry.kind {
         "refusal" | "strangers" | "administrative" => 5,
+        "end" if entry.outcome.as_deref() != Some("completed") => 5,
         _ => 6,
     };
     let host: String = entry.node.chars().filter(char::is_ascii_graphic).collect();
@@ -16,4 +17,5 @@ pub(super) fn message(entry: &Entry<'_>, line: &[u8]) -> Vec<u8> {
     message
 }
 
-const FACILITY: u32 = 13;
+/// Log audit.
+pub(crate) const FACILITY: u32 = 13;

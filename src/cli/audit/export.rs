@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use http::{HeaderName, HeaderValue};
 
 use super::chains::{first, holds_nothing, open};
 use crate::audit::export::Format;
@@ -12,6 +11,7 @@ use crate::cli::terminal::{Terminal, count};
 use crate::cli::{Exit, Failure};
 use crate::proxy::mirror::Place;
 use crate::proxy::sink::{Plan, Sink, SinkError, Step};
+use crate::proxy::sinks::header;
 
 #[derive(Args)]
 pub(super) struct Export {
@@ -83,7 +83,12 @@ impl Export {
             format: self.format,
             place,
             root: self.root.clone(),
-            header: self.header_file.as_deref().map(header).transpose()?,
+            header: self
+                .header_file
+                .as_deref()
+                .map(header)
+                .transpose()
+                .map_err(|error| Failure::Usage(error.to_string()))?,
             resume: self.resume.clone(),
             within_ms: (self.since.unwrap_or(0), self.until.unwrap_or(u64::MAX)),
         })
@@ -93,8 +98,15 @@ impl Export {
         let mut asked_to_end = Box::pin(crate::cli::signals()?);
         let (mut sent, mut pause, mut is_down) = (0, PAUSE, false);
         loop {
-            // A batch is finished before the end: what a place took is noted.
-            let waits = match sink.step().await {
+            let step = tokio::select! {
+                step = sink.step() => step,
+                // What a place was just being given counts as not taken: it is sent again.
+                () = &mut asked_to_end => return self.done(terminal, sent),
+            };
+            if let Some(told) = sink.told() {
+                eprintln!("{}: {told}", self.to);
+            }
+            let waits = match step {
                 Ok(Step::Took(messages)) => {
                     sent += messages;
                     pause = PAUSE;
@@ -109,7 +121,7 @@ impl Export {
                     if !std::mem::replace(&mut is_down, true) {
                         eprintln!("{}: {why}; it is tried again, nothing is lost", self.to);
                     }
-                    let waits = after.unwrap_or(pause).min(PAUSE_MAX);
+                    let waits = after.map_or(pause, |after| after.min(AFTER_MAX));
                     pause = (pause * 2).min(PAUSE_MAX);
                     waits
                 }
@@ -150,25 +162,10 @@ fn ended(terminal: &mut Terminal, error: SinkError, sent: usize) -> Result<Exit,
     }
 }
 
-fn header(path: &Path) -> Result<(HeaderName, HeaderValue), Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
-    let parsed = text.lines().next().and_then(|line| {
-        let (name, value) = line.split_once(':')?;
-        let mut value: HeaderValue = value.trim().parse().ok()?;
-        value.set_sensitive(true);
-        Some((name.trim().parse().ok()?, value))
-    });
-    parsed.ok_or_else(|| {
-        Failure::Usage(format!(
-            "the first line of {} is not `Name: value`, as in `Authorization: Bearer …`",
-            path.display()
-        ))
-    })
-}
-
 /// How often a log is looked at for something new.
 const POLL: Duration = Duration::from_millis(500);
 /// After an attempt that failed; twice as long after each further one.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// What a place may ask for.
+const AFTER_MAX: Duration = Duration::from_secs(3600);

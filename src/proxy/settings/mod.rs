@@ -5,6 +5,7 @@
 //! not write: settings, policies, catalogues and keys that a group or the world may write are refused
 //! ([`files::read`]).
 
+mod audit;
 pub mod files;
 mod issuer;
 mod limits;
@@ -15,12 +16,12 @@ use std::path::{Path, PathBuf};
 
 use super::error::ProxyError;
 use super::limits::Limits;
-use super::mirror::Place;
-use crate::audit;
 use crate::identity::IssuerSettings;
 use crate::policy::Source;
 use crate::policy::reader::{Reader, Table};
 
+use audit::AuditSettings;
+pub use audit::{MirrorSettings, SinkSettings};
 pub use site::{CatalogueAt, HELD_BYTES, SiteSettings};
 
 /// An annotated example.
@@ -44,11 +45,13 @@ pub struct Settings {
     /// Bounds on callers.
     pub limits: Limits,
     /// The access log.
-    pub audit: audit::Options,
+    pub audit: crate::audit::Options,
     /// From how much of its room on, in hundredths, the log is said to be about to be full.
     pub alarm_percent: u64,
     /// Where else its checkpoints go.
     pub mirrors: MirrorSettings,
+    /// Where its records go.
+    pub sinks: Vec<SinkSettings>,
     /// The process's own messages.
     pub log: LogSettings,
     /// Key sets of issuers that lie in files.
@@ -108,15 +111,6 @@ pub struct DataSettings {
     pub staleness_ms_max: u32,
 }
 
-/// Where checkpoints of the log go.
-#[derive(Clone, Debug, Default)]
-pub struct MirrorSettings {
-    /// Each of them gets every newest one.
-    pub places: Vec<Place>,
-    /// Whom to believe for `https`; the Web's authorities where none is named.
-    pub root: Option<PathBuf>,
-}
-
 impl Settings {
     /// Reads a file.
     ///
@@ -157,7 +151,7 @@ fn settings(root: &Table<'_>, folder: &Path, path: &Path) -> Option<Settings> {
         issuer_files.extend(file);
     }
     let sites = site::read(root, folder);
-    let (audit, alarm_percent, mirrors) = audit_options(root, folder);
+    let AuditSettings { options: audit, alarm_percent, mirrors, sinks } = audit::read(root, folder);
     if !root.has("issuer") {
         reader.fault(root.span(), "no `[[issuer]]`: nobody could prove who he is", None);
     }
@@ -174,6 +168,7 @@ fn settings(root: &Table<'_>, folder: &Path, path: &Path) -> Option<Settings> {
         audit,
         alarm_percent,
         mirrors,
+        sinks,
         log,
         issuer_files,
     };
@@ -234,64 +229,6 @@ fn data(root: &Table<'_>, folder: &Path) -> Option<DataSettings> {
     };
     table.finish();
     Some(data)
-}
-
-fn audit_options(root: &Table<'_>, folder: &Path) -> (audit::Options, u64, MirrorSettings) {
-    let mut mirrors = MirrorSettings::default();
-    let node = root.text("node").map_or_else(|| "gate".to_owned(), |node| node.text);
-    if node.is_empty() || node.len() > 64 || !node.bytes().all(|b| b.is_ascii_graphic()) {
-        root.reader().fault(
-            root.span_of("node"),
-            format!("`node`: `{node}` is not 1 to 64 visible ASCII letters"),
-            None,
-        );
-    }
-    let mut options = audit::Options { node, ..audit::Options::default() };
-    let mut alarm_percent = 80;
-    if let Some(table) = root.table("audit") {
-        let audit::Options { node: _, segment_bytes, segment_ms, retention_ms, disk_bytes_max, reserve_bytes } =
-            &mut options;
-        *segment_ms = HOUR_MS * limits::number(&table, "audit", "segment-hours", 1, 8784, *segment_ms / HOUR_MS);
-        let days = retention_ms.map_or(RETENTION_DAYS_MAX, |kept_ms| kept_ms / DAY_MS);
-        let days = limits::number(&table, "audit", "retention-days", RETENTION_DAYS_MIN, RETENTION_DAYS_MAX, days);
-        *retention_ms = Some(days * DAY_MS);
-        alarm_percent = limits::number(&table, "audit", "alarm-percent", 1, 100, alarm_percent);
-        *segment_bytes = limits::number(&table, "audit", "segment-bytes", 1 << 20, 1 << 40, *segment_bytes);
-        *disk_bytes_max = limits::number(&table, "audit", "disk-bytes-max", 4 << 20, 1 << 50, *disk_bytes_max);
-        *reserve_bytes = limits::number(&table, "audit", "reserve-bytes", 1 << 16, 1 << 40, *reserve_bytes);
-        if *reserve_bytes > *disk_bytes_max / 2 {
-            let message = format!("`audit.reserve-bytes`: `{reserve_bytes}` is more than half of `disk-bytes-max`");
-            table.reader().fault(table.span_of("reserve-bytes"), message, None);
-        }
-        mirrors = mirror_settings(&table, folder);
-        table.finish();
-    }
-    (options, alarm_percent, mirrors)
-}
-
-const HOUR_MS: u64 = 3_600_000;
-const DAY_MS: u64 = 24 * HOUR_MS;
-/// Three years of 365.25 days: records of provision (APPI art. 29 and 30, rules art. 21).
-const RETENTION_DAYS_MIN: u64 = 1096;
-const RETENTION_DAYS_MAX: u64 = 36_525;
-
-fn mirror_settings(table: &Table<'_>, folder: &Path) -> MirrorSettings {
-    let mut places = Vec::new();
-    for text in table.texts("checkpoints-to") {
-        match Place::read(&text.text, folder) {
-            Some(place) => places.push(place),
-            None => {
-                let message = format!(
-                    "`audit.checkpoints-to`: `{}` is not `file:PATH`, `https://…`, `syslog://HOST:PORT` or \
-                     `syslog+tcp://HOST:PORT`",
-                    text.text
-                );
-                let help = "`http` is taken for loopback addresses only; no user and password".to_owned();
-                table.reader().fault(text.span, message, Some(help));
-            }
-        }
-    }
-    MirrorSettings { places, root: table.text("checkpoints-root").map(|root| folder.join(root.text)) }
 }
 
 fn log(root: &Table<'_>) -> LogSettings {
