@@ -20,7 +20,8 @@ Examples:
   sekisho demo                 all five organisations, until Ctrl-C
   sekisho demo jmdp            one of them: jsco jmdp 22cemit cellspect sakura
   sekisho demo --tour          ask everything once, check it, and end
-  sekisho demo --data ./seen   keep the access logs to look at them afterwards";
+  sekisho demo --data ./seen   keep the access logs to look at them afterwards
+  sekisho demo --fill 30d      a month of traffic in ./sekisho-filled, and end";
 
 /// How long a printed token is valid.
 const VALID_S: i64 = 8 * 3600;
@@ -38,6 +39,12 @@ pub(super) struct Demo {
     /// Ask some seventy requests over TCP, compare every answer with the policy, verify the logs, and end
     #[arg(long, conflicts_with_all = ["json", "port", "address"])]
     tour: bool,
+    /// Write the access logs of so many days (1d to 90d), up to 31 October 2026, and end
+    ///
+    /// Thousands of accesses by the real gates, the same in each run, a few of them odd; for each organisation a whole
+    /// data folder with settings, keys, registry and log. Without `--data` in a new folder `sekisho-filled`.
+    #[arg(long, value_name = "DAYS", value_parser = super::fill::days, conflicts_with_all = ["tour", "json", "port", "address"])]
+    fill: Option<u32>,
     /// The gate's port; any free one if 0
     #[arg(long, default_value_t = 8470)]
     port: u16,
@@ -70,6 +77,9 @@ impl Demo {
         let orgs = self.org.map_or(Org::ALL.to_vec(), |org| vec![org]);
         if !self.address.is_loopback() {
             crate::demo::only_loopback(self.address)?;
+        }
+        if let Some(days) = self.fill {
+            return super::fill::run(orgs, days, self.data.as_deref(), terminal);
         }
         let folder = match &self.data {
             Some(path) => Folder::named(path)?,

@@ -19,6 +19,8 @@ mod decide;
 mod demo;
 pub mod documents;
 mod explain;
+#[cfg(feature = "demo")]
+mod fill;
 mod keys;
 mod redact;
 mod registry;

@@ -11,6 +11,7 @@
 
 mod asking;
 mod backend;
+pub mod fill;
 mod folder;
 mod issuer;
 pub mod sample;

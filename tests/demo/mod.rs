@@ -1,5 +1,6 @@
 //! The demonstration, as the binary: the tour, the printed requests, and what it refuses.
 
+mod filled;
 mod running;
 mod support;
 

@@ -27,6 +27,7 @@ use serde_json::{Map, Value};
 
 pub use make::Make;
 use make::Maker;
+pub(in crate::demo) use person::Numbers;
 use person::Person;
 pub use respond::Answer;
 

@@ -4,11 +4,11 @@ use super::words::{CITIES, GIVEN, SURNAMES};
 
 /// Numbers from a seed: SplitMix64 (Steele, Lea, Flood 2014). Not for secrets.
 #[derive(Clone)]
-pub(super) struct Numbers(u64);
+pub(in crate::demo) struct Numbers(u64);
 
 impl Numbers {
     /// The stream of this seed and these words.
-    pub(super) fn new(seed: u64, words: &[&str], number: usize) -> Numbers {
+    pub(in crate::demo) fn new(seed: u64, words: &[&str], number: usize) -> Numbers {
         let mut state = seed ^ 0x5eb1_5c0f_fee0_0001;
         for byte in words.iter().flat_map(|word| word.bytes()).chain(number.to_le_bytes()) {
             state = (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23);
@@ -17,7 +17,7 @@ impl Numbers {
     }
 
     /// The next number.
-    pub(super) fn next(&mut self) -> u64 {
+    pub(in crate::demo) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -25,12 +25,12 @@ impl Numbers {
     }
 
     /// A number below `bound`; 0 where that is 0.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(in crate::demo) fn below(&mut self, bound: u64) -> u64 {
         self.next().checked_rem(bound).unwrap_or(0)
     }
 
     /// One of these; `None` of an empty list.
-    pub(super) fn pick<'l, T>(&mut self, list: &'l [T]) -> Option<&'l T> {
+    pub(in crate::demo) fn pick<'l, T>(&mut self, list: &'l [T]) -> Option<&'l T> {
         let length = u64::try_from(list.len()).unwrap_or(0);
         usize::try_from(self.below(length)).ok().and_then(|at| list.get(at))
     }
