@@ -66,7 +66,7 @@ pub(super) struct House {
     sites: Sites,
     service: PurposeService<Behind>,
     issuer: Ed25519KeyPair,
-    /// By id and purpose-free: the token of each caller, and until when it is valid, in seconds.
+    /// By the id of each caller: his token, and until when it is valid, in seconds.
     tokens: BTreeMap<&'static str, (String, u64)>,
 }
 
