@@ -196,16 +196,20 @@ fn a_folder_that_holds_something_is_not_filled() {
 #[test]
 fn a_number_of_days_that_is_none_is_refused_with_how_it_is_written() {
     let scratch = Scratch::new();
+    // Should one be filled all the same, it is filled there.
+    let demo = |arguments: &[&str]| {
+        command(&scratch).current_dir(scratch.path()).arg("demo").args(arguments).output().unwrap()
+    };
     let hints = [("30", "`30d`"), ("0d", "`1d`"), ("91d", "`90d`"), ("d", "`30d`"), ("-1d", "`30d`"), ("2w", "`30d`")];
     for (days, hint) in hints {
-        let ran = sekisho(&scratch, &["demo", &format!("--fill={days}")]);
+        let ran = demo(&[&format!("--fill={days}")]);
         assert_eq!(ran.status.code(), Some(2), "{days}");
         assert!(String::from_utf8_lossy(&ran.stderr).contains(hint), "{days}");
     }
     for other in [["--tour", ""], ["--json", ""], ["--port", "1"], ["--address", "127.0.0.1"]] {
         let arguments = other.iter().filter(|word| !word.is_empty());
-        let arguments: Vec<&str> = ["demo", "--fill", "1d"].into_iter().chain(arguments.copied()).collect();
-        let ran = sekisho(&scratch, &arguments);
+        let arguments: Vec<&str> = ["--fill", "1d"].into_iter().chain(arguments.copied()).collect();
+        let ran = demo(&arguments);
         assert_eq!(ran.status.code(), Some(2), "{other:?}");
         assert!(String::from_utf8_lossy(&ran.stderr).contains("cannot be used with"), "{other:?}");
     }
