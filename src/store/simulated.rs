@@ -10,7 +10,7 @@ mod loss;
 use super::{Disk, Entry, Flush, Lock, NewName, Segment, check_name};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 pub use loss::Loss;
 use loss::{Change, Contents, Random};
@@ -37,6 +37,53 @@ struct State {
     good_flushes: Option<u64>,
     /// Room for file contents and reserved room together.
     room_bytes: Option<u64>,
+    /// Remounted so, as file systems are when their disk fails them.
+    read_only: bool,
+    held: Option<Held>,
+}
+
+/// Flushes of a disk that is slow: each waits until it is let through.
+#[derive(Clone)]
+pub struct Held(Arc<(Mutex<Waiting>, Condvar)>);
+
+struct Waiting {
+    /// How many more go through; `None`: all.
+    left: Option<u64>,
+    waiting: u64,
+}
+
+impl Held {
+    /// Lets so many more flushes through.
+    pub fn let_through(&self, flushes: u64) {
+        let mut state = self.state();
+        state.left = state.left.map(|left| left + flushes);
+        self.0.1.notify_all();
+    }
+
+    /// Lets all flushes through from here on.
+    pub fn let_all_through(&self) {
+        self.state().left = None;
+        self.0.1.notify_all();
+    }
+
+    /// Returns once a flush waits.
+    pub fn until_one_waits(&self) {
+        drop(self.0.1.wait_while(self.state(), |state| state.waiting == 0));
+    }
+
+    fn wait(&self) {
+        let mut state = self.state();
+        state.waiting += 1;
+        self.0.1.notify_all();
+        let held = self.0.1.wait_while(state, |state| state.left == Some(0));
+        let mut state = held.unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        state.left = state.left.map(|left| left - 1);
+    }
+
+    fn state(&self) -> MutexGuard<'_, Waiting> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Simulated {
@@ -74,6 +121,19 @@ impl Simulated {
     /// Lets this many more flushes succeed and then fails exactly one, as kernels do: the next one answers `Ok`.
     pub fn fail_flush_after(&self, flushes: u64) {
         self.state().good_flushes = Some(flushes);
+    }
+
+    /// Nothing can be changed any more, or it can again.
+    pub fn set_read_only(&self, read_only: bool) {
+        self.state().read_only = read_only;
+    }
+
+    /// From here on each flush waits until it is let through.
+    pub fn hold_flushes(&self) -> Held {
+        let waiting = Waiting { left: Some(0), waiting: 0 };
+        let held = Held(Arc::new((Mutex::new(waiting), Condvar::new())));
+        self.state().held = Some(held.clone());
+        held
     }
 
     /// Room for that many bytes in all; `None` for as much as wanted.
@@ -130,6 +190,9 @@ impl State {
     fn operate(&mut self) -> io::Result<()> {
         if self.power_lost_after.is_some_and(|limit| self.operations >= limit) {
             return Err(io::Error::other("the power is gone"));
+        }
+        if self.read_only {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
         self.operations += 1;
         Ok(())
@@ -284,6 +347,8 @@ impl Segment for SimulatedSegment {
     }
 
     fn flush(&mut self, why: Flush) -> io::Result<()> {
+        let held = self.disk.state().held.clone();
+        held.iter().for_each(Held::wait);
         let mut state = self.disk.state();
         state.operate()?;
         let fails = state.flush_fails();

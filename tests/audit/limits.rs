@@ -1,9 +1,10 @@
 //! What runs out: the disk, the flush, the clock.
 
 use super::support::*;
+use futures_util::FutureExt;
 use sekisho::audit::{AuditError, Caller, End, Log, Outcome, Ticket};
 use sekisho::store::Disk;
-use sekisho::store::simulated::Simulated;
+use sekisho::store::simulated::{Loss, Simulated};
 use std::sync::Arc;
 
 /// Begins until the log refuses; the tickets held, and the refusal.
@@ -154,4 +155,68 @@ fn a_record_too_big_is_refused_and_an_ending_too_big_is_shortened() {
     let last = records(&disk).pop().unwrap();
     assert_eq!((&last["outcome"], &last["code"]), (&"completed".into(), &"record-too-big".into()));
     intact(&disk);
+}
+
+#[test]
+fn nobody_hears_of_a_record_before_a_slow_flush_has_ended() {
+    let disk = Simulated::new();
+    let (log, _) = open(&disk).unwrap();
+    let held = disk.hold_flushes();
+    let first = log.begin(&begin("first"));
+    held.until_one_waits();
+    // Handed over while the disk is busy: they go with the next flush, and none of them before it.
+    let mut others: Vec<_> = (0..20).map(|turn| log.begin(&begin(&format!("other-{turn}")))).collect();
+    let mut first = Box::pin(first);
+    for _ in 0..3 {
+        assert!(first.as_mut().now_or_never().is_none(), "told before it was durable");
+        assert!(others.iter_mut().all(|other| other.now_or_never().is_none()));
+    }
+    held.let_through(1);
+    let ticket = futures(first).unwrap();
+    held.until_one_waits();
+    assert!(others.iter_mut().all(|other| other.now_or_never().is_none()), "one flush is for one batch");
+    assert_eq!(disk.after_power_loss(Loss::Forget, 1).contents(&lines(&disk)[0].segment), {
+        let whole = disk.contents(&lines(&disk)[0].segment);
+        whole[..whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(1).unwrap().0 + 1].to_vec()
+    });
+    held.let_all_through();
+    for other in others {
+        drop(other.wait().unwrap());
+    }
+    drop(ticket);
+    log.close();
+    assert_eq!(intact(&disk).open, 0);
+}
+
+/// On this thread, whatever runtime there is.
+fn futures<T>(pending: std::pin::Pin<Box<sekisho::audit::Pending<T>>>) -> Result<T, AuditError> {
+    std::pin::Pin::into_inner(pending).wait()
+}
+
+#[test]
+fn a_disk_that_turns_read_only_ends_the_log_and_the_next_start_says_what_was_open() {
+    for after in 0..3 {
+        let disk = Simulated::new();
+        let (log, _) = open(&disk).unwrap();
+        let mut tickets: Vec<_> =
+            (0..=after).map(|turn| log.begin(&begin(&format!("r-{turn}"))).wait().unwrap()).collect();
+        tickets.pop().unwrap().end(&completed()).wait().unwrap();
+        let before = lines(&disk).len();
+        disk.set_read_only(true);
+        let refused = log.begin(&begin("late")).wait().unwrap_err();
+        assert!(matches!(refused, AuditError::Failed(_)), "{refused}");
+        // Back again, it stays ended: what the failed write left, only a start looks at.
+        disk.set_read_only(false);
+        assert!(log.begin(&begin("later")).wait().is_err() && log.ready().is_err());
+        drop(tickets);
+        log.close();
+        assert_eq!(lines(&disk).len(), before, "nothing is hung on to it");
+        let (log, recovery) = open(&disk).unwrap();
+        assert_eq!((recovery.interrupted, recovery.torn), (after, None));
+        log.close();
+        let report = intact(&disk);
+        assert_eq!(report.open, 0);
+        let said: Vec<_> = records(&disk).into_iter().filter(|record| record["action"] == "recovery").collect();
+        assert_eq!(said.len(), usize::from(after > 0), "{said:?}");
+    }
 }

@@ -18,7 +18,8 @@ use sekisho::proxy::keys::Keys;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::support::{Asked, Coming, Site, ask, backend, minted, run};
+use super::support::{Asked, Coming, Site, ask, backend, long, minted, run};
+use crate::layer::cases::Random;
 
 /// What is asked again and again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +56,21 @@ const ROUNDS: [When; 10] = [
     When::Heads(Kind::One, 90),
     When::Heads(Kind::Write, 20),
 ];
+
+/// Rounds in all, those of [`ROUNDS`] first and then others by chance; the seed is printed, `SEKISHO_SEED` gives it again.
+fn rounds() -> Vec<When> {
+    let given = std::env::var("SEKISHO_SEED").ok().and_then(|seed| seed.parse().ok());
+    let clock = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as u64;
+    let seed = given.unwrap_or_else(clock);
+    println!("killed at moments by SEKISHO_SEED={seed}");
+    let mut random = Random(seed);
+    let by_chance = (ROUNDS.len()..if long() { 200 } else { 20 }).map(|_| match random.below(4) {
+        0 => When::Entries(1 + random.below(4000)),
+        1 => When::Whole(Kind::List, 1 + random.below(3)),
+        _ => When::Heads(*random.pick(&[Kind::One, Kind::Refused, Kind::Write]), 1 + random.below(60)),
+    });
+    ROUNDS.into_iter().chain(by_chance).collect()
+}
 
 /// Entries of a list, of about 700 bytes.
 const ENTRIES: usize = 1000;
@@ -221,7 +237,8 @@ async fn every_answer_that_began_before_a_kill_is_on_record_with_everybody_it_sh
     let site = Site::new(Org::Sakura, &backend(answer).await, "");
     let mut seen = Vec::new();
     let busy = BusyDisk::new(&site.scratch.0);
-    for when in ROUNDS {
+    let rounds = rounds();
+    for when in rounds.iter().copied() {
         let running = site.start();
         let (gate, pid) = (running.gate, running.pid());
         let life = Arc::new(Life { gate, pid, when, count: AtomicUsize::new(0), over: AtomicBool::new(false) });
@@ -270,5 +287,5 @@ async fn every_answer_that_began_before_a_kill_is_on_record_with_everybody_it_sh
     for kind in ["One whole", "List whole", "List cut", "Refused whole", "Write whole"] {
         assert!(counts.get(kind).is_some_and(|count| *count > 0), "no `{kind}`: vacuous, {counts:?}");
     }
-    assert!(counts["persons"] > 3000 && outcome("interrupted") >= ROUNDS.len(), "{counts:?}");
+    assert!(counts["persons"] > 3000 && outcome("interrupted") >= rounds.len(), "{counts:?}");
 }

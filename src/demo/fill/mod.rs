@@ -5,7 +5,7 @@
 //! Only the clock is the filler's own: it ends every period at [`END_MS`], so that each run makes the same accesses at
 //! the same milliseconds. Ids, keys and pseudonyms are random, as always.
 //!
-//! [`people`] says who asks day after day, [`calendar`] when, [`odd`] what is out of the ordinary. Organisations are filled
+//! `people` says who asks day after day, `calendar` when, [`odd`] what is out of the ordinary. Organisations are filled
 //! side by side, each by its own clock; within one, requests follow one another, so that no two share a moment.
 
 mod calendar;
