@@ -2,7 +2,7 @@
 //! requests (`layer/cases`) over sockets, in HTTP/1.1 and HTTP/2, well and badly made, in every coding on both sides.
 //!
 //! Looked at: every byte that a caller gets, as it came and decoded, with all fields and trailers; the access log's files;
-//! the metrics; whatever the program said on standard error.
+//! the metrics; whatever the program said on standard error; every file that it wrote, and what it sent elsewhere in every format.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
@@ -253,6 +253,46 @@ impl Stand {
         assert!(found.is_empty(), "{:?} SEKISHO_SEED={}: {found:?} in {what}", self.org, self.seed);
     }
 
+    /// Of every other file that the program wrote: what it keeps beside the log, and what it sent elsewhere in every format. A
+    /// person's id may stand in the registry, which is about persons, and where he called himself.
+    fn whole_folder(&self) {
+        let people: HashSet<&str> = self.world.ids.values().flatten().map(String::as_str).collect();
+        let callers = self.callers();
+        let (mut folders, mut files) = (vec![self.site.data(), self.site.scratch.0.join("sent")], 0);
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let name = path.strip_prefix(&self.site.scratch.0).unwrap().display().to_string();
+                if name.starts_with("data/log/gate/") && name.ends_with(".jsonl") {
+                    continue;
+                }
+                let bytes = std::fs::read(&path).unwrap();
+                let is_registry = name.starts_with("data/registry.sqlite");
+                for token in tokens(&String::from_utf8_lossy(&bytes)).filter(|it| self.world.canaries.contains_key(*it))
+                {
+                    let may = callers.contains(token) || (is_registry && people.contains(token));
+                    assert!(may, "{:?} SEKISHO_SEED={}: `{token}` in {name}", self.org, self.seed);
+                }
+                files += 1;
+                assert!(!name.starts_with("sent/") || bytes.len() > 1000, "{name} holds {} bytes", bytes.len());
+            }
+        }
+        assert!(files > FORMATS.len() * 2, "{files} files");
+    }
+
+    /// Persons who called themselves, by the log.
+    fn callers(&self) -> HashSet<String> {
+        let log = self.site.log();
+        let mut reader = sekisho::audit::Reader::new(&log);
+        let lines = std::iter::from_fn(|| reader.next_line().unwrap());
+        let entries = lines.map(|line| serde_json::from_slice::<serde_json::Value>(&line.bytes).unwrap());
+        entries.filter_map(|record| Some(record["caller"]["id"].as_str()?.to_owned())).collect()
+    }
+
     /// Of the log's files: a person who asked for his own record stands there as the caller, and no other value does.
     fn records(&self) {
         let people: HashSet<&str> = self.world.ids.values().flatten().map(String::as_str).collect();
@@ -271,6 +311,16 @@ impl Stand {
         }
         assert!(records > 100, "{records} records");
     }
+}
+
+/// Every format that records are sent in.
+const FORMATS: [&str; 6] = ["jsonl", "csv", "ocsf", "fhir", "otlp", "syslog"];
+
+/// Settings by which the gate writes each of them to a file.
+fn sinks() -> String {
+    let one =
+        |format| format!("[[audit.sink]]\nname = \"{format}\"\nformat = \"{format}\"\nto = \"file:sent/{format}\"\n");
+    FORMATS.map(one).concat()
 }
 
 fn seed() -> u64 {
@@ -295,7 +345,8 @@ async fn run(org: Org) {
             manner.answer(stream, answer.status, answer.content_type, body, &values).await
         }
     };
-    let site = Site::new(org, &backend(answer).await, "");
+    let site = Site::new(org, &backend(answer).await, &sinks());
+    std::fs::create_dir(site.scratch.0.join("sent")).unwrap();
     let running = site.start();
     let revisions = documents::revisions(&site.scratch.0.join("policy")).unwrap();
     let policy = revisions.newest().unwrap();
@@ -319,6 +370,7 @@ async fn run(org: Org) {
     stand.own_words("metrics", &metrics);
     stand.own_words("standard error", &running.end());
     stand.records();
+    stand.whole_folder();
     assert!(sekisho::audit::verify(&stand.site.log()).unwrap().is_intact());
 }
 
