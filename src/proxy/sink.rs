@@ -90,6 +90,8 @@ pub enum Step {
 pub enum SinkError {
     /// The place did not take it: asking again sends the same batch. It may have said after how long.
     Place(String, Option<Duration>),
+    /// Standard output does not take it, most likely since whoever read it has gone.
+    Output(io::Error),
     /// The plan or the position makes no sense, in words, with the fix.
     Plan(String),
     /// The log is not in order, or cannot be read.
@@ -100,7 +102,7 @@ impl std::fmt::Display for SinkError {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             SinkError::Place(why, _) | SinkError::Plan(why) => out.write_str(why),
-            SinkError::Log(error) => write!(out, "{error}"),
+            SinkError::Output(error) | SinkError::Log(error) => write!(out, "{error}"),
         }
     }
 }
@@ -233,7 +235,7 @@ impl<'d> Sink<'d> {
                 out.write_all(head.as_bytes())
                     .and_then(|()| out.write_all(&body))
                     .and_then(|()| out.flush())
-                    .map_err(refused)
+                    .map_err(SinkError::Output)
             }
             Some(Place::File(path)) => {
                 let (mut body, _) = format.body(&self.batch);

@@ -147,6 +147,7 @@ impl Export {
 fn ended(terminal: &mut Terminal, error: SinkError, sent: usize) -> Result<Exit, Failure> {
     match error {
         SinkError::Plan(why) => Err(Failure::Usage(why)),
+        SinkError::Output(error) => Err(Failure::Output(error)),
         SinkError::Log(error) => {
             terminal.finish()?;
             eprintln!("{error}; {} before it arrived", count(sent, "message"));
