@@ -25,6 +25,8 @@ pub struct Follow<'d> {
     durable: u64,
     /// Of the record handed out last.
     before: Option<Before>,
+    /// The hash of the record before the oldest that is here, as that one has it.
+    joined: Option<String>,
 }
 
 struct Before {
@@ -47,9 +49,11 @@ impl<'d> Follow<'d> {
         if next < oldest {
             return Err(not_there(format!("record {next} is not in this log any more: its oldest is {oldest}")));
         }
-        let mut follow = Follow { disk, reader: None, next, durable: 0, before: None };
+        let mut follow = Follow { disk, reader: None, next, durable: 0, before: None, joined: None };
         if next > oldest {
             follow.find(next - 1)?;
+        } else if let Some(line) = follow.reader()?.next_line()? {
+            follow.joined = claim_of(&line.bytes).map(|claim| claim.prev);
         }
         Ok(follow)
     }
@@ -61,7 +65,7 @@ impl<'d> Follow<'d> {
 
     /// SHA-256 of the record before that one, in hexadecimal: by it a later walk sees that it goes on in the same log.
     pub fn hash(&self) -> Option<&str> {
-        self.before.as_ref().map(|before| before.hash.as_str())
+        self.before.as_ref().map(|before| before.hash.as_str()).or(self.joined.as_deref())
     }
 
     /// The next durable record; `None` while there is none, and asking again later is fine.

@@ -16,7 +16,7 @@ use super::commit::{Committer, behind, new_segment, used_bytes};
 use super::log::Options;
 use super::pin::{self, Pin};
 use super::queue::Shared;
-use super::read::{Line, Reader, aside_name, first_of, segment_name, segments};
+use super::read::{Line, Reader, aside_name, first_of, is_packed, segment_name, segments};
 use super::record::{Administrative, Detail};
 use super::tree::leaf;
 use super::verify::BadRecord;
@@ -87,6 +87,10 @@ pub(super) fn recover(
         let committer = start(disk, options, shared, Chain::new(), segment, 1, now_ms)?;
         return Ok((committer, Recovery::default()));
     };
+    if is_packed(&last.name) {
+        // The newest two never are.
+        return Err(AuditError::Options("the newest segment is packed: newer ones were taken away, put them back"));
+    }
     let scan = scan(&*disk, &last, before.as_ref())?;
     let size = scan.chain.tree.as_ref().map_or(0, |tree| tree.frontier.size());
     if let Some(cut) = pin::repair(&*disk, size)? {

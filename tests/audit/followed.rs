@@ -57,8 +57,15 @@ fn a_position_that_the_log_does_not_have_is_no_beginning() {
     assert!(Follow::from(&disk, last + 1).is_ok(), "behind the last record: the next one is waited for");
     let error = Follow::from(&disk, last + 2).err().unwrap();
     assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
-    let first = lines(&disk)[0].segment.clone();
+    let all = lines(&disk);
+    let first = all[0].segment.clone();
     disk.remove(&first);
+    // Where the position is just behind what was removed, the oldest record tells what stood before it.
+    let oldest = all.iter().position(|line| line.segment != first).unwrap();
+    let follow = Follow::from(&disk, oldest as u64 + 1).unwrap();
+    let hash = <sha2::Sha256 as sha2::Digest>::digest(&all[oldest - 1].bytes);
+    let before: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(follow.hash(), Some(before.as_str()));
     let error = Follow::from(&disk, 2).err().unwrap();
     assert!(error.to_string().contains("its oldest is"), "{error}");
 }

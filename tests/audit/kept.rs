@@ -158,6 +158,23 @@ fn a_segment_goes_only_once_all_in_it_is_old_and_that_is_on_record() {
 }
 
 #[test]
+fn a_log_whose_newest_segments_were_taken_away_is_not_gone_on_with() {
+    let disk = Simulated::new();
+    let log = written(&disk, small(), &Hand::new());
+    log.tidy().unwrap();
+    log.close();
+    for name in names(&disk).into_iter().filter(|name| name.ends_with(".jsonl")) {
+        disk.remove(&name);
+    }
+    let packed = names(&disk);
+    let before: Vec<Vec<u8>> = packed.iter().map(|name| disk.contents(name)).collect();
+    let error = open_with(&disk, small()).err().unwrap();
+    assert!(error.to_string().contains("were taken away"), "{error}");
+    let after: Vec<Vec<u8>> = packed.iter().map(|name| disk.contents(name)).collect();
+    assert!(before == after && names(&disk) == packed, "nothing was changed");
+}
+
+#[test]
 fn a_record_must_be_kept_for_three_years_at_least() {
     let short = Options { retention_ms: Some(1096 * DAY_MS - 1), ..options() };
     assert!(open_with(&Simulated::new(), short).is_err());
