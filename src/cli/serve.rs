@@ -7,7 +7,7 @@ use clap::Args;
 use super::terminal::Terminal;
 use super::{Exit, Failure, snippet};
 use crate::proxy::settings::Settings;
-use crate::proxy::{ProxyError, sites};
+use crate::proxy::{ProxyError, check};
 
 /// Run the gate in front of an API
 ///
@@ -46,7 +46,7 @@ impl Serve {
 
 fn check(file: &Path, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let settings = Settings::read(file).map_err(failure)?;
-    let found = sites::check(&settings);
+    let found = check::check(&settings);
     let paint = terminal.paint;
     for fault in &found.faults.0 {
         snippet::write(terminal.stream(), fault, snippet::Severity::Fault, paint)?;

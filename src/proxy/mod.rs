@@ -10,6 +10,7 @@
 //! * Whatever stalls, floods or lies about its length is cut, and no more of an answer leaves than was judged.
 
 pub mod admin;
+pub mod check;
 pub mod coding;
 mod keeper;
 pub mod keys;

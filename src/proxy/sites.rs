@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::body::CallerBody;
 use super::error::ProxyError;
-use super::keys::{FILES, Keys};
+use super::keys::Keys;
 use super::on_record;
 use super::route::{Router, Site};
 use super::settings::{CatalogueAt, DataSettings, Settings, SiteSettings, files};
@@ -21,8 +21,8 @@ use crate::audit::{Administrative, Clock, Detail, Log, Seal};
 use crate::catalogue::Catalogue;
 use crate::identity::{Authenticator, CACHED_TOKENS_MAX, RefreshTiming};
 use crate::layer::{Gate, GateLimits, GateParts, Generation, PseudonymKeys, PurposeLayer, Random};
-use crate::policy::{Faults, Moment, Revisions, Source, Vocabulary, hex, load, nearest};
-use crate::redact::{Limits, MasterKey};
+use crate::policy::{Moment, Revisions, Source, Vocabulary, hex, load, nearest};
+use crate::redact::Limits;
 use crate::registry::{self, Registry};
 use crate::store::Directory;
 use tower::Layer;
@@ -234,11 +234,11 @@ fn signing(signer: &Signer) -> Vec<String> {
 /// Where the public keys of the log are, on the gate's own listener.
 const AUDIT_KEYS: &str = "/.well-known/sekisho-audit-key";
 
-fn vocabulary() -> Result<Arc<Vocabulary>, ProxyError> {
+pub(super) fn vocabulary() -> Result<Arc<Vocabulary>, ProxyError> {
     Ok(Arc::new(Vocabulary::compiled_in()?))
 }
 
-fn listed(faults: &[impl std::fmt::Display]) -> ProxyError {
+pub(super) fn listed(faults: &[impl std::fmt::Display]) -> ProxyError {
     ProxyError::Start(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
@@ -246,75 +246,8 @@ fn holds_something(folder: &Path) -> bool {
     std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-/// What `sekisho serve --check` finds.
-#[derive(Default)]
-pub struct Checked {
-    /// Faults of documents, with their places.
-    pub faults: Faults,
-    /// What else would stop a start.
-    pub wrong: Vec<String>,
-    /// Files of this machine that are not there yet, and what makes them.
-    pub missing: Vec<String>,
-}
-
-/// Reads all that the settings name, and opens nothing: neither log, registry nor address. Every fault at once.
-pub fn check(settings: &Settings) -> Checked {
-    let mut found = Checked::default();
-    let keys = &settings.data.keys;
-    if found.are_there(FILES.map(|name| keys.join(name)), "`sekisho keys init` makes it, once") {
-        found.take(Keys::read(keys));
-    }
-    if let Some(tls) = &settings.gate.tls {
-        let files = [&tls.certificate, &tls.key].into_iter().chain(&tls.client_roots).cloned();
-        if found.are_there(files, NEEDED) {
-            found.take(tls::server(tls));
-        }
-    }
-    let key_files = settings.issuers.iter().filter_map(|issuer| issuer.key_file()).map(Path::to_path_buf);
-    if found.are_there(key_files, NEEDED) {
-        let issuers = Authenticator::new(settings.issuers.clone(), RefreshTiming::default(), 0);
-        found.take(issuers.map_err(|faults| listed(&faults)));
-    }
-    for roots in settings.sites.iter().filter_map(|site| site.upstream_roots.as_deref()) {
-        if found.are_there([roots.to_path_buf()], NEEDED) {
-            found.take(tls::roots(roots));
-        }
-    }
-    let Some(vocabulary) = found.take(vocabulary()) else { return found };
-    // Layouts are checked with a generation that nothing is ever sealed by.
-    let unused = || PseudonymKeys { master: MasterKey::new([0; 32]), epoch: 1, accepted: Vec::new() };
-    let read = settings.sites.iter().filter_map(|site| found.take(generation(site, unused(), &vocabulary)));
-    let generations: Vec<Generation> = read.collect();
-    if generations.len() == settings.sites.len() {
-        found.take(common_zone(&generations));
-        found.take(known_roles(settings, &generations));
-    }
-    found
-}
-
-const NEEDED: &str = "the gate will not start without it";
-
-impl Checked {
-    /// Whether all of them are there; those that are not are noted, with what makes them.
-    fn are_there(&mut self, files: impl IntoIterator<Item = PathBuf>, hint: &str) -> bool {
-        let before = self.missing.len();
-        let gone = files.into_iter().filter(|path| !path.exists());
-        self.missing.extend(gone.map(|path| format!("{} is not there yet: {hint}", path.display())));
-        self.missing.len() == before
-    }
-
-    fn take<T>(&mut self, read: Result<T, ProxyError>) -> Option<T> {
-        match read {
-            Ok(value) => return Some(value),
-            Err(ProxyError::Faults(faults)) => self.faults.0.extend(faults.0),
-            Err(other) => self.wrong.push(other.to_string()),
-        }
-        None
-    }
-}
-
 /// A role that an issuer may assert and no policy has would be nobody's: a misspelt one, most likely.
-fn known_roles(settings: &Settings, generations: &[Generation]) -> Result<(), ProxyError> {
+pub(super) fn known_roles(settings: &Settings, generations: &[Generation]) -> Result<(), ProxyError> {
     let policies = || generations.iter().flat_map(|generation| generation.revisions.all());
     let mut unknown = Vec::new();
     for issuer in &settings.issuers {
@@ -327,7 +260,7 @@ fn known_roles(settings: &Settings, generations: &[Generation]) -> Result<(), Pr
     if unknown.is_empty() { Ok(()) } else { Err(ProxyError::Start(unknown.join("\n"))) }
 }
 
-fn generation(
+pub(super) fn generation(
     site: &SiteSettings,
     keys: PseudonymKeys,
     vocabulary: &Arc<Vocabulary>,
@@ -368,7 +301,7 @@ fn source(path: &Path) -> Result<Source, ProxyError> {
 }
 
 /// The registry is one, and so are its days.
-fn common_zone(generations: &[Generation]) -> Result<TimeZone, ProxyError> {
+pub(super) fn common_zone(generations: &[Generation]) -> Result<TimeZone, ProxyError> {
     let mut policies = generations.iter().flat_map(|generation| generation.revisions.all());
     let Some(first) = policies.next() else { return Err(ProxyError::Start("no policy is loaded".to_owned())) };
     match policies.find(|policy| policy.zone != first.zone) {

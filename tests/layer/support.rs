@@ -396,6 +396,8 @@ impl Stand {
         assert!(self.settle(), "the log is broken");
         let records: Vec<serde_json::Value> =
             self.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        // The fuzzer has this file, too, and no validator.
+        #[cfg(test)]
         for record in &records {
             assert_eq!(crate::audit::schema::fault(record), None, "{record}");
         }

@@ -27,6 +27,26 @@ fn the_example_is_sound_and_what_it_comments_out_is_known() {
 }
 
 #[test]
+fn a_sink_that_makes_no_sense_is_told_with_its_place() {
+    let sink = |name: &str, format: &str, to: &str| {
+        format!("[[audit.sink]]\nname = \"{name}\"\nformat = \"{format}\"\nto = \"{to}\"\n")
+    };
+    for (tables, told) in [
+        (sink("SIEM", "csv", "file:a"), "`SIEM` is not 1 to 32 of a-z, 0-9 and -"),
+        (sink("a", "csv", "file:a") + &sink("a", "ocsf", "file:b"), "`a` is there twice"),
+        (sink("a", "xml", "file:a"), "there are jsonl, csv, ocsf, fhir, otlp, syslog"),
+        (sink("a", "csv", "http://siem.example/"), "`audit.sink.to`: `http://siem.example/` is not `file:PATH`"),
+        (sink("a", "csv", "syslog://siem.example:514"), "takes `syslog`, not `csv`"),
+    ] {
+        let said = faults(&format!("{EXAMPLE}\n{tables}"));
+        assert!(said.contains(told) && said.lines().count() == 1, "{said}");
+    }
+    assert_eq!(faults(&format!("{EXAMPLE}\n{}", sink("a", "syslog", "syslog+tcp://siem.example:601"))), "");
+    let short = faults(&EXAMPLE.replace("# retention-days = 2192", "retention-days = 1095"));
+    assert!(short.contains("`audit.retention-days`: `1095` is not in 1096..=36525"), "{short}");
+}
+
+#[test]
 fn the_example_comments_out_the_defaults() {
     let uncommented: String = EXAMPLE
         .lines()

@@ -7,10 +7,11 @@ use async_compression::tokio::write::{GzipDecoder, GzipEncoder};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use sekisho::audit::checkpoint::{Note, PublicKey};
 use sekisho::audit::{Trust, verify_by};
+use sekisho::proxy::check::check;
 use sekisho::proxy::keys;
 use sekisho::proxy::serve::Server;
 use sekisho::proxy::settings::Settings;
-use sekisho::proxy::sites::{Sites, check};
+use sekisho::proxy::sites::Sites;
 use sekisho::store::Directory;
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
@@ -177,12 +178,15 @@ fn a_check_finds_what_would_stop_a_start_or_leave_a_role_nobodys() {
     let text = std::fs::read_to_string(scratch.0.join("sekisho.toml")).unwrap();
     let issuer = text.split_once("[[issuer]]").unwrap().1;
     keys::init(&good.data.keys, Default::default()).unwrap();
+    let sink = "[[audit.sink]]\nname = \"siem\"\nformat = \"ocsf\"\nto = \"https://siem.example/\"\n";
     for (changed, told) in [
         (text.replace("coordination-staff", "cordination-staff"), "`coordination-staff` is near"),
         (text.replace(r#"policy = "jmdp""#, r#"policy = "jmpd""#), "jmpd/policy.toml"),
         (text.replace("[[issuer]]", "catalogue = \"fhir-r5\"\n[[issuer]]"), "fhir-r5"),
         (text.replace("jwks.json", "keys.json"), "keys.json"),
         (format!("{text}\n[[issuer]]{issuer}"), "set up twice"),
+        (format!("{text}\n{sink}header-file = \"jwks.json\""), "chmod 600"),
+        (format!("{text}\n{sink}header-file = \"token\""), "token is not there yet"),
     ] {
         assert_ne!(changed, text);
         let changed = Settings::read(&scratch.write("sekisho.toml", &changed, 0o644)).unwrap();
