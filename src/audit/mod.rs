@@ -34,6 +34,7 @@
 //! crash left without its first line is made anew from the one before).
 //! `audit-<seq, 20 digits>.checkpoints`: the signed checkpoints that were made while that segment was written, a line
 //! each: see [`checkpoint`] for a checkpoint.
+//! `audit-<seq, 20 digits>.jsonl.zst`: a segment that was left and packed (RFC 8878); the same lines.
 //! `audit-<seq, 20 digits>.torn`: bytes that a start cut off before the record with that number. `lock`: held by the
 //! writer.
 
