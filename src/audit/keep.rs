@@ -6,7 +6,8 @@
 //!
 //! A segment goes, and its checkpoints with it, once every record in it is older than what is kept; before that a record
 //! of kind `administrative`, action `retention`, says up to which number, and is durable. What goes is lost to `verify`
-//! and to proofs; the tree goes on, so what stays can be proven as before.
+//! and to proofs; the tree goes on, so what stays can be proven as before. For each segment that is begun at most two go: a
+//! clock that ran ahead by years does not empty the log before somebody sees it.
 
 use super::AuditError;
 use super::log::Log;
@@ -61,7 +62,10 @@ impl Log {
         let Some(retention_ms) = self.retention_ms() else { return Ok(()) };
         let Some(before_ms) = self.now_ms().checked_sub(retention_ms) else { return Ok(()) };
         let segments = segments(disk)?;
-        let may_go = segments.len().saturating_sub(SEGMENTS_LEFT);
+        if newest_segment(disk)? == self.removed_beside() {
+            return Ok(());
+        }
+        let may_go = segments.len().saturating_sub(SEGMENTS_LEFT).min(GO_TOGETHER);
         let mut old = 0;
         // What is newest in a segment is told by the first line of the one after it.
         for next in segments.iter().skip(1).take(may_go) {
@@ -86,8 +90,15 @@ impl Log {
             kept.removed += 1;
         }
         disk.sync_directory(NewName::Instead)?;
+        // The record itself may have begun a segment: that one is no reason for more to go.
+        self.set_removed_beside(newest_segment(disk)?);
         Ok(())
     }
+}
+
+/// The number of the first record of the newest segment.
+fn newest_segment(disk: &dyn Disk) -> io::Result<u64> {
+    Ok(segments(disk)?.last().and_then(|entry| first_of(&entry.name)).unwrap_or(0))
 }
 
 /// Removes a segment in whatever forms it is there, and its checkpoints. Returns their bytes.
@@ -166,6 +177,8 @@ fn digest(mut from: Box<dyn Read + Send>) -> io::Result<[u8; 32]> {
 
 /// The newest so many are neither packed nor removed: a start reads them.
 const SEGMENTS_LEFT: usize = 2;
+/// At most so many are removed for each that is begun.
+const GO_TOGETHER: usize = 2;
 /// Some 400 MB a second, and a tenth of the size.
 const LEVEL: i32 = 3;
 /// Of a day, in milliseconds.

@@ -18,7 +18,7 @@ use crate::store::{Disk, Lock};
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::watch;
@@ -107,6 +107,8 @@ struct Handle {
     disk: Arc<dyn Disk>,
     retention_ms: Option<u64>,
     bytes_max: u64,
+    /// Which segment was the newest when old ones were last removed: the number of its first record.
+    removed_beside: AtomicU64,
     strangers: Mutex<Strangers>,
     writing: Mutex<Option<Writing>>,
 }
@@ -161,7 +163,15 @@ impl Log {
         let thread = std::thread::Builder::new().name("audit".to_owned()).spawn(move || committer.run())?;
         let writing = Mutex::new(Some(Writing { thread, lock }));
         Ok((
-            Log(Arc::new(Handle { shared, disk, retention_ms, bytes_max, strangers: Mutex::default(), writing })),
+            Log(Arc::new(Handle {
+                shared,
+                disk,
+                retention_ms,
+                bytes_max,
+                removed_beside: AtomicU64::new(0),
+                strangers: Mutex::default(),
+                writing,
+            })),
             recovery,
         ))
     }
@@ -282,6 +292,14 @@ impl Log {
 
     pub(super) fn retention_ms(&self) -> Option<u64> {
         self.0.retention_ms
+    }
+
+    pub(super) fn removed_beside(&self) -> u64 {
+        self.0.removed_beside.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_removed_beside(&self, newest: u64) {
+        self.0.removed_beside.store(newest, Ordering::Relaxed);
     }
 
     pub(super) fn now_ms(&self) -> u64 {

@@ -158,6 +158,30 @@ fn a_segment_goes_only_once_all_in_it_is_old_and_that_is_on_record() {
 }
 
 #[test]
+fn a_clock_that_ran_ahead_by_years_does_not_empty_the_log() {
+    let disk = Simulated::new();
+    let clock = Hand::new();
+    let options = Options { retention_ms: Some(1096 * DAY_MS), ..small() };
+    let log = written(&disk, options, &clock);
+    clock.set(NOW_MS + 5000 * DAY_MS);
+    let before = names(&disk).len();
+    assert!(before > 8);
+    assert_eq!(log.tidy().unwrap().removed, 2);
+    for _ in 0..5 {
+        assert_eq!(log.tidy().unwrap().removed, 0, "nothing was written meanwhile");
+    }
+    // The next two go when a further segment is begun, and not before.
+    let segments = |disk: &Simulated| names(disk).iter().filter(|name| !name.ends_with(".zst")).count();
+    let plain = segments(&disk);
+    while segments(&disk) == plain {
+        log.begin(&begin("on")).wait().unwrap().end(&completed()).wait().unwrap();
+    }
+    assert_eq!(log.tidy().unwrap().removed, 2);
+    log.close();
+    intact(&disk);
+}
+
+#[test]
 fn a_log_whose_newest_segments_were_taken_away_is_not_gone_on_with() {
     let disk = Simulated::new();
     let log = written(&disk, small(), &Hand::new());
