@@ -32,6 +32,7 @@
 //!          └─ registry  ◀───────────┼─ layer ◀── proxy ◀─ demo ◀─ cli
 //!             identity  ◀───────────┤
 //! store  ◀─── audit     ◀───────────┘
+//!             audit     ◀─ index ◀── cli
 //! ```
 //!
 //! | room | may use |
@@ -44,6 +45,7 @@
 //! | [`registry`] | policy, store |
 //! | [`store`] | – |
 //! | [`audit`] | store |
+//! | [`index`] | audit, store |
 //! | [`layer`] | policy, catalogue, decision, redact, identity, registry, audit |
 //! | [`proxy`] | all above |
 //! | `demo` | proxy and what it uses |
@@ -58,6 +60,7 @@ pub mod decision;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod identity;
+pub mod index;
 pub mod layer;
 pub mod policy;
 pub mod proxy;

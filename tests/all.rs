@@ -20,6 +20,7 @@ mod fhir;
 mod fuzz;
 mod gate;
 mod identity;
+mod index;
 mod layer;
 mod proxy;
 mod redact;

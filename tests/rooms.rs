@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may use.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("policy", &[]),
     ("catalogue", &["policy"]),
     ("decision", &["policy"]),
@@ -13,6 +13,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("registry", &["policy", "store"]),
     ("store", &[]),
     ("audit", &["store"]),
+    ("index", &["audit", "store"]),
     ("layer", &["policy", "catalogue", "decision", "redact", "identity", "registry", "audit"]),
     ("proxy", &["policy", "catalogue", "decision", "redact", "identity", "registry", "audit", "store", "layer"]),
     (

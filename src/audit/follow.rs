@@ -27,12 +27,30 @@ pub struct Follow<'d> {
     before: Option<Before>,
     /// The hash of the record before the oldest that is here, as that one has it.
     joined: Option<String>,
+    /// Where the walk begins, if not at the oldest segment.
+    first: Option<String>,
+}
+
+/// Behind which record a walk was left: whoever keeps it goes on from there without reading a segment again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The number of the last record that was handed out.
+    pub number: u64,
+    /// Its hash, 64 hexadecimal digits.
+    pub hash: String,
+    /// The file that it is in.
+    pub segment: String,
+    /// Its line in that file, from 1.
+    pub line: u64,
+    /// Where it begins in that file, in bytes.
+    pub offset: u64,
 }
 
 struct Before {
     hash: String,
     segment: String,
     line: u64,
+    offset: u64,
     /// Where the line after it begins.
     end: u64,
 }
@@ -49,13 +67,51 @@ impl<'d> Follow<'d> {
         if next < oldest {
             return Err(not_there(format!("record {next} is not in this log any more: its oldest is {oldest}")));
         }
-        let mut follow = Follow { disk, reader: None, next, durable: 0, before: None, joined: None };
+        let mut follow = Follow { disk, reader: None, next, durable: 0, before: None, joined: None, first: None };
         if next > oldest {
             follow.find(next - 1)?;
         } else if let Some(line) = follow.reader()?.next_line()? {
             follow.joined = claim_of(&line.bytes).map(|claim| claim.prev);
         }
         Ok(follow)
+    }
+
+    /// From behind a record that was handed out before: one line is read, and must still be that record.
+    ///
+    /// # Errors
+    /// As [`Follow::from`]: [`io::ErrorKind::NotFound`] where that place does not hold that record, or is gone.
+    pub fn resume(disk: &'d dyn Disk, mark: &Mark) -> io::Result<Follow<'d>> {
+        let mut reader = Reader::from_line(disk, &mark.segment, mark.line.saturating_sub(1), mark.offset)?;
+        let line = reader.next_line()?.filter(|line| line.finished && hex(&hash(&line.bytes)) == mark.hash);
+        let Some(line) = line else {
+            return Err(not_there(format!("record {} is not what it was: this is another log", mark.number)));
+        };
+        let mut follow =
+            Follow { disk, reader: None, next: mark.number, durable: 0, before: None, joined: None, first: None };
+        follow.pass(&line);
+        Ok(follow)
+    }
+
+    /// From the first record of a segment on, whatever stands before it: behind a damage, what is still in order.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if the name is not a segment's.
+    pub fn from_segment(disk: &'d dyn Disk, name: &str) -> io::Result<Follow<'d>> {
+        let next = first_of(name).ok_or_else(|| not_there(format!("`{name}` is no segment of a log")))?;
+        let first = Some(name.to_owned());
+        Ok(Follow { disk, reader: None, next, durable: 0, before: None, joined: None, first })
+    }
+
+    /// Behind which record the walk stands; `None` before the first.
+    pub fn mark(&self) -> Option<Mark> {
+        let before = self.before.as_ref()?;
+        Some(Mark {
+            number: self.next.saturating_sub(1),
+            hash: before.hash.clone(),
+            segment: before.segment.clone(),
+            line: before.line,
+            offset: before.offset,
+        })
     }
 
     /// The number of the record that is handed out next.
@@ -117,9 +173,10 @@ impl<'d> Follow<'d> {
 
     /// A reader behind the record handed out last.
     fn reader(&self) -> io::Result<Reader<'d>> {
-        match &self.before {
-            None => Ok(Reader::new(self.disk)),
-            Some(before) => Reader::from_line(self.disk, &before.segment, before.line, before.end),
+        match (&self.before, &self.first) {
+            (None, None) => Ok(Reader::new(self.disk)),
+            (None, Some(name)) => Reader::from_segment(self.disk, name),
+            (Some(before), _) => Reader::from_line(self.disk, &before.segment, before.line, before.end),
         }
     }
 
@@ -146,7 +203,8 @@ impl<'d> Follow<'d> {
     fn pass(&mut self, line: &Line) {
         let end = line.offset + line.bytes.len() as u64 + 1;
         let segment = line.segment.clone();
-        self.before = Some(Before { hash: hex(&hash(&line.bytes)), segment, line: line.line, end });
+        self.before =
+            Some(Before { hash: hex(&hash(&line.bytes)), segment, line: line.line, offset: line.offset, end });
         self.next += 1;
     }
 }

@@ -68,11 +68,11 @@ mod write;
 pub use chain::{Fault, Kind};
 pub use entry::Entry;
 pub use error::AuditError;
-pub use follow::Follow;
+pub use follow::{Follow, Mark};
 pub use keep::Kept;
 pub use log::{Log, Options, Room};
 pub use queue::Pending;
-pub use read::{Line, Reader};
+pub use read::{Line, Reader, first_of, segments};
 pub use record::{
     Administrative, BODY_BYTES_MAX, Begin, Caller, Count, Decision, Detail, Disclosure, End, Entries, Forms, Latency,
     Outcome, Policy, Reason, Recipient, Refusal, Window,
@@ -81,7 +81,7 @@ pub use recover::{Recovery, Torn};
 pub use seal::{Note, Seal, Sealed};
 pub use tail::{Tail, pretty, tail};
 pub use ticket::Ticket;
-pub use time::Clock;
+pub use time::{Clock, read as read_time, text as time_text};
 pub use verify::{BadRecord, Report, Signed, Trust, verify, verify_by};
 
 /// The JSON Schema (draft 2020-12) of a line: every kind with every member that is ever written.

@@ -65,7 +65,7 @@ impl<'d> Reader<'d> {
     ///
     /// # Errors
     /// If there is none of that name.
-    pub(super) fn from_line(disk: &'d dyn Disk, name: &str, line: u64, offset: u64) -> io::Result<Reader<'d>> {
+    pub fn from_line(disk: &'d dyn Disk, name: &str, line: u64, offset: u64) -> io::Result<Reader<'d>> {
         let current = Current { line, offset, ..Current::open(disk, name, offset)? };
         Ok(Reader { disk, current: Some(current), following: None, stays: false })
     }
@@ -161,7 +161,10 @@ pub(super) fn unpack(packed: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + 
 }
 
 /// The segments of a log, oldest first. One that is there as written and packed counts once, as it was written: the packed one may be half.
-pub(super) fn segments(disk: &dyn Disk) -> io::Result<Vec<Entry>> {
+///
+/// # Errors
+/// Whatever the disk answers.
+pub fn segments(disk: &dyn Disk) -> io::Result<Vec<Entry>> {
     // By name, and so that one as written stands before the same packed.
     let mut found: Vec<Entry> = disk.list()?.into_iter().filter(|entry| first_of(&entry.name).is_some()).collect();
     found.dedup_by_key(|entry| first_of(&entry.name));
@@ -169,7 +172,7 @@ pub(super) fn segments(disk: &dyn Disk) -> io::Result<Vec<Entry>> {
 }
 
 /// The number of the first record in a segment, from its name.
-pub(super) fn first_of(name: &str) -> Option<u64> {
+pub fn first_of(name: &str) -> Option<u64> {
     let name = name.strip_suffix(PACKED).unwrap_or(name);
     let digits = name.strip_prefix(PREFIX)?.strip_suffix(".jsonl")?;
     (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?

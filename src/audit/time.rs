@@ -38,14 +38,14 @@ pub(super) fn write(out: &mut Vec<u8>, moment_ms: u64) {
 }
 
 /// The same as text.
-pub(super) fn text(moment_ms: u64) -> String {
+pub fn text(moment_ms: u64) -> String {
     let mut out = Vec::with_capacity(24);
     write(&mut out, moment_ms);
     String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Reads what [`write`] writes, and nothing else.
-pub(super) fn read(text: &str) -> Option<u64> {
+pub fn read(text: &str) -> Option<u64> {
     let moment: jiff::Timestamp = text.parse().ok()?;
     let moment_ms = u64::try_from(moment.as_millisecond()).ok()?;
     (self::text(moment_ms) == text).then_some(moment_ms)
