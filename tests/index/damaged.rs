@@ -19,11 +19,8 @@ fn begun(disk: &Simulated) -> Vec<u64> {
     let mut reader = sekisho::audit::Reader::new(disk);
     let mut found = Vec::new();
     while let Some(line) = reader.next_line().unwrap() {
-        if let Ok(entry) = sekisho::audit::Entry::read(&line.bytes) {
-            if ["begin", "refusal"].contains(&&*entry.kind) {
-                found.push(entry.seq);
-            }
-        }
+        let entry = sekisho::audit::Entry::read(&line.bytes).ok();
+        found.extend(entry.filter(|entry| ["begin", "refusal"].contains(&&*entry.kind)).map(|entry| entry.seq));
     }
     found.sort_unstable();
     found.dedup();

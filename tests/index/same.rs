@@ -223,3 +223,40 @@ fn no_clear_id_of_a_person_is_in_the_file() {
         assert_eq!(entry.metadata().unwrap().mode() & 0o777, 0o600, "{:?}", entry.path());
     }
 }
+
+#[test]
+fn reviews_strangers_and_members_without_a_name_are_told_as_the_lines_tell_them() {
+    let disks = disks(71, 700);
+    let file = File::new("named");
+    let (queries, all) = (file.built(&disks), read(&disks));
+    let reviews: Vec<u64> = queries.reviews(None, 10_000).unwrap().iter().map(|row| row.place.seq).collect();
+    assert_eq!(reviews, all.iter().filter(|one| one.is_review()).map(|one| one.seq).collect::<Vec<_>>());
+    let mut slow: BTreeMap<(String, String), (u64, u64, u64)> = BTreeMap::new();
+    for access in &all {
+        for name in access.set("unclassified") {
+            let seen = slow.entry((name, access.text("/route"))).or_insert((u64::MAX, 0, 0));
+            *seen = (seen.0.min(access.time_ms), seen.1.max(access.time_ms), seen.2 + 1);
+        }
+    }
+    assert!(slow.len() > 5);
+    let told = queries.unclassified(&Filter::default()).unwrap();
+    assert!(told.windows(2).all(|two| two[0].last_ms >= two[1].last_ms));
+    let told = told
+        .iter()
+        .map(|one| ((one.name.to_string(), one.route.to_string()), (one.first_ms, one.last_ms, one.accesses)));
+    assert_eq!(told.collect::<BTreeMap<_, _>>(), slow);
+    let mut knocked = 0;
+    for disk in disks.values() {
+        let mut reader = sekisho::audit::Reader::new(disk);
+        while let Some(line) = reader.next_line().unwrap() {
+            let record: Value = serde_json::from_slice(&line.bytes).unwrap();
+            let refused = record["refused"].as_array().into_iter().flatten();
+            knocked += refused.map(|one| one["count"].as_u64().unwrap()).sum::<u64>();
+        }
+    }
+    let told = queries.strangers(0, u64::MAX, 100_000).unwrap();
+    assert!(knocked > 0);
+    assert_eq!(told.iter().map(|one| one.count).sum::<u64>(), knocked);
+    assert!(told.windows(2).all(|two| two[0].time_ms <= two[1].time_ms));
+    assert!(queries.strangers(told[1].time_ms, told[1].time_ms, 9).unwrap().is_empty());
+}
