@@ -4,6 +4,7 @@ mod check;
 mod coverage;
 mod decide;
 mod explain;
+mod index;
 mod redact;
 mod serving;
 mod support;

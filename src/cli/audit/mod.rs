@@ -3,6 +3,7 @@
 mod chains;
 mod clock;
 mod export;
+mod index;
 mod prove;
 mod reveal;
 mod verify;
@@ -68,6 +69,14 @@ enum AuditCommand {
         after_help = "Examples:\n  sekisho audit export --format csv --since 2026-11-01 /var/lib/sekisho >november.csv\n  sekisho audit export --format ocsf --to https://siem.example/in --header-file token \\\n    --resume siem.position --follow /var/lib/sekisho"
     )]
     Export(export::Export),
+    /// Make the index of all logs of a data folder, or bring it up to date
+    ///
+    /// `index.sqlite` beside the logs is made from them and from nothing else: it can be thrown away at any time. The gate may
+    /// run meanwhile. Exit code 1: a log is not in order; what is behind the damage is in the index and marked.
+    #[command(
+        after_help = "Examples:\n  sekisho audit index /var/lib/sekisho\n  sekisho audit index --rebuild --config sekisho.toml"
+    )]
+    Index(index::MakeIndex),
     /// Show the newest records, one line each
     #[command(
         after_help = "Examples:\n  sekisho audit tail --follow /var/lib/sekisho\n  sekisho audit tail --json -n 1000 /var/lib/sekisho | jq .purpose"
@@ -110,6 +119,7 @@ impl Audit {
             AuditCommand::Export(export) => export.run(terminal),
             AuditCommand::Reveal(reveal) => reveal.run(terminal),
             AuditCommand::Checkpoint { folder } => prove::checkpoint(terminal, folder),
+            AuditCommand::Index(make) => make.run(terminal),
             AuditCommand::Tail { folder, follow, json, last } => {
                 let chain = first(folder)?;
                 let disk = open(&chain)?;
