@@ -215,3 +215,22 @@ fn a_number_of_days_that_is_none_is_refused_with_how_it_is_written() {
     }
     assert!(scratch.is_empty());
 }
+
+#[test]
+fn the_snooping_clerk_is_whoever_is_the_least_like_his_own_past() {
+    use sekisho::index::{Asking, Index, Limit, Logs, Queries};
+    let scratch = Scratch::new();
+    filled(scratch.path(), &[Org::Sakura], 30, 1);
+    let home = scratch.path().join(Org::Sakura.id());
+    let (path, logs) = (home.join(sekisho::index::FILE), Logs::Folder(home.join("log")));
+    let mut index = Index::open(&path, logs.clone()).unwrap();
+    assert!(index.catch_up(Limit { records: u64::MAX, until: None }).unwrap().is_caught_up);
+    let queries = Queries::open(&path, logs).unwrap();
+    let told = queries.unusual(Asking { now_ms: END_MS, ahead_s: 32_400, days: 7, limit: 5 }).unwrap();
+    let clerk = ODD.iter().find(|odd| odd.name == "snooping-clerk").unwrap();
+    assert_eq!(&*told[0].caller, clerk.caller.sub, "{told:#?}");
+    assert!(told[0].most_people > 50 && told[0].usual_people < 25.0, "{:#?}", told[0]);
+    assert!(told[0].score > 2.0 * told[1].score, "by far: {told:#?}");
+    let reviews = queries.reviews(None, 100).unwrap();
+    assert!(!reviews.is_empty() && reviews.iter().all(|row| row.obligations.iter().any(|one| &**one == "review")));
+}

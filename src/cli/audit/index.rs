@@ -49,6 +49,8 @@ impl MakeIndex {
         let begun = Instant::now();
         let (read, records) = catch_up(&mut index).map_err(cannot)?;
         let told = Queries::open(&path, logs).and_then(|queries| queries.integrity()).map_err(cannot)?;
+        // Closed, so that everything is in the file whose size is told.
+        drop(index);
         self.tell(terminal, &path, (read, records, begun.elapsed()), &told)
     }
 
