@@ -56,11 +56,15 @@ fn the_clerk_who_looked_seventy_people_up_in_an_evening_stands_on_top() {
         ward.sees("busy", "care", morning, day * 40..day * 40 + 38 + day % 5);
         ward.sees("clerk", "billing", morning + 2 * 3_600_000, day * 15..day * 15 + 14 + day % 3);
         // Often the same person: many accesses, few people.
-        ward.sees("nurse", "care", morning + 4 * 3_600_000, 0..3);
+        for hour in 4..8 {
+            ward.sees("nurse", "care", morning + hour * 3_600_000, 0..3);
+        }
     }
     let last = DAY_ONE + 21 * DAY_MS;
     ward.sees("busy", "care", last + 9 * 3_600_000, 0..41);
-    ward.sees("nurse", "care", last + 12 * 3_600_000, 0..3);
+    for hour in 13..17 {
+        ward.sees("nurse", "care", last + hour * 3_600_000, 0..3);
+    }
     ward.sees("clerk", "care", last + 21 * 3_600_000, 100..170);
     ward.sees("newcomer", "care", last + 23 * 3_600_000, 0..30);
     ward.log.close();
@@ -78,6 +82,9 @@ fn the_clerk_who_looked_seventy_people_up_in_an_evening_stands_on_top() {
     assert_eq!(clerk.new_purposes.iter().map(|one| &**one).collect::<Vec<_>>(), ["care"]);
     let score = |caller: &str| told.iter().find(|one| &*one.caller == caller).unwrap().score;
     assert!(score("busy") < 3.0 && score("nurse") < 1.0, "{told:#?}");
+    let nurse = told.iter().find(|one| &*one.caller == "nurse").unwrap();
+    assert_eq!((nurse.people, nurse.most_people, nurse.usual_people), (3, 3, 3.0), "each person once: {nurse:?}");
+    assert_eq!((nurse.accesses, nurse.usual_accesses), (12, 12.0));
     assert_eq!(score("newcomer"), 0.0, "who has no past is not unlike it");
     let week = queries.unusual(Asking { days: 7, ..asking }).unwrap();
     assert_eq!(&*week[0].caller, "clerk");
