@@ -32,7 +32,7 @@
 //!          └─ registry  ◀───────────┼─ layer ◀── proxy ◀─ demo ◀─ cli
 //!             identity  ◀───────────┤
 //! store  ◀─── audit     ◀───────────┘
-//!             audit     ◀─ index ◀── cli
+//!             audit     ◀─ index ◀─ console ◀── proxy, cli
 //! ```
 //!
 //! | room | may use |
@@ -47,6 +47,7 @@
 //! | [`audit`] | store |
 //! | [`index`] | audit, store |
 //! | [`layer`] | policy, catalogue, decision, redact, identity, registry, audit |
+//! | [`console`] | audit, index, review, registry, policy, decision, identity, store |
 //! | [`proxy`] | all above |
 //! | `demo` | proxy and what it uses |
 //! | [`cli`] | all |
@@ -56,6 +57,7 @@
 pub mod audit;
 pub mod catalogue;
 pub mod cli;
+pub mod console;
 pub mod decision;
 #[cfg(feature = "demo")]
 pub mod demo;

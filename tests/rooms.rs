@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may use.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("policy", &[]),
     ("catalogue", &["policy"]),
     ("decision", &["policy"]),
@@ -15,7 +15,11 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("audit", &["store"]),
     ("index", &["audit", "store"]),
     ("layer", &["policy", "catalogue", "decision", "redact", "identity", "registry", "audit"]),
-    ("proxy", &["policy", "catalogue", "decision", "redact", "identity", "registry", "audit", "store", "layer"]),
+    ("console", &["policy", "decision", "identity", "registry", "audit", "store", "index"]),
+    (
+        "proxy",
+        &["policy", "catalogue", "decision", "redact", "identity", "registry", "audit", "store", "layer", "console"],
+    ),
     (
         "demo",
         &["policy", "catalogue", "decision", "redact", "identity", "registry", "audit", "store", "layer", "proxy"],

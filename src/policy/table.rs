@@ -202,6 +202,7 @@ impl Policy {
 }
 
 /// The revisions of one organisation's policy, the oldest first; the day decides which answers.
+#[derive(Clone)]
 pub struct Revisions {
     revisions: Vec<Arc<Policy>>,
 }
