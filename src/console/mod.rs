@@ -13,8 +13,10 @@
 //! * Writes nothing but its readings, verdicts of reviews (room `review`), and saved views.
 //! * No page names another origin, and no browser that minds the answer's policy asks one.
 
+mod asked;
 mod asset;
 mod auth;
+mod chart;
 mod door;
 mod error;
 mod lang;
@@ -25,6 +27,8 @@ mod reading;
 mod session;
 mod shell;
 mod state;
+mod when;
+mod words;
 
 pub use auth::AuthSettings;
 pub use door::Peer;

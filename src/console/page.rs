@@ -112,6 +112,7 @@ pub(super) async fn answer(state: Arc<State>, asking: Asking, make: Make) -> Res
     let made = made.unwrap_or_else(|_| Err(Trouble::Unable("the page's function failed".to_owned())));
     let recorded = match made {
         Err(trouble) => Err(trouble),
+        Ok(page) if page.reading.is_nothing() && matches!(page.content, Content::Part(_)) => Ok(page),
         Ok(page) => {
             let recorded = state.readings.record(asking.person(), asking.peer.as_deref(), &page.reading).await;
             recorded.map_err(|error| Trouble::Unable(format!("the reading cannot be recorded: {error}"))).map(|()| page)

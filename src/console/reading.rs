@@ -35,6 +35,15 @@ impl Reading {
         Reading { action: "read", page, what: what.into(), ..Reading::default() }
     }
 
+    /// Nothing was told, so there is nothing to record: what a script hears that asks whether there is more.
+    pub(super) fn nothing() -> Reading {
+        Reading::default()
+    }
+
+    pub(super) fn is_nothing(&self) -> bool {
+        self.action.is_empty()
+    }
+
     pub(super) fn with_records(mut self, records: usize) -> Reading {
         self.records = u64::try_from(records).ok();
         self

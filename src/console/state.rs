@@ -9,12 +9,14 @@ use jiff::tz::TimeZone;
 
 use super::ConsoleError;
 use super::auth::{Auth, AuthSettings};
+use super::pages::{Verification, Views};
 use super::reading::Readings;
 use super::session::Sessions;
 use crate::audit::checkpoint::Signer;
 use crate::audit::{Clock, Options, Seal};
 use crate::index::{FILE, Index, Limit, Logs, Progress, Queries};
 use crate::policy::Revisions;
+use crate::registry::Registry;
 
 /// The policy of one site.
 #[derive(Clone)]
@@ -40,6 +42,8 @@ pub struct Parts {
     pub signer: Arc<dyn Fn(&str) -> Signer + Send + Sync>,
     /// Opens what is sealed, for those who may.
     pub seal: Arc<Seal>,
+    /// What is on file.
+    pub registry: Arc<Registry>,
     /// What is in force.
     pub policies: Policies,
     /// In which days and hours times are shown.
@@ -61,10 +65,14 @@ pub(super) struct State {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) seal: Arc<Seal>,
     pub(super) policies: Policies,
+    pub(super) registry: Arc<Registry>,
     pub(super) zone: TimeZone,
     pub(super) hosts: Vec<String>,
     pub(super) auth: Auth,
     pub(super) sessions: Sessions,
+    pub(super) signer: Arc<dyn Fn(&str) -> Signer + Send + Sync>,
+    pub(super) views: Views,
+    pub(super) verification: Verification,
     index: Mutex<Index>,
     indexed: Mutex<Indexed>,
     stopping: AtomicBool,
@@ -84,13 +92,14 @@ impl Console {
     /// # Errors
     /// There is no log; the chain of readings is in use by another console; something cannot be read.
     pub fn new(parts: Parts) -> Result<Console, ConsoleError> {
-        let Parts { data, options, clock, signer, seal, policies, zone, hosts, auth } = parts;
+        let Parts { data, options, clock, signer, seal, registry, policies, zone, hosts, auth } = parts;
         let cannot = |why: &dyn std::fmt::Display| ConsoleError(format!("{}: {why}", data.display()));
         let log = data.join("log");
         if !log.is_dir() {
             return Err(cannot(&"there is no log in it: name the data folder of a gate"));
         }
         let readings = Readings::open(&log.join(READINGS), options, Arc::clone(&clock), signer(READINGS))?;
+        let views = Views::open(&data.join(VIEWS))?;
         let (path, logs) = (data.join(FILE), Logs::Folder(log));
         let index = Index::open(&path, logs.clone()).map_err(|error| cannot(&error))?;
         let queries = Queries::open(&path, logs).map_err(|error| cannot(&error))?;
@@ -101,10 +110,14 @@ impl Console {
             clock,
             seal,
             policies,
+            registry,
             zone,
             hosts,
             auth: Auth::new(auth)?,
             sessions: Sessions::default(),
+            signer,
+            views,
+            verification: Verification::default(),
             index: Mutex::new(index),
             indexed: Mutex::default(),
             stopping: AtomicBool::new(false),
@@ -170,6 +183,8 @@ impl State {
 
 /// The chain of readings, in `log/`.
 const READINGS: &str = "console";
+/// The views that people keep.
+const VIEWS: &str = "console.sqlite";
 /// How long one step of reading on takes at most.
 const READ_ON: Duration = Duration::from_millis(500);
 /// Between two looks at the logs.

@@ -1,0 +1,220 @@
+//! Which accesses does an address ask for?
+//!
+//! The address *is* the filter: whoever gets it sent sees the same, and going back goes back. Times stand in it as local
+//! ones, a person as he is sealed in the log. A name that is not known here is a fault, and never passed over: a filter
+//! that is silently dropped shows more than was asked for.
+
+use jiff::tz::TimeZone;
+
+use super::door::joined;
+use super::error::Trouble;
+use super::page::Asking;
+use super::person::Right;
+use super::state::State;
+use super::when::{self, DAY_MS};
+use crate::index::{Filter, Flags, Outcome, Place};
+
+/// An address's filter.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) filter: Filter,
+    /// From the first millisecond on.
+    pub(super) from_ms: u64,
+    /// Before this one.
+    pub(super) until_ms: u64,
+    /// Whether the address named its times.
+    pub(super) is_dated: bool,
+    /// The page begins below this access.
+    pub(super) before: Option<Place>,
+    /// What the address named, in its order, without what only turns the page.
+    pub(super) pairs: Vec<(String, String)>,
+}
+
+/// The lists of a filter, by their names in an address.
+pub(super) const LISTS: [&str; 11] = [
+    "outcome",
+    "purpose",
+    "recipient",
+    "organization",
+    "caller",
+    "role",
+    "clause",
+    "route",
+    "action",
+    "category",
+    "reason",
+];
+/// What is either asked or not.
+pub(super) const FLAGS: [(&str, Flags); 4] = [
+    ("review", Flags::REVIEW),
+    ("unclassified", Flags::UNCLASSIFIED),
+    ("abroad", Flags::ABROAD),
+    ("dry-run", Flags::DRY_RUN),
+];
+
+impl Asked {
+    /// Reads the query; without times it is the last seven days in which there is something.
+    pub(super) fn read(state: &State, asking: &Asking) -> Result<Asked, Trouble> {
+        let mut asked = Asked {
+            filter: Filter::default(),
+            from_ms: 0,
+            until_ms: 0,
+            is_dated: false,
+            before: None,
+            pairs: Vec::new(),
+        };
+        let (mut from, mut until, mut days) = (None, None, None);
+        for (name, value) in asking.query.iter().filter(|(_, value)| !value.is_empty()) {
+            let moment = |is_end| {
+                let fault = || Trouble::Asked(format!("`{name}`: `{value}` is no time such as 2026-10-26T19:42"));
+                when::read(value, &state.zone, is_end).map(Some).ok_or_else(fault)
+            };
+            match name.as_str() {
+                "from" => from = moment(false)?,
+                "until" => until = moment(true)?,
+                "days" => {
+                    days = Some(
+                        value
+                            .parse::<u64>()
+                            .ok()
+                            .filter(|days| (1..=366).contains(days))
+                            .ok_or_else(|| Trouble::Asked(format!("`days`: `{value}` is not from 1 to 366")))?,
+                    )
+                }
+                "before" => {
+                    asked.before = Some(place(value).ok_or_else(|| Trouble::Asked("`before` is no place".to_owned()))?);
+                }
+                "q" => asked.filter.text.clone_from(value),
+                "form" => asked.filter.form = Some(value.clone()),
+                "subject" => {
+                    asking.must(Right::Reveal)?;
+                    asked.filter.subject = Some(value.clone());
+                }
+                _ => asked.take(name, value)?,
+            }
+            if name != "before" {
+                asked.pairs.push((name.clone(), value.clone()));
+            }
+        }
+        let newest_end = || newest_end(state);
+        asked.is_dated = from.is_some() || until.is_some();
+        asked.until_ms = match until {
+            Some(until) => until,
+            None => newest_end()?.max(from.unwrap_or(0)),
+        };
+        asked.from_ms = from.unwrap_or_else(|| back(asked.until_ms, days.unwrap_or(DAYS), &state.zone));
+        if asked.from_ms >= asked.until_ms {
+            return Err(Trouble::Asked("`from` is not before `until`".to_owned()));
+        }
+        asked.filter.from_ms = Some(asked.from_ms);
+        asked.filter.until_ms = Some(asked.until_ms);
+        Ok(asked)
+    }
+
+    fn take(&mut self, name: &str, value: &str) -> Result<(), Trouble> {
+        if let Some((_, flag)) = FLAGS.iter().find(|(known, _)| *known == name) {
+            self.filter.flags = self.filter.flags.with(*flag);
+            return Ok(());
+        }
+        let filter = &mut self.filter;
+        let list = match name {
+            "purpose" => &mut filter.purpose,
+            "recipient" => &mut filter.recipient,
+            "organization" => &mut filter.organization,
+            "caller" => &mut filter.caller,
+            "role" => &mut filter.role,
+            "clause" => &mut filter.clause,
+            "route" => &mut filter.route,
+            "action" => &mut filter.action,
+            "category" => &mut filter.category,
+            "reason" => &mut filter.reason,
+            "outcome" => {
+                let known = Outcome::ALL.into_iter().find(|outcome| outcome.name() == value);
+                filter.outcome.push(known.ok_or_else(|| Trouble::Asked(format!("`outcome`: `{value}` is none")))?);
+                return Ok(());
+            }
+            _ => return Err(Trouble::Asked(format!("`{name}` is nothing that can be asked for"))),
+        };
+        // In an address an empty value is no value: this stands for "none".
+        list.push(if value == NONE { String::new() } else { value.to_owned() });
+        Ok(())
+    }
+
+    /// The address of this filter, on that page, with its times: it stays the same tomorrow.
+    pub(super) fn permanent(&self, path: &str, zone: &TimeZone) -> String {
+        let times = [("from", when::address(self.from_ms, zone)), ("until", when::address(self.until_ms, zone))];
+        let kept = self.pairs.iter().filter(|(name, _)| !matches!(name.as_str(), "from" | "until" | "days"));
+        let kept = kept.map(|(name, value)| (name.as_str(), value.as_str()));
+        format!("{path}?{}", joined(times.iter().map(|(name, value)| (*name, value.as_str())).chain(kept)))
+    }
+
+    /// The same with one thing more asked for; or with another value of what can only be asked once.
+    pub(super) fn with(&self, path: &str, name: &str, value: &str) -> String {
+        let value = if value.is_empty() { NONE } else { value };
+        let is_list = LISTS.contains(&name);
+        let kept = self.pairs.iter().filter(|(known, held)| known != name || (is_list && held != value));
+        let kept = kept.map(|(name, value)| (name.as_str(), value.as_str()));
+        format!("{path}?{}", joined(kept.chain([(name, value)])))
+    }
+
+    /// The same without that.
+    pub(super) fn without(&self, path: &str, name: &str, value: Option<&str>) -> String {
+        let is_kept = |known: &str, held: &str| known != name || value.is_some_and(|value| value != held);
+        let kept = self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let query = joined(kept.filter(|(known, held)| is_kept(known, held)));
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
+
+    /// The same between other times.
+    pub(super) fn between(&self, path: &str, from_ms: u64, until_ms: u64, zone: &TimeZone) -> String {
+        Asked { from_ms, until_ms, ..self.clone() }.permanent(path, zone)
+    }
+
+    /// The same, and that of each of these lists it is this value.
+    pub(super) fn narrowed(&self, to: &[(&str, &str)]) -> Asked {
+        let mut pairs = self.pairs.clone();
+        pairs.retain(|(name, _)| to.iter().all(|(narrowed, _)| narrowed != name));
+        let value = |value: &str| if value.is_empty() { NONE.to_owned() } else { value.to_owned() };
+        pairs.extend(to.iter().map(|(name, word)| ((*name).to_owned(), value(word))));
+        Asked { pairs, ..self.clone() }
+    }
+
+    /// Whether that value is asked for.
+    pub(super) fn has(&self, name: &str, value: &str) -> bool {
+        let value = if value.is_empty() { NONE } else { value };
+        self.pairs.iter().any(|(known, held)| known == name && held == value)
+    }
+}
+
+/// `order.log.seq`: the place of an access, as an address has it.
+pub(super) fn place_text(place: &Place) -> String {
+    format!("{}.{}.{}", place.order_ms, place.log, place.seq)
+}
+
+pub(super) fn place(text: &str) -> Option<Place> {
+    let (order, rest) = text.split_once('.')?;
+    let (log, seq) = rest.rsplit_once('.')?;
+    Some(Place { order_ms: order.parse().ok()?, log: log.to_owned(), seq: seq.parse().ok()? })
+}
+
+/// The end of the local day of the newest access; of today, if that is not a day old.
+pub(super) fn newest_end(state: &State) -> Result<u64, Trouble> {
+    let now = state.now_ms();
+    let newest = state.queries.search(&Filter::default(), None, 1)?;
+    let newest = newest.first().map_or(now, |row| row.time_ms);
+    let at = if newest.saturating_add(DAY_MS) >= now { now.max(newest) } else { newest };
+    // A day and some hours further lies in the next, however long this one is.
+    Ok(when::day_of(when::day_of(at, &state.zone) + DAY_MS + DAY_MS / 8, &state.zone))
+}
+
+/// So many local days before.
+pub(super) fn back(until_ms: u64, days: u64, zone: &TimeZone) -> u64 {
+    // The middle of the day that far back, so that days of 23 and 25 hours do not matter.
+    let middle = until_ms.saturating_sub(days * DAY_MS).saturating_add(DAY_MS / 8);
+    when::day_of(middle, zone)
+}
+
+/// The days that are shown where nothing is said.
+const DAYS: u64 = 7;
+/// What stands in an address for "none was named".
+pub(super) const NONE: &str = "(none)";

@@ -1,0 +1,119 @@
+//! Exactly what is filtered, in a file: the records of those accesses, as `sekisho audit export` would tell them.
+//!
+//! The index tells which records; their lines come from the log, in one pass over its segments from the first that is
+//! wanted. More than [`ACCESSES_MAX`] accesses are not for a browser: `sekisho audit export` tells any number.
+
+use std::collections::BTreeSet;
+
+use crate::audit::Follow;
+use crate::audit::export::{Exporter, Format};
+use crate::console::asked::Asked;
+use crate::console::error::Trouble;
+use crate::console::page::{Asking, Chunks, Content, Page};
+use crate::console::person::Right;
+use crate::console::reading::Reading;
+use crate::console::shell::number;
+use crate::console::state::State;
+use crate::index::Queries;
+use crate::store::Directory;
+
+pub(super) fn csv(state: &State, asking: &Asking) -> Result<Page, Trouble> {
+    file(state, asking, Format::Csv, "csv", "text/csv; charset=utf-8")
+}
+
+pub(super) fn jsonl(state: &State, asking: &Asking) -> Result<Page, Trouble> {
+    file(state, asking, Format::Jsonl, "jsonl", "application/x-ndjson")
+}
+
+fn file(state: &State, asking: &Asking, format: Format, extension: &str, media: &'static str) -> Result<Page, Trouble> {
+    asking.must(Right::Export)?;
+    let asked = Asked::read(state, asking)?;
+    let count = state.queries.count(&asked.filter)?;
+    if count > ACCESSES_MAX {
+        let (count, most) = (number(count), number(ACCESSES_MAX));
+        return Err(Trouble::Asked(match asking.lang {
+            crate::console::Lang::En => format!(
+                "{count} accesses are more than the {most} that a browser is given: narrow it down, or use `sekisho audit export --since … --until …`"
+            ),
+            crate::console::Lang::Ja => format!(
+                "{count}件はブラウザへの上限{most}件を超えています。条件を絞るか `sekisho audit export --since … --until …` を使ってください"
+            ),
+        }));
+    }
+    let wanted = wanted(&state.queries, &asked)?;
+    let mut reading = Reading::of("search", asked.permanent("", &state.zone));
+    reading.action = "export";
+    reading.records = Some(wanted.len() as u64);
+    let disk = Directory::open_to_read(&state.data.join("log").join(LOG)).map_err(Trouble::unable)?;
+    let chunks = chunks(disk, wanted, format)?;
+    Ok(Page { reading, content: Content::File { name: format!("accesses.{extension}"), media, chunks } })
+}
+
+/// The numbers of every record of the accesses that match.
+fn wanted(queries: &Queries, asked: &Asked) -> Result<BTreeSet<u64>, Trouble> {
+    let mut wanted = BTreeSet::new();
+    let mut before = None;
+    loop {
+        let found = queries.search(&asked.filter, before.as_ref(), PAGE)?;
+        for row in found.iter().filter(|row| row.place.log == LOG) {
+            wanted.insert(row.place.seq);
+            wanted.extend(row.windows.iter().copied().chain(row.end));
+        }
+        match found.last() {
+            Some(last) if found.len() == PAGE => before = Some(last.place.clone()),
+            _ => return Ok(wanted),
+        }
+    }
+}
+
+fn chunks(disk: Directory, wanted: BTreeSet<u64>, format: Format) -> Result<Chunks, Trouble> {
+    let (sender, receiver) = std::sync::mpsc::sync_channel::<Result<Vec<u8>, Trouble>>(4);
+    let told = move || {
+        let ended = tell(&disk, &wanted, format, &|chunk| sender.send(Ok(chunk)).is_ok());
+        if let Err(trouble) = ended {
+            // Whoever waited may be gone.
+            let _gone = sender.send(Err(trouble));
+        }
+    };
+    std::thread::Builder::new().name("export".to_owned()).spawn(told).map_err(Trouble::unable)?;
+    Ok(Box::new(receiver.into_iter()))
+}
+
+/// Hands out the wanted lines; false from `take` ends it.
+fn tell(
+    disk: &Directory,
+    wanted: &BTreeSet<u64>,
+    format: Format,
+    take: &dyn Fn(Vec<u8>) -> bool,
+) -> Result<(), Trouble> {
+    let mut chunk = format.head().into_bytes();
+    if let (Some(first), Some(last)) = (wanted.first(), wanted.last()) {
+        let mut exporter = Exporter::new(format, 0);
+        let mut follow = Follow::from(disk, *first).map_err(Trouble::unable)?;
+        let mut messages = Vec::new();
+        while let Some(line) = follow.next_line().map_err(Trouble::unable)? {
+            let seq = follow.position().saturating_sub(1);
+            if wanted.contains(&seq) {
+                exporter.take(&line.bytes, &mut messages).map_err(Trouble::unable)?;
+                chunk.extend(format.body(&messages).0);
+                messages.clear();
+            }
+            if chunk.len() >= CHUNK_BYTES && !take(std::mem::take(&mut chunk)) {
+                return Ok(());
+            }
+            if seq >= *last {
+                break;
+            }
+        }
+    }
+    if !chunk.is_empty() {
+        take(chunk);
+    }
+    Ok(())
+}
+
+/// The log that accesses are in.
+const LOG: &str = "gate";
+const ACCESSES_MAX: u64 = 100_000;
+const PAGE: usize = 2000;
+const CHUNK_BYTES: usize = 64 << 10;
