@@ -148,6 +148,12 @@ impl Asked {
         format!("{path}?{}", joined(times.iter().map(|(name, value)| (*name, value.as_str())).chain(kept)))
     }
 
+    /// The address of this filter as it was asked: without times where none were named.
+    pub(super) fn address(&self, path: &str) -> String {
+        let query = joined(self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
+
     /// The same with one thing more asked for; or with another value of what can only be asked once.
     pub(super) fn with(&self, path: &str, name: &str, value: &str) -> String {
         let value = if value.is_empty() { NONE } else { value };

@@ -71,10 +71,10 @@ pub(super) fn timeline(chart: &Timeline<'_>) -> Markup {
                         (stack(by, x, slot, &high))
                     }
                 }
-                @for (at, label) in labels(chart) {
+                @for (nth, (at, label)) in labels(chart).into_iter().enumerate() {
                     @let x = LEFT + slot * float(at as u64);
                     line.day x1=(one(x)) x2=(one(x)) y1=(TOP + HEIGHT) y2=(TOP + HEIGHT + 5.0) {}
-                    text.tick x=(one(x + 2.0)) y=(TOP + HEIGHT + 18.0) { (label) }
+                    text class=(if nth % 2 == 0 { "tick" } else { "tick thin" }) x=(one(x + 2.0)) y=(TOP + HEIGHT + 20.0) { (label) }
                 }
                 @for (time, what, href) in &chart.marks {
                     @if let Some(x) = place(chart, *time, slot) {
@@ -218,10 +218,10 @@ pub(super) fn heat_map(lang: Lang, cells: &[Cell]) -> Markup {
                 table.heat {
                     thead { tr {
                         td {}
-                        @for (column, _) in columns.iter().take(COLUMNS) { th scope="col" { (column) } }
+                        @for (column, _) in columns.iter().take(COLUMNS) { th scope="col" { (parted(column)) } }
                     } }
                     tbody { @for (row, _) in rows.iter().take(shown) { tr {
-                        th scope="row" { (row) }
+                        th scope="row" { (parted(row)) }
                         @for (column, _) in columns.iter().take(COLUMNS) {
                             @match find(row, column) {
                                 Some(cell) => td class={ "heat-" (level(cell.count, most)) } { a href=(cell.href) { (short(cell.count)) } },
@@ -234,6 +234,12 @@ pub(super) fn heat_map(lang: Lang, cells: &[Cell]) -> Markup {
             @if hidden > 0 { p.soft { (number(hidden as u64)) " " (lang.pick("more purposes: see Search", "件の利用目的は検索で表示")) } }
         }
     }
+}
+
+/// A dotted name that may be cut behind each dot.
+fn parted(name: &str) -> Markup {
+    let parts: Vec<&str> = name.split_inclusive(['.', '-']).collect();
+    html! { @for part in parts { (part) wbr; } }
 }
 
 /// 1 to 5, by powers: a few stay visible beside many.
@@ -267,7 +273,7 @@ pub(super) fn spark(days: &[u64], marked: Option<usize>, said: &str) -> Markup {
     let most = days.iter().max().copied().unwrap_or(0).max(1);
     let wide = 4.0;
     html! {
-        svg.spark viewBox=(format!("0 0 {} 28", one(wide * float(days.len().max(1) as u64)))) role="img" aria-label=(said) {
+        svg.spark preserveAspectRatio="xMinYMax meet" viewBox=(format!("0 0 {} 28", one(wide * float(days.len().max(1) as u64)))) role="img" aria-label=(said) {
             @for (at, count) in days.iter().enumerate() {
                 @let tall = 26.0 * float(*count) / float(most);
                 @let tall = if *count > 0 { tall.max(1.0) } else { 0.0 };

@@ -23,7 +23,7 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
         let unusual = scope.spawn(|| unusual(state, &asked));
         let filter = Filter { flags: Flags::REVIEW, ..asked.filter.clone() };
         let reviews = state.queries.search(&filter, None, REVIEWS_SHOWN);
-        let unclassified = state.queries.unclassified(&asked.filter);
+        let unclassified = unclassified(state, &asked);
         (unusual.join().unwrap_or_else(|_| Err(Trouble::Unable("a thread failed".to_owned()))), reviews, unclassified)
     });
     let (unusual, reviews, unclassified) = (unusual?, reviews?, unclassified?);
@@ -77,6 +77,15 @@ fn unusual(state: &State, asked: &Asked) -> Result<Vec<Unusual>, Trouble> {
     Ok(state.queries.unusual(asking)?)
 }
 
+/// Members of these days that no catalogue names: those that the four weeks before did not have, and how many others.
+fn unclassified(state: &State, asked: &Asked) -> Result<(Vec<Unclassified>, usize), Trouble> {
+    let from_ms = asked.from_ms.saturating_sub(28 * DAY_MS);
+    let before = state.queries.unclassified(&Filter { from_ms: Some(from_ms), ..asked.filter.clone() })?;
+    let here = before.into_iter().filter(|one| one.last_ms >= asked.from_ms);
+    let (new, known): (Vec<_>, Vec<_>) = here.partition(|one| one.first_ms >= asked.from_ms);
+    Ok((new, known.len()))
+}
+
 /// The sentences.
 fn standing_out(
     state: &State,
@@ -84,7 +93,7 @@ fn standing_out(
     asked: &Asked,
     unusual: &[Unusual],
     reviews: &[Row],
-    unclassified: &[Unclassified],
+    (unclassified, known): &(Vec<Unclassified>, usize),
 ) -> Result<Markup, Trouble> {
     let lang = asking.lang;
     let broken: Vec<_> = state.queries.integrity()?.into_iter().filter(|log| !log.faults.is_empty()).collect();
@@ -95,7 +104,7 @@ fn standing_out(
         refused.truncate(3);
         refused
     };
-    let nothing = out.is_empty() && refused.is_empty() && reviews.is_empty() && unclassified.is_empty();
+    let nothing = out.is_empty() && refused.is_empty() && reviews.is_empty() && unclassified.is_empty() && *known == 0;
     Ok(html! {
         section.out aria-labelledby="out" {
             h2 id="out" { (lang.pick("What stands out", "目立つこと")) }
@@ -110,7 +119,8 @@ fn standing_out(
                 @for one in &out { li.card.alert { (person_card(state, lang, asked, one)?) } }
                 @for row in reviews.iter().take(SENTENCES) { li.card.review { (review_card(state, lang, row)) } }
                 @for one in &refused { li.card.refused { (refused_card(state, lang, asked, one)) } }
-                @for one in unclassified.iter().take(SENTENCES) { li.card { (unclassified_card(state, lang, asked, one)) } }
+                @for one in unclassified.iter().take(SENTENCES) { li.card.alert { (unclassified_card(state, lang, asked, one)) } }
+                @if *known > 0 { li.card { (known_card(state, lang, asked, *known)) } }
             }
         }
     })
@@ -191,6 +201,18 @@ fn unclassified_card(state: &State, lang: Lang, asked: &Asked, one: &Unclassifie
         p { @match lang {
             Lang::En => { "A field that no catalogue names, withheld in " strong { (number(one.accesses)) } " accesses to " code { (one.route) } ", since " (when::day(lang, one.first_ms, &state.zone)) "." }
             Lang::Ja => { "カタログにない項目。" code { (one.route) } "への" strong { (number(one.accesses)) "件" } "で非提供(" (when::day(lang, one.first_ms, &state.zone)) "から)。" }
+        } }
+    }
+}
+
+/// Those that were there before too: told once, together.
+fn known_card(state: &State, lang: Lang, asked: &Asked, known: usize) -> Markup {
+    let href = asked.narrowed(&[("unclassified", "1")]).permanent("/search", &state.zone);
+    html! {
+        h3 { a href=(href) { (lang.pick("Unclassified fields", "未分類の項目")) } }
+        p { @match lang {
+            Lang::En => { strong { (known) } " that no catalogue names, withheld as before." }
+            Lang::Ja => { "カタログにない項目" strong { (known) "件" } "を従来どおり非提供。" }
         } }
     }
 }

@@ -90,7 +90,7 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
                     th scope="col" { (lang.pick("What enforces it", "実施方法")) }
                     th.number scope="col" { (lang.pick("Used", "適用数")) }
                 } }
-                tbody { @for clause in &document.clauses { (row(lang, &asked, document, clause, used.get(&clause.id.text).copied().unwrap_or(0))) } }
+                tbody { @for clause in &document.clauses { (row(state, lang, &asked, document, clause, used.get(&clause.id.text).copied().unwrap_or(0))) } }
             } }
         }
     };
@@ -102,7 +102,7 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     ))
 }
 
-fn row(lang: Lang, asked: &Asked, document: &Document, clause: &Clause, used: u64) -> Markup {
+fn row(state: &State, lang: Lang, asked: &Asked, document: &Document, clause: &Clause, used: u64) -> Markup {
     let gist = match (lang, &clause.gist_ja) {
         (Lang::Ja, Some(own)) => &own.text,
         _ => &clause.gist.text,
@@ -125,7 +125,7 @@ fn row(lang: Lang, asked: &Asked, document: &Document, clause: &Clause, used: u6
                 @if let Some(house) = &clause.house { div.soft { (lang.pick("Our own minimum: ", "独自の最小化: ")) (house.text) } }
             }
             td.number data-label=(lang.pick("Used", "適用数")) {
-                @if used > 0 { a href=(only.without("/search", "", None)) { (number(used)) } } @else { "0" }
+                @if used > 0 { a href=(only.permanent("/search", &state.zone)) { (number(used)) } } @else { "0" }
             }
         }
     }

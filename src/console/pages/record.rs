@@ -331,7 +331,7 @@ fn left(
                         }))
                         (pair(lang.pick("Left the gate", "送出量"), html! {
                             (words::bytes(end.released_bytes.unwrap_or(0)))
-                            @if row.entries_released > 0 { ", " (number(row.entries_released)) " " (lang.pick("entries", "件")) }
+                            @if row.entries_released > 0 { ", " (number(row.entries_released)) " " (if row.entries_released == 1 { lang.pick("entry", "件") } else { lang.pick("entries", "件") }) }
                             @if row.entries_dropped > 0 { ", " (number(row.entries_dropped)) " " (lang.pick("dropped", "件は除外")) }
                             @if row.status > 0 { ", " (lang.pick("status", "状態")) " " (row.status) }
                         }))

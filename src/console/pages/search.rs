@@ -20,7 +20,8 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let more = found.len() > ROWS;
     found.truncate(ROWS);
     let count = state.queries.count(&asked.filter)?;
-    let facets = state.queries.facets(&asked.filter, &SHOWN.map(|(_, facet)| facet))?;
+    let counted: Vec<Facet> = SHOWN.iter().map(|(_, facet)| *facet).chain([Facet::Form]).collect();
+    let facets = state.queries.facets(&asked.filter, &counted)?;
     let title = lang.pick("Search", "検索");
     let body = html! {
         h1 { (title) }
@@ -35,6 +36,7 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
             aside.facets aria-label=(lang.pick("Narrow down", "絞り込み")) {
                 @for (name, facet) in SHOWN {
                     @if let Some(counted) = facets.get(&facet) { (facet_list(asking, &asked, name, counted)) }
+                    @if facet == Facet::Outcome { (forms_list(asking, &asked, facets.get(&Facet::Form))) }
                 }
             }
             section.found aria-label=(lang.pick("Accesses found", "見つかったアクセス")) {
@@ -146,6 +148,39 @@ fn facet_list(asking: &Asking, asked: &Asked, name: &str, counted: &Counted) -> 
     }
 }
 
+/// What left, and in which form; what was withheld did not.
+fn forms_list(asking: &Asking, asked: &Asked, counted: Option<&Counted>) -> Markup {
+    let lang = asking.lang;
+    let parted = counted.into_iter().flatten().filter_map(|(word, count)| Some((word.split_once(' ')?, *count)));
+    let left: Vec<((&str, &str), u64)> = parted.filter(|((form, _), _)| *form != "withheld").collect();
+    let item = |(form, category): (&str, &str), count: u64| {
+        let is_asked = asked.has("form", form) && asked.has("category", category);
+        let href = if is_asked {
+            let others = asked.pairs.iter().filter(|(name, _)| name != "form" && name != "category");
+            Asked { pairs: others.cloned().collect(), ..asked.clone() }.address("/search")
+        } else {
+            asked.narrowed(&[("form", form), ("category", category)]).address("/search")
+        };
+        html! { li { a href=(href) aria-current=[is_asked.then_some("true")] {
+            span.word { (category) @if form != "clear" { " " span.soft { (words::form(lang, form)) } } } " "
+            span.number { (number(count)) }
+        } } }
+    };
+    let (first, rest) = left.split_at(left.len().min(FACET_FIRST));
+    html! {
+        @if !left.is_empty() {
+            section.facet {
+                h2 { (lang.pick("What left", "提供された区分")) }
+                ul { @for (what, count) in first { (item(*what, *count)) } }
+                @if !rest.is_empty() { details {
+                    summary { (number(rest.len() as u64)) " " (lang.pick("more", "件")) }
+                    ul { @for (what, count) in rest { (item(*what, *count)) } }
+                } }
+            }
+        }
+    }
+}
+
 /// What can be done with exactly this: taken away, kept, sent to a colleague.
 fn tools(state: &State, asking: &Asking, asked: &Asked) -> Markup {
     let lang = asking.lang;
@@ -184,7 +219,7 @@ fn tools(state: &State, asking: &Asking, asked: &Asked) -> Markup {
 }
 
 fn query_of(asked: &Asked) -> String {
-    crate::console::door::joined(asked.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    asked.address("").trim_start_matches('?').to_owned()
 }
 
 fn pages(asking: &Asking, asked: &Asked, found: &[Row], more: bool) -> Markup {
