@@ -32,7 +32,7 @@
 //!          └─ registry  ◀───────────┼─ layer ◀── proxy ◀─ demo ◀─ cli
 //!             identity  ◀───────────┤
 //! store  ◀─── audit     ◀───────────┘
-//!             audit     ◀─ index ◀─ console ◀── proxy, cli
+//!             audit     ◀─ index ◀── review ◀─ console ◀── proxy, cli
 //! ```
 //!
 //! | room | may use |
@@ -46,6 +46,7 @@
 //! | [`store`] | – |
 //! | [`audit`] | store |
 //! | [`index`] | audit, store |
+//! | [`review`] | audit, index, store |
 //! | [`layer`] | policy, catalogue, decision, redact, identity, registry, audit |
 //! | [`console`] | audit, index, review, registry, policy, decision, identity, store |
 //! | [`proxy`] | all above |
@@ -68,4 +69,5 @@ pub mod policy;
 pub mod proxy;
 pub mod redact;
 pub mod registry;
+pub mod review;
 pub mod store;

@@ -14,8 +14,9 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("store", &[]),
     ("audit", &["store"]),
     ("index", &["audit", "store"]),
+    ("review", &["audit", "index", "store"]),
     ("layer", &["policy", "catalogue", "decision", "redact", "identity", "registry", "audit"]),
-    ("console", &["policy", "decision", "identity", "registry", "audit", "store", "index"]),
+    ("console", &["policy", "decision", "identity", "registry", "audit", "store", "index", "review"]),
     (
         "proxy",
         &["policy", "catalogue", "decision", "redact", "identity", "registry", "audit", "store", "layer", "console"],
