@@ -13,6 +13,7 @@
 
 mod audit;
 mod check;
+mod console;
 mod coverage;
 mod decide;
 #[cfg(feature = "demo")]
@@ -76,6 +77,7 @@ enum Command {
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
     Serve(serve::Serve),
+    Console(console::Console),
     Keys(keys::Keys),
     Registry(registry::Registry),
     Audit(audit::Audit),
@@ -93,6 +95,7 @@ impl Command {
             #[cfg(feature = "demo")]
             Command::Demo(demo) => demo.run(terminal),
             Command::Serve(serve) => serve.run(terminal),
+            Command::Console(console) => console.run(terminal),
             Command::Keys(keys) => keys.run(terminal),
             Command::Registry(registry) => registry.run(terminal),
             Command::Audit(audit) => audit.run(terminal),

@@ -46,6 +46,13 @@ pub(super) struct Entering {
     pub(super) origin: String,
 }
 
+impl Entering {
+    /// A field of the form; empty where it is not there.
+    pub(super) fn field(&self, name: &str) -> &str {
+        self.fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+}
+
 /// The address that a connection comes from; whoever serves the console puts it into each request's extensions.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr, /** Whether the connection is TLS. */ pub bool);
@@ -149,6 +156,7 @@ async fn entered(state: &Arc<State>, request: Request, next: Next) -> Response {
     let address = parts.uri.path_and_query().map_or_else(|| path.clone(), |known| known.as_str().to_owned());
     let cookie = cookie(&parts.headers, SESSION);
     let session = cookie.and_then(|cookie| state.sessions.find(cookie, state.now_ms()));
+    let session = session.filter(|session| state.auth.still(&session.person));
     let Some(session) = session else {
         let next = utf8_percent_encode(&address, NON_ALPHANUMERIC).to_string();
         let to = if parts.method == Method::POST { SIGN_IN.to_owned() } else { format!("{SIGN_IN}?next={next}") };

@@ -30,7 +30,7 @@ mod state;
 mod when;
 mod words;
 
-pub use auth::AuthSettings;
+pub use auth::{Account, Accounts, AuthSettings, PASSWORD_MIN, account};
 pub use door::Peer;
 pub use error::ConsoleError;
 pub use lang::Lang;

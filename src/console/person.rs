@@ -57,7 +57,7 @@ impl Role {
 }
 
 /// Somebody who is signed in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Person {
     /// Who says so: `console` for its own accounts, else the provider's issuer.
     pub issuer: String,
@@ -67,6 +67,15 @@ pub struct Person {
     pub roles: Vec<Role>,
     /// Ids under which he himself calls the gate: he reviews none of these accesses.
     pub callers: Vec<String>,
+    /// What he proved himself by, where it can be changed: another one ends his sessions.
+    pub(super) credential: String,
+}
+
+impl std::fmt::Debug for Person {
+    /// Without what proved it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Person").field("issuer", &self.issuer).field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl Person {

@@ -95,7 +95,13 @@ mod tests {
     use crate::console::{Person, Role};
 
     fn person(id: &str) -> Person {
-        Person { issuer: "console".into(), id: id.into(), roles: vec![Role::Viewer], callers: Vec::new() }
+        Person {
+            issuer: "console".into(),
+            id: id.into(),
+            roles: vec![Role::Viewer],
+            callers: Vec::new(),
+            credential: String::new(),
+        }
     }
 
     #[test]

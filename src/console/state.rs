@@ -17,6 +17,7 @@ use crate::audit::{Clock, Options, Seal};
 use crate::index::{FILE, Index, Limit, Logs, Progress, Queries};
 use crate::policy::Revisions;
 use crate::registry::Registry;
+use crate::review::{self, Journal};
 
 /// The policy of one site.
 #[derive(Clone)]
@@ -52,6 +53,8 @@ pub struct Parts {
     pub hosts: Vec<String>,
     /// Who may sign in.
     pub auth: AuthSettings,
+    /// How long a review may wait, in milliseconds.
+    pub review_due_ms: u64,
 }
 
 /// A console. A clone is the same one.
@@ -61,6 +64,7 @@ pub struct Console(pub(super) Arc<State>);
 pub(super) struct State {
     pub(super) data: PathBuf,
     pub(super) queries: Queries,
+    pub(super) journal: Journal,
     pub(super) readings: Readings,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) seal: Arc<Seal>,
@@ -92,12 +96,23 @@ impl Console {
     /// # Errors
     /// There is no log; the chain of readings is in use by another console; something cannot be read.
     pub fn new(parts: Parts) -> Result<Console, ConsoleError> {
-        let Parts { data, options, clock, signer, seal, registry, policies, zone, hosts, auth } = parts;
+        let Parts { data, options, clock, signer, seal, registry, policies, zone, hosts, auth, review_due_ms } = parts;
         let cannot = |why: &dyn std::fmt::Display| ConsoleError(format!("{}: {why}", data.display()));
         let log = data.join("log");
         if !log.is_dir() {
             return Err(cannot(&"there is no log in it: name the data folder of a gate"));
         }
+        let journal = Journal::new(review::Parts {
+            folder: log.join(REVIEWS),
+            options: options.clone(),
+            clock: Arc::clone(&clock),
+            signer: {
+                let signer = Arc::clone(&signer);
+                Arc::new(move || signer(REVIEWS))
+            },
+            seal: Arc::clone(&seal),
+            due_ms: review_due_ms,
+        });
         let readings = Readings::open(&log.join(READINGS), options, Arc::clone(&clock), signer(READINGS))?;
         let views = Views::open(&data.join(VIEWS))?;
         let (path, logs) = (data.join(FILE), Logs::Folder(log));
@@ -106,6 +121,7 @@ impl Console {
         Ok(Console(Arc::new(State {
             data,
             queries,
+            journal,
             readings,
             clock,
             seal,
@@ -183,6 +199,8 @@ impl State {
 
 /// The chain of readings, in `log/`.
 const READINGS: &str = "console";
+/// The chain of verdicts, in `log/`.
+const REVIEWS: &str = "review";
 /// The views that people keep.
 const VIEWS: &str = "console.sqlite";
 /// How long one step of reading on takes at most.

@@ -15,7 +15,6 @@ pub(super) const fn outcome(lang: Lang, outcome: Outcome) -> &'static str {
         Outcome::Interrupted => lang.pick("interrupted", "停止"),
         Outcome::Refused => lang.pick("refused", "拒否"),
         Outcome::Told => lang.pick("asked only", "照会のみ"),
-        _ => lang.pick("other", "その他"),
     }
 }
 

@@ -59,6 +59,10 @@ pub struct Unusual {
     pub new_purposes: Vec<Arc<str>>,
     /// Refusals of late.
     pub refused: u64,
+    /// Permitted accesses a day, the 28 days before and the late ones, the oldest first.
+    pub daily: Vec<u64>,
+    /// When the first of these days began, milliseconds since the epoch.
+    pub from_ms: u64,
 }
 
 /// A caller's day.
@@ -137,7 +141,7 @@ impl Queries {
         let mut told: Vec<Unusual> = callers
             .into_iter()
             .filter_map(|(caller, days)| {
-                let mut unusual = judge(&days, late_from, ahead_ms)?;
+                let mut unusual = judge(&days, (late_from, today), ahead_ms)?;
                 unusual.caller = snapshot.words.text(Kind::Caller, caller);
                 let late = || days.range(late_from..).map(|(_, day)| day);
                 let organization = late().map(|day| day.organization).max().unwrap_or(0);
@@ -160,7 +164,7 @@ impl Queries {
 }
 
 /// A caller's late days against those before; `None` where he did nothing of late.
-fn judge(days: &BTreeMap<u64, Day>, late_from: u64, ahead_ms: u64) -> Option<Unusual> {
+fn judge(days: &BTreeMap<u64, Day>, (late_from, today): (u64, u64), ahead_ms: u64) -> Option<Unusual> {
     let past: Vec<&Day> = days.range(..late_from).map(|(_, day)| day).filter(|day| day.accesses > 0).collect();
     let late: Vec<(&u64, &Day)> = days.range(late_from..).collect();
     let (most_on, most) = late.iter().max_by_key(|(number, day)| (day.people.len(), **number))?;
@@ -186,6 +190,10 @@ fn judge(days: &BTreeMap<u64, Day>, late_from: u64, ahead_ms: u64) -> Option<Unu
         usual_night_percent: percent(past.iter().map(|day| day.night).sum(), past_accesses.iter().sum()),
         new_purposes: Vec::new(),
         refused: sum(|day| day.refused),
+        daily: (late_from.saturating_sub(PAST_DAYS)..=today)
+            .map(|number| days.get(&number).map_or(0, |day| day.accesses))
+            .collect(),
+        from_ms: (late_from.saturating_sub(PAST_DAYS) * DAY_MS).saturating_sub(ahead_ms),
     })
 }
 

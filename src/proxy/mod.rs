@@ -12,6 +12,7 @@
 pub mod admin;
 pub mod check;
 pub mod coding;
+pub mod console;
 mod keeper;
 pub mod keys;
 pub mod limits;

@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::admin::{Admin, Readiness};
+use super::console::ConsoleServer;
 use super::error::ProxyError;
 use super::keeper::Keeper;
 use super::limits::Limits;
@@ -45,6 +46,7 @@ pub struct Server {
     mirrors: Mirrors,
     sinks: Sinks,
     keeper: Arc<Keeper>,
+    console: Option<ConsoleServer>,
 }
 
 impl Server {
@@ -78,11 +80,13 @@ impl Server {
         let mirrors = Mirrors::start(places, root.as_deref(), &sites.log.checkpoints());
         let mirrors = mirrors.map_err(|error| ProxyError::Start(format!("`audit.checkpoints-root`: {error}")))?;
         let sinks = Sinks::start(&settings.sinks, &settings.data.log(), &settings.data.directory)?;
+        let console = settings.console.as_ref().map(|console| ConsoleServer::beside(&settings, console, &sites));
+        let console = console.transpose()?;
         let alarm_percent = settings.alarm_percent;
         let reloader = Arc::new(Reloader::new(settings, Arc::clone(&sites), tls)?);
         sites.record_start()?;
         let keeper = Arc::new(Keeper::new(sites.log.clone(), alarm_percent));
-        Ok(Server { gate, admin, sites, reloader, metrics, admin_hosts, mirrors, sinks, keeper })
+        Ok(Server { gate, admin, sites, reloader, metrics, admin_hosts, mirrors, sinks, keeper, console })
     }
 
     /// Where callers connect.
@@ -93,6 +97,11 @@ impl Server {
     /// Where health and metrics are.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin.address()
+    }
+
+    /// Where the console is, if there is one.
+    pub fn console_address(&self) -> Option<SocketAddr> {
+        self.console.as_ref().map(ConsoleServer::address)
     }
 
     /// What reads documents again.
@@ -107,7 +116,7 @@ impl Server {
 
     /// Serves until `stop`, then drains, and closes the log.
     pub async fn run(self, stop: CancellationToken) {
-        let Server { gate, admin, sites, reloader, metrics, admin_hosts, mirrors, sinks, keeper } = self;
+        let Server { gate, admin, sites, reloader, metrics, admin_hosts, mirrors, sinks, keeper, console } = self;
         let stopping = Arc::new(AtomicBool::new(false));
         let refreshes = sites.authenticator.start_refresh();
         let ended = CancellationToken::new();
@@ -117,6 +126,7 @@ impl Server {
         let admin = tokio::spawn(admin);
         let tending = tokio::spawn(tend(sites.log.clone(), metrics));
         let keeping = tokio::spawn(keeper.run(ended.clone()));
+        let console = console.map(|console| tokio::spawn(console.run(ended.clone())));
         let watching = tokio::spawn({
             let (reloader, ended) = (Arc::clone(&reloader), ended.clone());
             async move {
@@ -135,6 +145,9 @@ impl Server {
         gate.serve(sites.router(), stop).await;
         ended.cancel();
         drop((admin.await, watching.await, mark.await, keeping.await));
+        if let Some(console) = console {
+            drop(console.await);
+        }
         tending.abort();
         drop(refreshes);
         let log = sites.log.clone();
@@ -213,7 +226,8 @@ pub fn serve(path: &Path) -> Result<(), ProxyError> {
         let server = Server::new(settings, metrics)?;
         let stop = CancellationToken::new();
         let signals = tokio::spawn(signals(server.reloader(), stop.clone())?);
-        tracing::info!(gate = %server.address(), admin = %server.admin_address(), "ready");
+        let console = server.console_address().map(|address| address.to_string()).unwrap_or_default();
+        tracing::info!(gate = %server.address(), admin = %server.admin_address(), %console, "ready");
         tell_manager(NotifyState::Ready);
         server.run(stop).await;
         signals.abort();

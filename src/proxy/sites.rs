@@ -265,11 +265,7 @@ pub(super) fn generation(
     keys: PseudonymKeys,
     vocabulary: &Arc<Vocabulary>,
 ) -> Result<Generation, ProxyError> {
-    let mut sources = Vec::new();
-    for path in policy_files(&site.policy)? {
-        sources.push(source(&path)?);
-    }
-    let revisions: Revisions = load(sources, vocabulary)?;
+    let revisions = revisions(site, vocabulary)?;
     let document = match &site.catalogue {
         CatalogueAt::FhirR4 => Catalogue::fhir_r4_source(),
         CatalogueAt::Dicomweb => Catalogue::dicomweb_source(),
@@ -280,6 +276,15 @@ pub(super) fn generation(
     let limits = Limits { entry_bytes_max: site.entry_bytes_max, ..Limits::default() };
     let made = Generation::new(revisions, catalogue, digest, keys, limits);
     made.map_err(|message| ProxyError::file(&site.policy, message))
+}
+
+/// The policy of a site alone.
+pub(super) fn revisions(site: &SiteSettings, vocabulary: &Arc<Vocabulary>) -> Result<Revisions, ProxyError> {
+    let mut sources = Vec::new();
+    for path in policy_files(&site.policy)? {
+        sources.push(source(&path)?);
+    }
+    Ok(load(sources, vocabulary)?)
 }
 
 /// `policy.toml` and `revisions/*.toml` of a policy's folder.

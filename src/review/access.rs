@@ -32,23 +32,25 @@ pub(super) fn read(queries: &Queries, log: &str, seq: u64, reviewer: &Reviewer) 
     if !row.is_verified {
         return Err(ReviewError::Unverified { log: log.to_owned(), seq });
     }
-    if is_his(caller, reviewer) {
+    if reviewer.is_caller(caller) {
         return Err(ReviewError::Own);
     }
     Ok(row)
 }
 
-/// Whether the caller of a record is one of the ids of this reviewer, however either is written.
-fn is_his(caller: &str, reviewer: &Reviewer) -> bool {
-    let plain = |id: &str| id.trim().to_lowercase();
-    let caller = plain(caller);
-    let is = |own: &String| {
-        let own = plain(own);
-        // A long id is cut in the log: what is left of it must then be enough to refuse.
-        let is_cut = caller.len() > CUT_BYTES_MIN && caller.strip_suffix('…').is_some_and(|left| own.starts_with(left));
-        !own.is_empty() && (own == caller || is_cut)
-    };
-    std::iter::once(&reviewer.id).chain(&reviewer.callers).any(is)
+impl Reviewer {
+    /// Whether the caller of a record is one of his ids, however either is written.
+    pub fn is_caller(&self, caller: &str) -> bool {
+        let plain = |id: &str| id.trim().to_lowercase();
+        let caller = plain(caller);
+        let is = |own: &String| {
+            let own = plain(own);
+            // A long id is cut in the log: what is left of it must then be enough to refuse.
+            let cut = caller.strip_suffix('…').filter(|_| caller.len() > CUT_BYTES_MIN);
+            !own.is_empty() && (own == caller || cut.is_some_and(|left| own.starts_with(left)))
+        };
+        std::iter::once(&self.id).chain(&self.callers).any(is)
+    }
 }
 
 /// A text of a record is cut at 256 bytes, at the boundary of a character; in lower case it may be a little shorter.

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::console::asked::{Asked, back};
+use crate::console::asked::Asked;
 use crate::console::chart::{Bar, Cell, Timeline, bars, heat_map, spark, timeline};
 use crate::console::error::Trouble;
 use crate::console::lang::Lang;
@@ -76,26 +76,17 @@ pub(super) fn refusals(state: &State, asking: &Asking, asked: &Asked) -> Result<
     })
 }
 
-/// A caller's five weeks, those that are looked at in colour.
-pub(super) fn past(state: &State, lang: Lang, one: &Unusual, until_ms: u64) -> Result<Markup, Trouble> {
-    let days = super::overview::by_day(state, &one.caller, until_ms)?;
-    let from_ms = back(until_ms, days.len() as u64, &state.zone);
-    let marked =
-        one.most_on_ms.checked_sub(from_ms).map(|past| past / DAY_MS).and_then(|day| usize::try_from(day).ok());
-    let most = days.iter().max().copied().unwrap_or(0);
+/// A caller's days, the fullest of those that are looked at marked.
+pub(super) fn past(state: &State, lang: Lang, one: &Unusual) -> Markup {
+    let from_ms = one.from_ms;
+    let marked = one.most_on_ms.checked_sub(from_ms).and_then(|past| usize::try_from(past / DAY_MS).ok());
+    let (most, days) = (one.daily.iter().max().copied().unwrap_or(0), one.daily.len());
+    let day = when::day(lang, one.most_on_ms, &state.zone);
     let said = match lang {
-        Lang::En => format!(
-            "Accesses a day over {} days, at most {most}; {} is marked",
-            days.len(),
-            when::day(lang, one.most_on_ms, &state.zone)
-        ),
-        Lang::Ja => format!(
-            "{}日間の1日あたりアクセス数、最大{most}件。{}を強調",
-            days.len(),
-            when::day(lang, one.most_on_ms, &state.zone)
-        ),
+        Lang::En => format!("Accesses a day over {days} days, at most {most}; {day} is marked"),
+        Lang::Ja => format!("{days}日間の1日あたりアクセス数、最大{most}件。{day}を強調"),
     };
-    Ok(spark(&days, marked, &said))
+    spark(&one.daily, marked, &said)
 }
 
 /// One, seven, thirty days, of a page with a filter of its own.

@@ -1,11 +1,9 @@
 //! What was unusual of late? What stands out first, in sentences; then the charts it can be seen in.
 
-use std::sync::Arc;
-
 use maud::{Markup, html};
 
 use super::rows::{href, people};
-use crate::console::asked::{Asked, back};
+use crate::console::asked::Asked;
 use crate::console::error::Trouble;
 use crate::console::lang::Lang;
 use crate::console::page::{Asking, Page};
@@ -13,7 +11,7 @@ use crate::console::reading::Reading;
 use crate::console::shell::{Place, number};
 use crate::console::state::State;
 use crate::console::when::{self, DAY_MS};
-use crate::index::{Asking as AskUnusual, Filter, Flags, Row, Spans, Unclassified, Unusual};
+use crate::index::{Asking as AskUnusual, Filter, Flags, Row, Unclassified, Unusual};
 
 pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let lang = asking.lang;
@@ -45,7 +43,7 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
                 (super::chart::refusals(state, asking, &asked)?)
             }
         }
-        (volumes(state, asking, &asked, &unusual)?)
+        (volumes(state, asking, &asked, &unusual))
         div.two {
             (super::reviews::summary(state, asking)?)
             (super::integrity::summary(state, asking)?)
@@ -116,7 +114,7 @@ fn standing_out(
             }
             @if nothing && broken.is_empty() { p { (lang.pick("Nothing in these days.", "この期間には特にありません。")) } }
             ul.cards {
-                @for one in &out { li.card.alert { (person_card(state, lang, asked, one)?) } }
+                @for one in &out { li.card.alert { (person_card(state, lang, asked, one)) } }
                 @for row in reviews.iter().take(SENTENCES) { li.card.review { (review_card(state, lang, row)) } }
                 @for one in &refused { li.card.refused { (refused_card(state, lang, asked, one)) } }
                 @for one in unclassified.iter().take(SENTENCES) { li.card.alert { (unclassified_card(state, lang, asked, one)) } }
@@ -134,11 +132,11 @@ fn caller_link(state: &State, asked: &Asked, one: &Unusual, more: &[(&str, &str)
 }
 
 /// "rc-sato saw 80 persons on Mon 26 Oct; on other days it is 14."
-fn person_card(state: &State, lang: Lang, asked: &Asked, one: &Unusual) -> Result<Markup, Trouble> {
+fn person_card(state: &State, lang: Lang, asked: &Asked, one: &Unusual) -> Markup {
     let day = when::day(lang, one.most_on_ms, &state.zone);
     let (most, usual) = (people(lang, one.most_people), usual(lang, one));
-    let spark = super::chart::past(state, lang, one, asked.until_ms)?;
-    Ok(html! {
+    let spark = super::chart::past(state, lang, one);
+    html! {
         h3 { a href=(caller_link(state, asked, one, &[])) { (one.caller) }
             @if !one.organization.is_empty() { span.soft { " @" (one.organization) } } }
         p {
@@ -155,7 +153,7 @@ fn person_card(state: &State, lang: Lang, asked: &Asked, one: &Unusual) -> Resul
             }
         }
         (spark)
-    })
+    }
 }
 
 fn usual(lang: Lang, one: &Unusual) -> String {
@@ -218,13 +216,10 @@ fn known_card(state: &State, lang: Lang, asked: &Asked, known: usize) -> Markup 
 }
 
 /// Everybody's volume against his own past, as a table.
-fn volumes(state: &State, asking: &Asking, asked: &Asked, unusual: &[Unusual]) -> Result<Markup, Trouble> {
+fn volumes(state: &State, asking: &Asking, asked: &Asked, unusual: &[Unusual]) -> Markup {
     let lang = asking.lang;
-    let mut lines = Vec::new();
-    for one in unusual.iter().take(VOLUMES) {
-        lines.push((one, super::chart::past(state, lang, one, asked.until_ms)?));
-    }
-    Ok(html! {
+    let lines: Vec<_> = unusual.iter().take(VOLUMES).map(|one| (one, super::chart::past(state, lang, one))).collect();
+    html! {
         section aria-labelledby="volumes" {
             h2 id="volumes" { (lang.pick("Callers against their own past", "利用者ごとの過去との比較")) }
             @if lines.is_empty() { p { (lang.pick("Nobody called in these days.", "この期間の利用者はいません。")) } }
@@ -257,21 +252,7 @@ fn volumes(state: &State, asking: &Asking, asked: &Asked, unusual: &[Unusual]) -
                     "乖離: 本人の過去28日間の中央値からの距離(散らばりを単位とする)。非難を意味しません。")) }
             }
         }
-    })
-}
-
-/// Accesses a day of one caller, 28 days before and up to now.
-pub(super) fn by_day(state: &State, caller: &Arc<str>, until_ms: u64) -> Result<Vec<u64>, Trouble> {
-    let from_ms = back(until_ms, PAST_DAYS, &state.zone);
-    let filter = Filter {
-        caller: vec![caller.to_string()],
-        from_ms: Some(from_ms),
-        until_ms: Some(until_ms),
-        ..Filter::default()
-    };
-    let count = usize::try_from(PAST_DAYS).unwrap_or(0);
-    let spans = state.queries.over_time(&filter, Spans { from_ms, each_ms: DAY_MS, count })?;
-    Ok(spans.into_iter().map(|by| by.iter().sum()).collect())
+    }
 }
 
 const UNUSUAL_MAX: usize = 200;
@@ -281,5 +262,3 @@ const REVIEWS_SHOWN: usize = 12;
 /// From here on it is a sentence. 3 is rare.
 const SCORE_SHOWN: f64 = 5.0;
 const REFUSED_SHOWN: u64 = 10;
-/// The past and the days that are looked at.
-const PAST_DAYS: u64 = 35;

@@ -21,11 +21,8 @@ pub(super) fn list(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let lang = asking.lang;
     let mut policies: Vec<Arc<Policy>> = Vec::new();
     for site in (state.policies)() {
-        for policy in site.revisions.newest() {
-            if !policies.iter().any(|known| known.digest == policy.digest) {
-                policies.push(Arc::clone(policy));
-            }
-        }
+        let newest = site.revisions.newest().filter(|one| policies.iter().all(|known| known.digest != one.digest));
+        policies.extend(newest.cloned());
     }
     if let [only] = policies.as_slice() {
         return Ok(Page::elsewhere(Reading::of("policy", ""), format!("/policy/{}", only.document.meta.id.text)));

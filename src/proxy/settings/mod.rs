@@ -6,6 +6,7 @@
 //! ([`files::read`]).
 
 mod audit;
+mod console;
 pub mod files;
 mod issuer;
 mod limits;
@@ -22,6 +23,7 @@ use crate::policy::reader::{Reader, Table};
 
 use audit::AuditSettings;
 pub use audit::{MirrorSettings, SinkSettings};
+pub use console::ConsoleSettings;
 pub use site::{CatalogueAt, HELD_BYTES, SiteSettings};
 
 /// An annotated example.
@@ -36,6 +38,8 @@ pub struct Settings {
     pub gate: GateSettings,
     /// The door of health and metrics.
     pub admin: AdminSettings,
+    /// The pages over the log; none: `serve` has none.
+    pub console: Option<ConsoleSettings>,
     /// Where state lies.
     pub data: DataSettings,
     /// What stands behind the gate; the longest path of a host counts.
@@ -143,6 +147,8 @@ fn settings(root: &Table<'_>, folder: &Path, path: &Path) -> Option<Settings> {
     let gate = gate(root, folder);
     let admin = admin(root);
     let data = data(root, folder);
+    let keys = data.as_ref().map_or(folder, |data| &data.keys);
+    let console = console::read(root, folder, keys);
     let limits = limits::read(root);
     let mut issuers = Vec::new();
     let mut issuer_files = Vec::new();
@@ -161,6 +167,7 @@ fn settings(root: &Table<'_>, folder: &Path, path: &Path) -> Option<Settings> {
         path,
         gate: gate?,
         admin,
+        console,
         data: data?,
         sites,
         issuers,
@@ -175,6 +182,13 @@ fn settings(root: &Table<'_>, folder: &Path, path: &Path) -> Option<Settings> {
     if settings.admin.listen == settings.gate.listen && settings.gate.listen.port() != 0 {
         reader.fault(root.span(), "`admin.listen` is `gate.listen`: health and metrics have a door of their own", None);
     }
+    if let Some(console) = &settings.console {
+        let others = [("gate", settings.gate.listen), ("admin", settings.admin.listen)];
+        for (name, _) in others.iter().filter(|(_, other)| *other == console.listen && other.port() != 0) {
+            let message = format!("`console.listen` is `{name}.listen`: the console has a door of its own");
+            reader.fault(root.span(), message, None);
+        }
+    }
     Some(settings)
 }
 
@@ -185,7 +199,20 @@ fn gate(root: &Table<'_>, folder: &Path) -> Option<GateSettings> {
     };
     let listen = address(&table, "listen", None);
     let insecure_plaintext = table.flag("insecure-plaintext");
-    let tls = table.table("tls").map(|tls| {
+    let tls = tls(&table, folder);
+    table.finish();
+    let listen = listen?;
+    if tls.is_none() && !insecure_plaintext && !listen.ip().is_loopback() {
+        let help = "set `tls = { certificate = \"…\", key = \"…\" }`, or `insecure-plaintext = true` where something before the gate ends TLS";
+        let message = format!("`gate.listen`: `{listen}` is not a loopback address and there is no `gate.tls`");
+        table.reader().fault(table.span_of("listen"), message, Some(help.to_owned()));
+    }
+    Some(GateSettings { listen, tls, insecure_plaintext })
+}
+
+/// `tls = { … }` of a door.
+fn tls(table: &Table<'_>, folder: &Path) -> Option<TlsFiles> {
+    table.table("tls").map(|tls| {
         let files = TlsFiles {
             certificate: folder.join(tls.required("certificate").text),
             key: folder.join(tls.required("key").text),
@@ -197,15 +224,7 @@ fn gate(root: &Table<'_>, folder: &Path) -> Option<GateSettings> {
         }
         tls.finish();
         files
-    });
-    table.finish();
-    let listen = listen?;
-    if tls.is_none() && !insecure_plaintext && !listen.ip().is_loopback() {
-        let help = "set `tls = { certificate = \"…\", key = \"…\" }`, or `insecure-plaintext = true` where something before the gate ends TLS";
-        let message = format!("`gate.listen`: `{listen}` is not a loopback address and there is no `gate.tls`");
-        table.reader().fault(table.span_of("listen"), message, Some(help.to_owned()));
-    }
-    Some(GateSettings { listen, tls, insecure_plaintext })
+    })
 }
 
 fn admin(root: &Table<'_>) -> AdminSettings {
