@@ -388,6 +388,30 @@ fn every_audit_event_has_what_its_profile_requires() {
     assert!(no_null, "FHIR has neither null nor empty arrays");
 }
 
+/// A validator refuses a `system` that is no URI, and then no change of the registry could be stored.
+#[test]
+fn whoever_did_it_has_a_uri_for_a_system_in_fhir() {
+    let issuers = [
+        ("https://idp.example/a", Some("https://idp.example/a")),
+        ("urn:example:ca", Some("urn:example:ca")),
+        ("this machine", Some("urn:sekisho:issuer:this%20machine")),
+        ("CN=a: b", Some("urn:sekisho:issuer:CN%3Da%3A%20b")),
+        ("認証:局", Some("urn:sekisho:issuer:%E8%AA%8D%E8%A8%BC%3A%E5%B1%80")),
+        ("", None),
+    ];
+    for (issuer, system) in issuers {
+        let disk = Simulated::new();
+        let (log, _) = Log::open(Arc::new(disk.clone()), options(), Arc::new(Hand::new())).unwrap();
+        let by = Caller { issuer, id: "uid 0", ..Caller::default() };
+        log.administrative(&Administrative { action: "reveal", by: Some(by), ..Default::default() }).wait().unwrap();
+        log.close();
+        let events = values(&disk, Format::Fhir);
+        let who = events[0].pointer("/agent/0/who/identifier").unwrap();
+        assert_eq!(who["value"], "uid 0");
+        assert_eq!(who.get("system").and_then(Value::as_str), system, "{issuer}");
+    }
+}
+
 #[test]
 fn a_log_record_of_opentelemetry_is_as_its_json_wants_it() {
     let disk = sample();

@@ -3,8 +3,10 @@
 //! By hand: `cargo bench --bench audit`. The log is written below the temporary directory (`TMPDIR`): on a real disk,
 //! or the flush measures nothing. Each waiter awaits its record before it hands over the next one. "one waiter" is
 //! what one flush per record costs. `bare` is the same loop without a log: threads append bytes of the same size
-//! under a lock, one flushes for all.
-#![allow(clippy::unwrap_used, reason = "a bench: what cannot be set up cannot be measured")]
+//! under a lock, one flushes for all. `raw` has nobody who waits: one thread writes as many lines as there would be
+//! waiters and calls `fdatasync`, which is the least that a record on this disk can cost. `by turns` runs the three
+//! one after the other, several times, and tells how long a record waited.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench: what cannot be set up cannot be measured")]
 #![allow(missing_docs, reason = "criterion's macros")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -18,6 +20,8 @@ use std::time::{Duration, Instant, SystemTime};
 use zeroize::Zeroizing;
 
 const ID: &str = "01JD8F2Q6Z3K9V5T7W1X4Y0ABC";
+/// About as long as a refusal's line, which has 1,166 here.
+const LINE_BYTES: usize = 1150;
 
 struct Parts {
     forms: Forms,
@@ -80,26 +84,32 @@ fn scratch(name: &str) -> PathBuf {
     path
 }
 
-fn durable(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("durable");
-    group.throughput(Throughput::Elements(1)).sample_size(10).measurement_time(Duration::from_secs(4));
-    let parts = parts();
-    let now_ms = || u64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
-    let options = Options {
+fn now_ms() -> u64 {
+    u64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
+}
+
+fn options() -> Options {
+    Options {
         node: "gate-1".into(),
         segment_bytes: 256 << 20,
         disk_bytes_max: 60 << 30,
         reserve_bytes: 8 << 20,
         ..Options::default()
-    };
+    }
+}
+
+fn durable(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("durable");
+    group.throughput(Throughput::Elements(1)).sample_size(10).measurement_time(Duration::from_secs(4));
+    let parts = parts();
     for waiters in [1, 8, 64, 256] {
         let path = scratch("log");
-        let (log, _) = Log::open(Arc::new(Directory::open(&path).unwrap()), options.clone(), Arc::new(now_ms)).unwrap();
+        let (log, _) = Log::open(Arc::new(Directory::open(&path).unwrap()), options(), Arc::new(now_ms)).unwrap();
         let (before_us, written) = (cpu_us(), AtomicU64::new(0));
         group.bench_function(BenchmarkId::new("chained", waiters), |bencher| {
             bencher.iter_custom(|records| {
                 written.fetch_add(records, Ordering::Relaxed);
-                run(&log, &parts, waiters, records)
+                run(&log, &parts, waiters, records).took
             });
         });
         let (spent_us, written) = (cpu_us() - before_us, written.into_inner());
@@ -110,9 +120,88 @@ fn durable(criterion: &mut Criterion) {
         drop(log);
         std::fs::remove_dir_all(&path).unwrap();
         group.bench_function(BenchmarkId::new("bare", waiters), |bencher| {
-            bencher.iter_custom(|records| bare(usize::try_from(waiters).unwrap(), records));
+            bencher.iter_custom(|records| bare(usize::try_from(waiters).unwrap(), records).took);
         });
     }
+}
+
+/// What so many records took together, and each by itself from being handed over to being durable.
+struct Ran {
+    took: Duration,
+    waited: Vec<Duration>,
+}
+
+impl Ran {
+    fn a_second(&self) -> f64 {
+        self.waited.len() as f64 / self.took.as_secs_f64()
+    }
+
+    /// In microseconds; `share` from 0 to 1.
+    fn waited_us(&mut self, share: f64) -> f64 {
+        self.waited.sort_unstable();
+        let last = self.waited.len() - 1;
+        let at = self.waited.iter().zip(0..).find(|(_, index)| f64::from(*index) >= share * last as f64);
+        at.unwrap().0.as_secs_f64() * 1e6
+    }
+}
+
+const ROUNDS: usize = 9;
+
+/// Raw, bare and chained by turns, so that a neighbour on the machine meets all three: of each the median of the
+/// rounds, with the least and the most.
+fn by_turns(_criterion: &mut Criterion) {
+    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    if filter.is_some_and(|filter| !"by turns".contains(&filter)) {
+        return;
+    }
+    let parts = parts();
+    println!("waiters  loop     records/s                 median µs              p99 µs");
+    for (waiters, records) in [(1, 4_000), (8, 16_000), (64, 128_000)] {
+        let path = scratch("turns");
+        let (log, _) = Log::open(Arc::new(Directory::open(&path).unwrap()), options(), Arc::new(now_ms)).unwrap();
+        let mut figures: [[Vec<f64>; 3]; 3] = Default::default();
+        for round in 0..=ROUNDS {
+            let ran = [
+                raw(usize::try_from(waiters).unwrap(), records),
+                bare(usize::try_from(waiters).unwrap(), records),
+                run(&log, &parts, waiters, records),
+            ];
+            for (mut ran, figures) in ran.into_iter().zip(&mut figures) {
+                let measured = [ran.a_second(), ran.waited_us(0.5), ran.waited_us(0.99)];
+                let kept = figures.iter_mut().zip(measured).filter(|_| round > 0); // the first one warms up
+                kept.for_each(|(figures, measured)| figures.push(measured));
+            }
+        }
+        for (name, figures) in ["raw", "bare", "chained"].into_iter().zip(&mut figures) {
+            let [a_second, median_us, p99_us] = figures.each_mut().map(|figures| spread(figures));
+            println!("{waiters:>7}  {name:<7}  {a_second:<24}  {median_us:<21}  {p99_us}");
+        }
+        let [raw, bare, chained] = &figures;
+        for (name, bound) in [("raw", raw), ("bare", bare)] {
+            let [a_second, median_us, p99_us] = [0, 1, 2].map(|index| (middle(&chained[index]), middle(&bound[index])));
+            println!(
+                "         chained against {name}: {:.2}× the records; {:+.0} µs at the median ({:.2}×), {:+.0} µs at p99 ({:.2}×)",
+                a_second.0 / a_second.1,
+                median_us.0 - median_us.1,
+                median_us.0 / median_us.1,
+                p99_us.0 - p99_us.1,
+                p99_us.0 / p99_us.1
+            );
+        }
+        log.close();
+        drop(log);
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+}
+
+/// Of figures in order.
+fn middle(figures: &[f64]) -> f64 {
+    figures[figures.len() / 2]
+}
+
+fn spread(figures: &mut [f64]) -> String {
+    figures.sort_by(f64::total_cmp);
+    format!("{:.0} ({:.0}–{:.0})", middle(figures), figures[0], figures[figures.len() - 1])
 }
 
 /// CPU time of this process so far, user and system, at the kernel's grain of 10 ms.
@@ -123,7 +212,7 @@ fn cpu_us() -> u64 {
 }
 
 /// So many records, shared out among tasks that each wait for their own.
-fn run(log: &Log, parts: &Parts, waiters: u64, records: u64) -> Duration {
+fn run(log: &Log, parts: &Parts, waiters: u64, records: u64) -> Ran {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     let left = Arc::new(AtomicU64::new(records));
     let start = Instant::now();
@@ -133,23 +222,43 @@ fn run(log: &Log, parts: &Parts, waiters: u64, records: u64) -> Duration {
             let (log, left) = (log.clone(), Arc::clone(&left));
             let parts = Parts { forms: parts.forms.clone(), subjects: parts.subjects.clone() };
             tasks.spawn(async move {
+                let mut waited = Vec::new();
                 while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
                     let reasons = [Reason { code: "consent-missing", clause: Some("II.3.10") }];
                     let record =
                         Refusal { decision: decision(&parts), reasons: &reasons, status: 403, decision_us: Some(3) };
+                    let handed_over = Instant::now();
                     log.refuse(&record).await.unwrap();
+                    waited.push(handed_over.elapsed());
                 }
+                waited
             });
         }
-        while let Some(done) = tasks.join_next().await {
-            done.unwrap();
-        }
-    });
-    start.elapsed()
+        let waited = tasks.join_all().await;
+        Ran { took: start.elapsed(), waited: waited.into_iter().flatten().collect() }
+    })
+}
+
+/// The physical bound: one thread writes so many lines and calls `fdatasync`, again and again.
+fn raw(lines: usize, records: u64) -> Ran {
+    let path = scratch("raw");
+    let disk = Directory::open(&path).unwrap();
+    let mut segment = disk.create("raw", 1 << 30).unwrap();
+    let bytes = vec![b'x'; LINE_BYTES * lines];
+    let (mut waited, start) = (Vec::new(), Instant::now());
+    for _ in 0..records / u64::try_from(lines).unwrap() {
+        let handed_over = Instant::now();
+        segment.append(&bytes).unwrap();
+        segment.flush(Flush::Batch).unwrap();
+        waited.extend(std::iter::repeat_n(handed_over.elapsed(), lines));
+    }
+    let took = start.elapsed();
+    std::fs::remove_dir_all(&path).unwrap();
+    Ran { took, waited }
 }
 
 /// The bound: one thread that appends and flushes what came in, and waiters that sleep until their part is flushed.
-fn bare(waiters: usize, records: u64) -> Duration {
+fn bare(waiters: usize, records: u64) -> Ran {
     #[derive(Default)]
     struct State {
         bytes: Vec<u8>,
@@ -162,9 +271,9 @@ fn bare(waiters: usize, records: u64) -> Duration {
     let mut segment = disk.create("bare", 1 << 30).unwrap();
     let shared = (Mutex::new(State::default()), Condvar::new(), Condvar::new());
     let left = AtomicU64::new(records);
-    let line = [b'x'; 1150];
+    let line = [b'x'; LINE_BYTES];
     let start = Instant::now();
-    std::thread::scope(|scope| {
+    let waited = std::thread::scope(|scope| {
         let (state, came, done) = &shared;
         scope.spawn(move || {
             let mut bytes = Vec::new();
@@ -187,24 +296,29 @@ fn bare(waiters: usize, records: u64) -> Duration {
         let writers: Vec<_> = (0..waiters)
             .map(|_| {
                 scope.spawn(|| {
+                    let mut waited = Vec::new();
                     while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+                        let handed_over = Instant::now();
                         let mut held = state.lock().unwrap();
                         held.bytes.extend_from_slice(&line);
                         held.given += 1;
                         let mine = held.given;
                         came.notify_one();
                         drop(done.wait_while(held, |held| held.durable < mine).unwrap());
+                        waited.push(handed_over.elapsed());
                     }
+                    waited
                 })
             })
             .collect();
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        let waited = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
         state.lock().unwrap().stop = true;
         came.notify_one();
+        waited
     });
-    let elapsed = start.elapsed();
+    let took = start.elapsed();
     std::fs::remove_dir_all(&path).unwrap();
-    elapsed
+    Ran { took, waited }
 }
 
 fn serialise(criterion: &mut Criterion) {
@@ -226,5 +340,5 @@ fn serialise(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, serialise, durable);
+criterion_group!(benches, serialise, durable, by_turns);
 criterion_main!(benches);

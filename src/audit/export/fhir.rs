@@ -8,13 +8,15 @@
 //! | refused, cut off or failed | none: the profiles are of success; the same elements, `outcome` 4 or 8, the codes in `outcomeDesc` |
 //! | done to the gate; strangers | none: DCM 110100 Application Activity; 110114 User Authentication |
 //!
-//! A person is a logical reference: the sealed id under `urn:sekisho:sealed-subject`. The query that a profile asks for is method and
+//! A person is a logical reference: the sealed id under `urn:sekisho:sealed-subject`. Who asked is an identifier under its issuer; an
+//! issuer whose name is no URI (`this machine`) stands under `urn:sekisho:issuer`. The query that a profile asks for is method and
 //! route, with the categories searched on: values of a query are in no record.
 
 use super::super::time;
 use super::told::{Told, What};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 pub(super) fn events(told: &Told<'_>) -> Vec<Value> {
@@ -228,17 +230,12 @@ fn user(told: &Told<'_>, kind: &str) -> Value {
     let (issuer, id) = told.who();
     let who = match id {
         "" => json!({"display": "Sekisho"}),
-        id => json!({"identifier": {"system": issuer, "value": id}}),
+        id if issuer.is_empty() => json!({"identifier": {"value": id}}),
+        id => json!({"identifier": {"system": system(issuer), "value": id}}),
     };
     let participation = coding("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", kind);
     let mut agent = json!({"type": {"coding": [participation]}, "who": who, "requestor": true});
     let Some(members) = agent.as_object_mut() else { return agent };
-    if issuer.is_empty()
-        && let Some(identifier) =
-            members.get_mut("who").and_then(|who| who.get_mut("identifier")).and_then(Value::as_object_mut)
-    {
-        identifier.remove("system");
-    }
     let roles = told.head.caller.as_ref().map_or(&[][..], |caller| &caller.roles);
     let roles: Vec<Value> = roles.iter().map(|role| json!({"text": role})).collect();
     if !roles.is_empty() {
@@ -248,6 +245,14 @@ fn user(told: &Told<'_>, kind: &str) -> Value {
         members.insert("purposeOfUse".into(), json!([purpose]));
     }
     agent
+}
+
+/// An issuer's name as a `uri`, which a `system` has to be: a token's issuer is one, `this machine` is not.
+fn system(issuer: &str) -> String {
+    match issuer.contains(':') && issuer.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => issuer.to_owned(),
+        false => format!("urn:sekisho:issuer:{}", utf8_percent_encode(issuer, NON_ALPHANUMERIC)),
+    }
 }
 
 /// The declared purpose, in the policy's own words.
