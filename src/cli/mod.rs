@@ -25,6 +25,7 @@ mod fill;
 mod keys;
 mod redact;
 mod registry;
+mod review;
 mod serve;
 mod snippet;
 mod terminal;
@@ -81,6 +82,7 @@ enum Command {
     Keys(keys::Keys),
     Registry(registry::Registry),
     Audit(audit::Audit),
+    Review(review::Review),
 }
 
 impl Command {
@@ -99,6 +101,7 @@ impl Command {
             Command::Keys(keys) => keys.run(terminal),
             Command::Registry(registry) => registry.run(terminal),
             Command::Audit(audit) => audit.run(terminal),
+            Command::Review(review) => review.run(terminal),
         }
     }
 }
