@@ -73,8 +73,10 @@ pub(super) fn timeline(chart: &Timeline<'_>) -> Markup {
                 }
                 @for (nth, (at, label)) in labels(chart).into_iter().enumerate() {
                     @let x = LEFT + slot * float(at as u64);
+                    // The last one ends where the chart does.
+                    @let (anchor, from) = if x > WIDTH - 90.0 { ("end", WIDTH) } else { ("start", x + 2.0) };
                     line.day x1=(one(x)) x2=(one(x)) y1=(TOP + HEIGHT) y2=(TOP + HEIGHT + 5.0) {}
-                    text class=(if nth % 2 == 0 { "tick" } else { "tick thin" }) x=(one(x + 2.0)) y=(TOP + HEIGHT + 20.0) { (label) }
+                    text class=(if nth % 2 == 0 { "tick" } else { "tick thin" }) x=(one(from)) y=(TOP + HEIGHT + 20.0) text-anchor=(anchor) { (label) }
                 }
                 @for (time, what, href) in &chart.marks {
                     @if let Some(x) = place(chart, *time, slot) {
