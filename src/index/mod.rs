@@ -15,6 +15,7 @@
 //! Accesses lie in columns of up to 8192, see `schema` and `block`.
 
 mod access;
+mod begun;
 mod block;
 mod build;
 mod bytes;
@@ -35,6 +36,7 @@ mod walk;
 mod words;
 
 pub use access::{Flags, Outcome};
+pub use begun::Begun;
 pub use build::{Index, Limit, Progress};
 pub use error::IndexError;
 pub use filter::Filter;

@@ -34,11 +34,11 @@ pub struct Done {
 }
 
 /// A match: where it stands, and where it lies.
-struct Hit {
-    order_ms: u64,
-    seq: u64,
-    unit: usize,
-    at: u16,
+pub(super) struct Hit {
+    pub(super) order_ms: u64,
+    pub(super) seq: u64,
+    pub(super) unit: usize,
+    pub(super) at: u16,
 }
 
 /// The matches of one log that were not handed out yet; the newest last.
@@ -218,7 +218,7 @@ impl Walk {
 }
 
 /// The newest time up to each.
-fn running(mut newest: u64, times: &[u64]) -> Vec<u64> {
+pub(super) fn running(mut newest: u64, times: &[u64]) -> Vec<u64> {
     let running = times.iter().map(|time| {
         newest = newest.max(*time);
         newest
@@ -227,7 +227,7 @@ fn running(mut newest: u64, times: &[u64]) -> Vec<u64> {
 }
 
 /// The accesses themselves, in the order of the hits; each unit is read once.
-fn read_hits(
+pub(super) fn read_hits(
     connection: &Connection,
     snapshot: &Snapshot,
     units: &[Unit<'_>],

@@ -17,6 +17,7 @@ pub(super) fn compare(queries: &Queries, all: &[Slow], chance: &mut Chance, turn
         let found: Vec<&Slow> = all.iter().filter(|access| access.matches(&asked)).collect();
         assert_eq!(queries.count(&asked).unwrap(), found.len() as u64, "{asked:?}");
         pages(queries, &asked, &found, 5 + chance.below(60) as usize);
+        begun(queries, &asked, &found, chance);
         facets(queries, &asked, &found);
         sums(queries, &asked, &found, chance);
     }
@@ -35,6 +36,22 @@ fn pages(queries: &Queries, asked: &Filter, found: &[&Slow], each: usize) {
     let slow: Vec<(&str, u64)> = found.iter().map(|access| (access.log.as_str(), access.seq)).collect();
     assert_eq!(told, slow, "{asked:?}");
     rows.iter().zip(found).for_each(|(row, access)| same_row(row, access));
+}
+
+/// Where they begin, and rows of some of them in any order, among them one that nothing began.
+fn begun(queries: &Queries, asked: &Filter, found: &[&Slow], chance: &mut Chance) {
+    let told = queries.begun(asked).unwrap();
+    let told: Vec<(u64, &str, u64)> = told.iter().map(|one| (one.time_ms, &*one.log, one.seq)).collect();
+    let mut slow: Vec<(u64, &str, u64)> = found.iter().map(|one| (one.time_ms, &*one.log, one.seq)).collect();
+    slow.sort_unstable();
+    assert_eq!(told, slow, "{asked:?}");
+    let some: Vec<&&Slow> = found.iter().filter(|_| chance.below(4) == 0).collect();
+    let mut places: Vec<(&str, u64)> = some.iter().map(|access| (access.log.as_str(), access.seq)).collect();
+    places.insert(places.len() / 2, ("gate", u64::MAX));
+    places.insert(places.len() / 2, ("nothing", 1));
+    let rows = queries.rows(&places).unwrap();
+    assert_eq!(rows.len(), some.len());
+    rows.iter().zip(some).for_each(|(row, access)| same_row(row, access));
 }
 
 pub(super) fn same_row(row: &Row, access: &Slow) {
