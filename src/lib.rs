@@ -32,7 +32,7 @@
 //!          └─ registry  ◀───────────┼─ layer ◀── proxy ◀─ demo ◀─ cli
 //!             identity  ◀───────────┤
 //! store  ◀─── audit     ◀───────────┘
-//!             audit     ◀─ index ◀── cli
+//!             audit     ◀─ index ◀── review ◀── cli
 //! ```
 //!
 //! | room | may use |
@@ -46,6 +46,7 @@
 //! | [`store`] | – |
 //! | [`audit`] | store |
 //! | [`index`] | audit, store |
+//! | [`review`] | audit, index, store |
 //! | [`layer`] | policy, catalogue, decision, redact, identity, registry, audit |
 //! | [`proxy`] | all above |
 //! | `demo` | proxy and what it uses |
@@ -66,4 +67,5 @@ pub mod policy;
 pub mod proxy;
 pub mod redact;
 pub mod registry;
+pub mod review;
 pub mod store;

@@ -25,4 +25,5 @@ mod layer;
 mod proxy;
 mod redact;
 mod registry;
+mod review;
 mod rooms;

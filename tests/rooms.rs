@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may use.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("policy", &[]),
     ("catalogue", &["policy"]),
     ("decision", &["policy"]),
@@ -14,6 +14,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("store", &[]),
     ("audit", &["store"]),
     ("index", &["audit", "store"]),
+    ("review", &["audit", "index", "store"]),
     ("layer", &["policy", "catalogue", "decision", "redact", "identity", "registry", "audit"]),
     ("proxy", &["policy", "catalogue", "decision", "redact", "identity", "registry", "audit", "store", "layer"]),
     (
