@@ -246,7 +246,7 @@ pub struct Administrative<'a> {
     pub policy: Option<Policy<'a>>,
     /// Persons whose entries changed, or who were looked up.
     pub subjects: &'a [Sealed],
-    /// Why, where it had to be said; bound to the detail `id`.
+    /// Why, where it had to be said; bound to the detail `verdict`, or where there is none to `id`.
     pub reason: Option<&'a Sealed>,
     /// Further members, by names of this crate: lower case, `_` between words.
     pub details: &'a [(&'static str, Detail<'a>)],

@@ -24,6 +24,7 @@ mod fill;
 mod keys;
 mod redact;
 mod registry;
+mod review;
 mod serve;
 mod snippet;
 mod terminal;
@@ -79,6 +80,7 @@ enum Command {
     Keys(keys::Keys),
     Registry(registry::Registry),
     Audit(audit::Audit),
+    Review(review::Review),
 }
 
 impl Command {
@@ -96,6 +98,7 @@ impl Command {
             Command::Keys(keys) => keys.run(terminal),
             Command::Registry(registry) => registry.run(terminal),
             Command::Audit(audit) => audit.run(terminal),
+            Command::Review(review) => review.run(terminal),
         }
     }
 }

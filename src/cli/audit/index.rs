@@ -94,7 +94,7 @@ impl MakeIndex {
 }
 
 /// Reads on to the end; how many records that were, and how many there are.
-fn catch_up(index: &mut Index) -> Result<(u64, u64), IndexError> {
+pub(in crate::cli) fn catch_up(index: &mut Index) -> Result<(u64, u64), IndexError> {
     let mut read = 0;
     let is_shown = std::io::stderr().is_terminal();
     loop {

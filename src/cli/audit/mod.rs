@@ -18,6 +18,8 @@ use super::{Exit, Failure};
 use crate::audit::{Tail, tail};
 use chains::{first, holds_nothing, open};
 
+pub(super) use index::catch_up;
+
 /// Read, verify and prove the access log; accept a clock that went back
 #[derive(Args)]
 pub(super) struct Audit {

@@ -31,6 +31,9 @@ pub(super) struct Reveal {
     /// Show whom these records are about, and what reason and reference they give
     #[arg(long, value_name = "SEQ", required_unless_present = "subject", num_args = 1..)]
     record: Vec<u64>,
+    /// The log that the records are in: `review` for what was remarked in reviews
+    #[arg(long, value_name = "NAME", default_value = "gate", conflicts_with = "subject")]
+    log: String,
     /// Show every access to this person's data, and every refusal
     #[arg(long, value_name = "ID", conflicts_with = "record")]
     subject: Option<String>,
@@ -47,8 +50,11 @@ impl Reveal {
         let settings = Settings::read(&self.config).map_err(failure)?;
         let keys = Keys::read(&settings.data.keys).map_err(failure)?;
         let seal = Seal::new(keys.subjects.clone());
-        let folder = settings.data.log();
-        if !settings.data.has_log() {
+        if self.log.contains(['/', '\\']) || self.log.starts_with('.') {
+            return Err(Failure::Usage(format!("`--log {}`: name one of the logs, as `gate` or `review`", self.log)));
+        }
+        let folder = settings.data.directory.join("log").join(&self.log);
+        if !folder.is_dir() {
             return Err(Failure::Usage(format!("there is no log in {}", folder.display())));
         }
         let disk = Directory::open_to_read(&folder).map_err(|error| unreadable(&folder, &error))?;
@@ -98,7 +104,12 @@ impl Reveal {
         let by = Caller { issuer: "this machine", id: &by, ..Caller::default() };
         let why = seal.note(Note::Reason, &id, &self.why).map_err(refused)?;
         let asked = if self.subject.is_some() { "subject" } else { "record" };
-        let details = [("id", Detail::Text(&id)), ("asked", Detail::Text(asked)), ("records", Detail::Number(records))];
+        let details = [
+            ("id", Detail::Text(&id)),
+            ("log", Detail::Text(&self.log)),
+            ("asked", Detail::Text(asked)),
+            ("records", Detail::Number(records)),
+        ];
         let record = Administrative {
             action: "reveal",
             by: Some(by),
@@ -174,7 +185,8 @@ impl<'r> Opened<'r> {
         for sealed in of(record).chain(groups.flat_map(of)) {
             subjects.push(seal.open_subject(sealed)?);
         }
-        let id = record["id"].as_str().unwrap_or_default();
+        // In a verdict `id` is that of the decision which it is about.
+        let id = record["verdict"].as_str().or(record["id"].as_str()).unwrap_or_default();
         let note = |note, name: &str| record[name].as_str().map(|text| seal.open_note(note, id, text)).transpose();
         Ok(Opened {
             record,
@@ -185,9 +197,12 @@ impl<'r> Opened<'r> {
     }
 }
 
-/// `TIME caller@organisation purpose → recipient METHOD route [clauses]`.
+/// `TIME caller@organisation purpose → recipient METHOD route [clauses]`; of what was done to the gate `TIME who action`.
 fn head_of(record: &Value) -> String {
     let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).unwrap_or("–").to_owned();
+    if record["kind"] == "administrative" {
+        return format!("{} {} {} {}", record["seq"], text("/time"), text("/by/id"), text("/action"));
+    }
     let organization = record.pointer("/caller/organization").and_then(Value::as_str);
     let caller = match organization {
         Some(organization) => format!("{}@{organization}", text("/caller/id")),
