@@ -155,6 +155,8 @@ fn a_log_that_was_begun_anew_has_no_verdicts_of_the_one_before_it() {
     assert!(numbers(&journal, &queries, Which::Accepted).is_empty());
     let sums = journal.sums(&queries, data.now_ms()).unwrap();
     assert_eq!((sums.open, sums.accepted), (1, 0));
+    let page = page(&journal, &queries, Which::Open).unwrap();
+    assert!(matches!(page[0].state, State::Open), "{:?}", page[0].state);
     assert!(is_objected(
         &journal.decide(&queries, "gate", seq, &reviewer("po-mori"), object("said", "")).unwrap().state
     ));
