@@ -64,6 +64,7 @@ fn compare(data: &Data, journal: &Journal, queries: &Queries, all: &All, chance:
                 assert_eq!(is_accepted(&item.state), slow.said == Some(false));
             }
             told.extend(page.iter().map(|item| item.row.place.seq));
+            assert!(told.len() <= all.len(), "pages go round in circles");
         }
         assert_eq!(told, slow(all, which, now_ms), "{which:?} in pages of {limit}");
     }
