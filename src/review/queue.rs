@@ -53,9 +53,10 @@ impl Journal {
     /// [`ReviewError::Broken`] where the journal is not in order: then nothing is told. [`ReviewError::Sealed`],
     /// [`ReviewError::Disk`], [`ReviewError::Index`].
     pub fn queue(&self, queries: &Queries, filter: &QueueFilter<'_>) -> Result<Vec<Item>, ReviewError> {
-        let known = self.known()?;
-        let now_ms = self.0.parts.clock.now_ms();
         let begun = queries.begun(&to_be_reviewed())?;
+        let now_ms = self.0.parts.clock.now_ms();
+        // After the index, which takes the longest, so that others who ask need not wait for it.
+        let known = self.known()?;
         let after = filter.before.map(|place| {
             let own = |one: &&Begun| *one.log == *place.log && one.seq == place.seq;
             let gone = || Begun { time_ms: place.order_ms, log: place.log.as_str().into(), seq: place.seq };
@@ -91,9 +92,10 @@ impl Journal {
     /// # Errors
     /// As [`Journal::queue`].
     pub fn sums(&self, queries: &Queries, now_ms: u64) -> Result<Sums, ReviewError> {
+        let begun = queries.begun(&to_be_reviewed())?;
         let known = self.known()?;
         let mut sums = Sums::default();
-        for one in queries.begun(&to_be_reviewed())? {
+        for one in begun {
             match known.on_begun(&one) {
                 Some(kept) if kept.is_objection => sums.objected += 1,
                 Some(_) => sums.accepted += 1,

@@ -301,6 +301,7 @@ fn questions(queries: &Queries, records: u64) {
     timed("count by two words", || queries.count(&text("univ-4 II.3")).unwrap(), number);
     let reviews = Filter { flags: Flags::REVIEW, ..all.clone() };
     timed("reviews, newest 50", || queries.search(&reviews, None, 50).unwrap(), |rows| rows.len().to_string());
+    timed("every review, where it begins", || queries.begun(&reviews).unwrap(), |told| told.len().to_string());
     timed("unclassified", || queries.unclassified(&all).unwrap(), |told| told.len().to_string());
     timed("a person's accesses", || queries.subject(&person(4711), None, 100).unwrap(), |rows| rows.len().to_string());
     timed("a record by its number", || queries.record("gate", records / 2).unwrap(), |row| row.is_some().to_string());
