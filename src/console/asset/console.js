@@ -89,8 +89,9 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
   const field = document.querySelector("[data-shortcut='/']");
   event.preventDefault();
-  if (field) field.focus(); else location.assign("/search");
+  if (field) field.focus(); else location.assign("/search#find");
 });
+if (location.hash === "#find") document.querySelector("[data-shortcut='/']")?.focus();
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => window.print());

@@ -27,6 +27,7 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
         h1 { (title) }
         (form(state, asking, &asked))
         (chips(asking, &asked))
+        (by_number(state, asking, &asked)?)
         p.count {
             strong { (number(count)) } " " (lang.pick("accesses", "件のアクセス")) ", "
             (when::minute(asked.from_ms, &state.zone)) " – " (when::minute(asked.until_ms, &state.zone))
@@ -84,6 +85,18 @@ fn form(state: &State, asking: &Asking, asked: &Asked) -> Markup {
 /// What the form itself says is not carried along besides.
 fn is_kept(name: &str) -> bool {
     !matches!(name, "q" | "from" | "until" | "days") && FLAGS.iter().all(|(flag, _)| *flag != name)
+}
+
+/// A number may be a record's, of whatever time.
+fn by_number(state: &State, asking: &Asking, asked: &Asked) -> Result<Markup, Trouble> {
+    let number: Option<u64> = asked.filter.text.trim().parse().ok();
+    let found = number.map(|number| state.queries.record("gate", number)).transpose()?.flatten();
+    let Some(row) = found else { return Ok(html! {}) };
+    let lang = asking.lang;
+    Ok(html! {
+        p.notice { a href=(super::rows::href(&row)) { (lang.pick("Record ", "記録 ")) (shell::number(row.place.seq)) } ": "
+            (when::second(row.time_ms, &state.zone)) ", " (row.caller) }
+    })
 }
 
 /// What is asked for, each with a way out.

@@ -42,8 +42,13 @@ async function accessible(page, what) {
 
 /** No page is wider than its window, whatever is on it. */
 async function fits(page, what) {
-  const [wide, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
-  assert.ok(wide <= window, `${what}: ${wide} wide in a window of ${window}`);
+  const [wide, window, out] = await page.evaluate(() => {
+    const root = document.documentElement, edge = root.clientWidth;
+    const scrolls = (node) => node && (getComputedStyle(node).overflowX !== "visible" || scrolls(node.parentElement));
+    const out = [...document.querySelectorAll("body *")].filter((node) => node.getBoundingClientRect().right > edge + 1 && !scrolls(node.parentElement));
+    return [root.scrollWidth, edge, out.slice(0, 3).map((node) => `${node.tagName}.${node.getAttribute("class") ?? ""}`)];
+  });
+  assert.ok(wide <= window, `${what}: ${wide} wide in a window of ${window}: ${out.join(", ")}`);
 }
 
 let steps = 0;
@@ -109,7 +114,11 @@ await task("list the disclosures of p-0117", officer, sakura, 5, async (use) => 
   await officer.emulateMedia({ media: null });
 });
 await task("prove record 1000", officer, sakura, 5, async (use) => {
-  await use(officer.goto(sakura + "/record/gate/1000"));
+  await use(officer.keyboard.press("/"));
+  await officer.waitForURL(/search/);
+  await officer.waitForFunction(() => document.activeElement.name === "q");
+  await use(officer.keyboard.type("1000\n"));
+  await use(officer.click("p.notice a[href='/record/gate/1000']"));
   await use(officer.click("a[href$='/proof']"));
   assert.match(await officer.locator(".notice").innerText(), /Proven/);
   await accessible(officer, "proof");
@@ -133,7 +142,7 @@ await task("who saw contact data for a campaign in the last week", health, cells
 await officer.goto(sakura + "/");
 await officer.keyboard.press("/");
 await officer.waitForURL(/\/search/);
-await officer.keyboard.press("/");
+await officer.waitForFunction(() => document.activeElement.name === "q");
 assert.equal(await officer.evaluate(() => document.activeElement.name), "q", "`/` goes to the search");
 await officer.keyboard.type("rc-sato");
 await officer.keyboard.press("Enter");
