@@ -251,6 +251,15 @@ impl Log {
         }
     }
 
+    /// Answers once everything that was handed over before is written and durable, with the number that comes next: for
+    /// whoever turns the log's clock, since a record's time is that of its writing.
+    ///
+    /// # Errors
+    /// The error that a beginning would meet.
+    pub fn settled(&self) -> Pending<u64> {
+        self.0.shared.number(What::Probe, |_| {})
+    }
+
     /// Whether records are taken, and if not why: what readiness answers.
     ///
     /// # Errors

@@ -63,5 +63,9 @@ fn summary(filled: &[Filled], days: u32, folder: &Path, terminal: &mut Terminal)
     let home = folder.join(first.org.id());
     terminal.line(paint.bold("Next:"))?;
     terminal.line(format!("  sekisho audit verify {}", home.display()))?;
-    terminal.line(format!("  sekisho audit tail -n 20 {}", home.join("log").join("gate").display()))
+    terminal.line(format!("  sekisho audit tail -n 20 {}", home.join("log").join("gate").display()))?;
+    let settings = home.join("sekisho.toml");
+    terminal.line("  sekisho console account add me --role privacy-officer \\")?;
+    terminal.line(format!("    --config {}", settings.display()))?;
+    terminal.line(format!("  sekisho console --config {}", settings.display()))
 }

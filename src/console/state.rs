@@ -142,8 +142,14 @@ impl Console {
 
     /// Reads on in the logs until [`Console::stop`]. Blocks: for a thread of its own.
     pub fn index(&self) {
+        let mut counted: Option<Instant> = None;
         while !self.0.stopping.load(Ordering::Relaxed) {
-            if self.0.read_on(READ_ON) {
+            let is_caught_up = self.0.read_on(READ_ON);
+            if is_caught_up && counted.is_none_or(|at| at.elapsed() >= COUNT) {
+                self.0.count_reviews();
+                counted = Some(Instant::now());
+            }
+            if is_caught_up {
                 std::thread::park_timeout(PAUSE);
             }
         }
@@ -173,6 +179,19 @@ impl State {
 
     pub(super) fn now_ms(&self) -> u64 {
         self.clock.now_ms()
+    }
+
+    /// How much waits for a review, and how much of it is late, as metrics.
+    fn count_reviews(&self) {
+        match self.journal.sums(&self.queries, self.now_ms()) {
+            Ok(sums) => {
+                for (name, sum) in [("sekisho_reviews_open", sums.open), ("sekisho_reviews_overdue", sums.overdue)] {
+                    metrics::gauge!(name).set(f64::from(u32::try_from(sum).unwrap_or(u32::MAX)));
+                }
+            }
+            // Whoever looks at the queue is told the same.
+            Err(error) => tracing::error!(%error, "the review queue cannot be counted"),
+        }
     }
 
     /// Whether there was nothing more to read.
@@ -205,5 +224,7 @@ const REVIEWS: &str = "review";
 const VIEWS: &str = "console.sqlite";
 /// How long one step of reading on takes at most.
 const READ_ON: Duration = Duration::from_millis(500);
+/// Between two countings of the review queue.
+const COUNT: Duration = Duration::from_secs(15);
 /// Between two looks at the logs.
 const PAUSE: Duration = Duration::from_millis(500);

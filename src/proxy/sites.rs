@@ -85,10 +85,9 @@ impl DataSettings {
 
     /// Whether a checkpoint was ever made: then a key that signs and is gone is a loss.
     pub fn is_signed(&self) -> bool {
-        [self.log(), self.registry_log(), self.reveal_log()].iter().any(|log| {
-            let mut entries = std::fs::read_dir(log).into_iter().flatten().filter_map(Result::ok);
-            entries.any(|entry| entry.path().extension().is_some_and(|suffix| suffix == "checkpoints"))
-        })
+        let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+        let is_checkpoint = |path: &Path| path.extension().is_some_and(|suffix| suffix == "checkpoints");
+        entries(&self.directory.join("log")).any(|log| entries(&log.path()).any(|entry| is_checkpoint(&entry.path())))
     }
 }
 

@@ -114,6 +114,8 @@ impl House {
         };
         let (head, body) = response.into_parts();
         body.collect().await.map_err(|error| fault(&error))?;
+        // The ending has the time of its writing: it is there before the clock is turned to the next access.
+        self.sites.log.settled().await.map_err(|error| fault(&error))?;
         // Every caller here has a token of the issuer that the settings name: who is not known is the filler's own fault.
         let unknown = access.caller.is_some() && head.status == StatusCode::UNAUTHORIZED;
         match head.status.is_server_error() || unknown {
