@@ -3,13 +3,18 @@
 //! By hand: `cargo bench --bench index -- --records 1000000`. A log of so many records is written straight to segment
 //! files below the temporary directory (`TMPDIR`), spread over a year: beginnings with their endings, lists with windows,
 //! refusals, of 400 callers about 100,000 persons. Then the index is built from it by the way that the product takes, and
-//! each question is asked 21 times: median and worst. Beside it the same machine's limits: the segments read and nothing
+//! each question is asked 21 times, and each of the console's screens: median and worst. Beside it the same machine's limits: the segments read and nothing
 //! else, and the index file.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "a bench")]
 #![allow(missing_docs, reason = "a bench")]
 
-use sekisho::audit::time_text;
+use http_body_util::BodyExt as _;
+use sekisho::audit::checkpoint::{Signer, SigningKey};
+use sekisho::audit::{Options, Seal, time_text};
+use sekisho::console::{Accounts, AuthSettings, Console, Parts, Role, SitePolicy, account};
 use sekisho::index::{Asking, Facet, Filter, Flags, Index, Limit, Logs, Outcome, Queries, Spans};
+use sekisho::policy::{Source, Vocabulary, load};
+use sekisho::registry::{self, Registry};
 use sekisho::store::{Directory, Disk};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
@@ -18,6 +23,7 @@ use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
+use tower::ServiceExt as _;
 
 const FROM_MS: u64 = 1_763_802_000_000;
 const YEAR_MS: u64 = 365 * 86_400_000;
@@ -246,7 +252,82 @@ fn main() {
         || std::fs::read(&path).unwrap().len(),
         |bytes| (bytes >> 20).to_string(),
     );
+    drop(index);
+    pages(&folder, records);
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// The console's screens over the same log: the whole answer, its reading on record first.
+fn pages(folder: &Path, records: u64) {
+    let vocabulary = Arc::new(Vocabulary::compiled_in().unwrap());
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/policy/jmdp/policy.toml")).unwrap();
+    let revisions = load(vec![Source::new("policy.toml", text)], &vocabulary).unwrap();
+    let zone = revisions.newest().unwrap().zone.clone();
+    let made = registry::Options { create: true, staleness_ms_max: 2000 };
+    let registry = Registry::open(&folder.join("registry.sqlite"), &vocabulary, &zone, made).unwrap();
+    let accounts = folder.join("accounts");
+    let me = account("me", &[Role::PrivacyOfficer], &[], "a long enough password").unwrap();
+    Accounts::new(accounts.clone())
+        .change(|all| {
+            all.push(me);
+            Ok(())
+        })
+        .unwrap();
+    let console = Console::new(Parts {
+        data: folder.to_owned(),
+        options: Options::default(),
+        clock: Arc::new(|| FROM_MS + YEAR_MS),
+        signer: Arc::new(|log: &str| Signer::new("gate", log, vec![SigningKey::new(&[7; 32]).unwrap()])),
+        seal: Arc::new(Seal::new([7; 64].into())),
+        registry: Arc::new(registry),
+        policies: Arc::new(move || vec![SitePolicy { site: "*/".into(), revisions: revisions.clone() }]),
+        zone,
+        hosts: Vec::new(),
+        auth: AuthSettings { accounts },
+        review_due_ms: 7 * 86_400_000,
+    });
+    let console = console.unwrap();
+    assert!(console.index_once());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let ask = |request: http::request::Builder, body: &'static str| {
+        let request = request.header("host", "localhost").body(axum::body::Body::from(body)).unwrap();
+        runtime.block_on(async {
+            let answer = console.service().oneshot(request).await.unwrap();
+            let (head, body) = answer.into_parts();
+            (head, body.collect().await.unwrap().to_bytes())
+        })
+    };
+    let form = http::Request::post("/sign-in")
+        .header("origin", "http://localhost")
+        .header("content-type", "application/x-www-form-urlencoded");
+    let (head, _) = ask(form, "name=me&password=a+long+enough+password");
+    let cookie = head.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let sealed = person(4711);
+    let middle = records / 2;
+    for (name, path) in [
+        ("overview, seven days", "/".to_owned()),
+        ("overview, thirty days", "/?days=30".to_owned()),
+        ("search, seven days", "/search".to_owned()),
+        ("search, a year", "/search?days=365".to_owned()),
+        ("search, a year, a purpose and a clause", "/search?days=365&purpose=research&clause=II.6".to_owned()),
+        ("search, a year, two words", "/search?days=365&q=univ-4+II.3".to_owned()),
+        ("a record", format!("/record/gate/{middle}")),
+        ("recipients, a year", "/recipients?days=365".to_owned()),
+        ("a recipient, a year", "/recipient?organization=univ-4&days=365".to_owned()),
+        ("the policy, a year", "/policy/jmdp?days=365".to_owned()),
+        ("the review queue", "/reviews".to_owned()),
+        ("a person's accesses", format!("/search?days=365&subject={sealed}")),
+        ("integrity", "/integrity".to_owned()),
+        ("live", "/live".to_owned()),
+    ] {
+        let get = || {
+            let (head, body) = ask(http::Request::get(&path).header("cookie", &cookie), "");
+            assert_eq!(head.status, 200, "{path}");
+            body.len()
+        };
+        timed(&format!("screen: {name}"), get, |bytes| format!("{} KiB", bytes >> 10));
+    }
+    console.stop();
 }
 
 fn questions(queries: &Queries, records: u64) {
