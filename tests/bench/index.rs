@@ -277,7 +277,7 @@ fn pages(folder: &Path, records: u64) {
         data: folder.to_owned(),
         options: Options::default(),
         clock: Arc::new(|| FROM_MS + YEAR_MS),
-        signer: Arc::new(|log: &str| Signer::new("gate", log, vec![SigningKey::new(&[7; 32]).unwrap()])),
+        signer: Arc::new(|log: &str| Signer::new("gate", log, vec![SigningKey::new(&[7; 32].into()).unwrap()])),
         seal: Arc::new(Seal::new([7; 64].into())),
         registry: Arc::new(registry),
         policies: Arc::new(move || vec![SitePolicy { site: "*/".into(), revisions: revisions.clone() }]),
