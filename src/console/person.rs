@@ -49,7 +49,8 @@ impl Role {
 
     const fn may(self, right: Right) -> bool {
         match right {
-            Right::Read | Right::Export | Right::Verify => true,
+            Right::Read | Right::Verify => true,
+            Right::Export => !matches!(self, Role::Auditor),
             Right::Review => matches!(self, Role::Reviewer | Role::PrivacyOfficer),
             Right::Reveal => matches!(self, Role::PrivacyOfficer),
         }
@@ -95,7 +96,7 @@ mod tests {
             [Right::Read, Right::Export, Right::Verify, Right::Review, Right::Reveal].map(|right| role.may(right))
         };
         assert_eq!(may(Role::Viewer), [true, true, true, false, false]);
-        assert_eq!(may(Role::Auditor), [true, true, true, false, false]);
+        assert_eq!(may(Role::Auditor), [true, false, true, false, false]);
         assert_eq!(may(Role::Reviewer), [true, true, true, true, false]);
         assert_eq!(may(Role::PrivacyOfficer), [true, true, true, true, true]);
     }

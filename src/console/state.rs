@@ -142,12 +142,20 @@ impl Console {
 
     /// Reads on in the logs until [`Console::stop`]. Blocks: for a thread of its own.
     pub fn index(&self) {
-        let mut counted: Option<Instant> = None;
+        let (mut counted, mut tidied): (Option<Instant>, Option<Instant>) = (None, None);
         while !self.0.stopping.load(Ordering::Relaxed) {
             let is_caught_up = self.0.read_on(READ_ON);
             if is_caught_up && counted.is_none_or(|at| at.elapsed() >= COUNT) {
                 self.0.count_reviews();
                 counted = Some(Instant::now());
+            }
+            // What strangers tried is written by the minute; left segments of the readings are packed as the gate's are.
+            self.log().tick();
+            if tidied.is_none_or(|at| at.elapsed() >= TIDY) {
+                if let Err(error) = self.log().tidy() {
+                    tracing::error!(%error, "the log of readings is not packed");
+                }
+                tidied = Some(Instant::now());
             }
             if is_caught_up {
                 std::thread::park_timeout(PAUSE);
@@ -226,5 +234,7 @@ const VIEWS: &str = "console.sqlite";
 const READ_ON: Duration = Duration::from_millis(500);
 /// Between two countings of the review queue.
 const COUNT: Duration = Duration::from_secs(15);
+/// Between two looks at what can be packed.
+const TIDY: Duration = Duration::from_secs(600);
 /// Between two looks at the logs.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -51,7 +51,8 @@ pub(super) fn newer(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let after =
         asking.one("after").map(|text| place(text).ok_or_else(|| Trouble::Asked("`after` is no place".to_owned())));
     let after = after.transpose()?;
-    let filter = Filter::default();
+    let query = asking.query.iter().filter(|(name, _)| name != "after").cloned().collect();
+    let filter = filter(state, &Asking { query, ..asking.clone() })?;
     let mut found: Vec<Row> = state.queries.search(&filter, None, ROWS)?;
     if let Some(after) = &after {
         found.retain(|row| row.place > *after);

@@ -12,6 +12,7 @@ use crate::audit::Entry;
 use crate::console::error::Trouble;
 use crate::console::lang::Lang;
 use crate::console::page::{Asking, Page};
+use crate::console::person::Right;
 use crate::console::reading::Reading;
 use crate::console::shell::Place;
 use crate::console::state::State;
@@ -28,12 +29,13 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let body = html! {
         h1 { (title) }
         p { a href=(format!("/record/{name}")) { (lang.pick("Record ", "記録 ")) (name) } ", " (when::second(found.row.time_ms, &state.zone)) }
-        (judged(state, lang, &found, &begin)?)
+        (judged(state, asking, &found, &begin)?)
     };
     Ok(Page::html(Reading::of("today", name), Place::Search, title, body))
 }
 
-fn judged(state: &State, lang: Lang, found: &Found, begin: &Entry<'_>) -> Result<Markup, Trouble> {
+fn judged(state: &State, asking: &Asking, found: &Found, begin: &Entry<'_>) -> Result<Markup, Trouble> {
+    let lang = asking.lang;
     let now_ms = state.now_ms();
     let now = Moment::try_from(now_ms).map_err(Trouble::unable)?;
     let id = begin.policy.as_ref().map_or("", |policy| policy.id.as_str());
@@ -51,7 +53,10 @@ fn judged(state: &State, lang: Lang, found: &Found, begin: &Entry<'_>) -> Result
     };
     let view = state.registry.facts(now).map_err(Trouble::unable)?;
     let subject = match begin.subjects.as_slice() {
-        [only] if found.windows.is_empty() => Some(state.seal.open_subject(only).map_err(Trouble::unable)?),
+        // What is on file about a person today is more than the record says: for those who may know who it is.
+        [only] if found.windows.is_empty() && asking.may(Right::Reveal) => {
+            Some(state.seal.open_subject(only).map_err(Trouble::unable)?)
+        }
         _ => None,
     };
     let caller = begin.caller.clone().unwrap_or_default();
@@ -98,8 +103,8 @@ fn judged(state: &State, lang: Lang, found: &Found, begin: &Entry<'_>) -> Result
         }
         @if subject.is_none() {
             p.soft { (lang.pick(
-                "Judged for any person: the access was about several, or names none. What is on file about one of them may refuse it further.",
-                "対象が複数または特定されないため、個々の本人の登録内容は考慮していません。")) }
+                "Judged for any person: the access was about several or none, or your roles do not let you know what is on file about this one. That may refuse it further.",
+                "対象が複数または特定されないか、閲覧権限がないため、個々の本人の登録内容は考慮していません。")) }
         }
         (answer(lang, policy, &request, &decision))
         (compared(lang, policy, begin, &decision))
