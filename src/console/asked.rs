@@ -12,6 +12,7 @@ use super::page::Asking;
 use super::person::Right;
 use super::state::State;
 use super::when::{self, DAY_MS};
+use crate::audit::{Note, Sealed};
 use crate::index::{Filter, Flags, Outcome, Place};
 
 /// An address's filter.
@@ -148,6 +149,23 @@ impl Asked {
         format!("{path}?{}", joined(times.iter().map(|(name, value)| (*name, value.as_str())).chain(kept)))
     }
 
+    /// What of it goes on record in clear: all but what was typed, which may be anything.
+    pub(super) fn told(&self, zone: &TimeZone) -> String {
+        let pairs = self.pairs.iter().filter(|(name, _)| name != "q").cloned().collect();
+        Asked { pairs, ..self.clone() }.permanent("", zone)
+    }
+
+    /// What was typed, sealed, with the id that it is sealed for.
+    pub(super) fn typed(&self, state: &State) -> Result<Option<(String, Sealed)>, Trouble> {
+        if self.filter.text.is_empty() {
+            return Ok(None);
+        }
+        let id = super::session::random().map_err(Trouble::unable)?;
+        let text: String = self.filter.text.chars().take(TYPED_MAX).collect();
+        let sealed = state.seal.note(Note::Reason, &id, &text).map_err(Trouble::unable)?;
+        Ok(Some((id, sealed)))
+    }
+
     /// The address of this filter as it was asked: without times where none were named.
     pub(super) fn address(&self, path: &str) -> String {
         let query = joined(self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
@@ -220,6 +238,8 @@ pub(super) fn back(until_ms: u64, days: u64, zone: &TimeZone) -> u64 {
     when::day_of(middle, zone)
 }
 
+/// What is kept of a typed text, in letters.
+const TYPED_MAX: usize = 256;
 /// The days that are shown where nothing is said.
 const DAYS: u64 = 7;
 /// What stands in an address for "none was named".

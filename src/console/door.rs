@@ -76,20 +76,21 @@ impl Console {
         for (path, got, posted) in super::pages::ALL {
             let mut methods = MethodRouter::new();
             if let Some(make) = got {
-                methods = methods.merge(get(handler(&state, *make)));
+                methods = methods.merge(get(handler(&state, path, *make)));
             }
             if let Some(make) = posted {
-                methods = methods.merge(post(handler(&state, *make)));
+                methods = methods.merge(post(handler(&state, path, *make)));
             }
             router = router.route(path, methods);
         }
-        let missing = handler(&state, |_, _| Err(Trouble::Missing));
+        let missing = handler(&state, "", |_, _| Err(Trouble::Missing));
         router.fallback(missing).layer(middleware::from_fn_with_state(state, enter))
     }
 }
 
 fn handler(
     state: &Arc<State>,
+    route: &'static str,
     make: Make,
 ) -> impl Fn(Option<Extension<Entered>>, RawPathParams) -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>>
 + Clone
@@ -105,7 +106,7 @@ fn handler(
                 return shell::trouble(Lang::En, None, &Trouble::Unable("nobody was let in".to_owned()));
             };
             let Entered { session, lang, peer, query, fields, address } = entered;
-            page::answer(state, Asking { session, lang, address, parts, query, fields, peer }, make).await
+            page::answer(state, Asking { session, lang, route, address, parts, query, fields, peer }, make).await
         })
     }
 }

@@ -24,6 +24,8 @@ use super::state::State;
 pub(super) struct Asking {
     pub(super) session: Arc<Session>,
     pub(super) lang: Lang,
+    /// The path's template, with the names of what it leaves open.
+    pub(super) route: &'static str,
     /// As the browser named it, with the query.
     pub(super) address: String,
     /// The parts of the path that the route left open, unescaped.
@@ -111,6 +113,12 @@ pub(super) async fn answer(state: Arc<State>, asking: Asking, make: Make) -> Res
     let made = tokio::task::spawn_blocking(move || make(&shared, &asked)).await;
     let made = made.unwrap_or_else(|_| Err(Trouble::Unable("the page's function failed".to_owned())));
     let recorded = match made {
+        // That he tried is on record; not what he typed, which may be a person's id.
+        Err(Trouble::Forbidden) => {
+            let reading = Reading { action: "refused", ..Reading::of("refused", asking.route) };
+            let recorded = state.readings.record(asking.person(), asking.peer.as_deref(), &reading).await;
+            Err(recorded.map_or_else(Trouble::unable, |()| Trouble::Forbidden))
+        }
         Err(trouble) => Err(trouble),
         Ok(page) if page.reading.is_nothing() && matches!(page.content, Content::Part(_)) => Ok(page),
         Ok(page) => {

@@ -1,8 +1,9 @@
 //! What did somebody look at? On record before he sees it.
 //!
 //! A chain of its own, `log/console`: the gate's log stays its gate's. One administrative record a page: `read`,
-//! `reveal`, `export`, `sign-in`, `sign-out`, `sign-in-refused`; who, which page, what was asked for. Persons stand
-//! there sealed, a reason too. Where it cannot be written, nothing is shown.
+//! `reveal`, `export`, `verify`, `refused` (his roles do not allow it), `review-accept`, `review-object`, `sign-in`,
+//! `sign-out`, `sign-in-refused`; who, which page, what was asked for. Persons stand there sealed, and so does whatever
+//! somebody typed: why he needs it, what he searched for. Where it cannot be written, nothing is shown.
 
 use std::path::Path;
 use std::sync::Arc;

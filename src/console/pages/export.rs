@@ -41,8 +41,9 @@ fn file(state: &State, asking: &Asking, format: Format, extension: &str, media: 
         }));
     }
     let wanted = wanted(&state.queries, &asked)?;
-    let mut reading = Reading::of("search", asked.permanent("", &state.zone));
+    let mut reading = Reading::of("search", asked.told(&state.zone));
     reading.action = "export";
+    reading.why = asked.typed(state)?;
     reading.records = Some(wanted.len() as u64);
     let disk = Directory::open_to_read(&state.data.join("log").join(LOG)).map_err(Trouble::unable)?;
     let chunks = chunks(disk, wanted, format)?;

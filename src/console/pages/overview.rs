@@ -50,7 +50,7 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
         }
         (super::views::list(state, asking)?)
     };
-    Ok(Page::html(Reading::of("overview", asked.permanent("", &state.zone)), Place::Overview, title, body))
+    Ok(Page::html(Reading::of("overview", asked.told(&state.zone)), Place::Overview, title, body))
 }
 
 /// One, seven or thirty days up to the newest access, or what a link says.

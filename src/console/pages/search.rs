@@ -47,7 +47,8 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
             }
         }
     };
-    let reading = Reading::of("search", asked.permanent("", &state.zone)).with_records(found.len());
+    let mut reading = Reading::of("search", asked.told(&state.zone)).with_records(found.len());
+    reading.why = asked.typed(state)?;
     Ok(Page::html(reading, Place::Search, title, body))
 }
 
