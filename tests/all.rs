@@ -13,6 +13,8 @@
 mod audit;
 mod catalogue;
 mod cli;
+#[cfg(feature = "demo")]
+mod console;
 mod decision;
 #[cfg(feature = "demo")]
 mod demo;

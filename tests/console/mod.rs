@@ -1,0 +1,4 @@
+//! The console over real sockets, on a log that a demo filled.
+
+mod door;
+mod support;
