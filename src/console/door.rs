@@ -38,12 +38,9 @@ pub(super) struct Entering {
     pub(super) path: String,
     pub(super) query: Vec<(String, String)>,
     pub(super) fields: Vec<(String, String)>,
-    pub(super) headers: HeaderMap,
     pub(super) lang: Lang,
     /// Of the socket.
     pub(super) peer: Option<IpAddr>,
-    /// `http://localhost:9465`: as the browser has it.
-    pub(super) origin: String,
 }
 
 impl Entering {
@@ -150,8 +147,7 @@ async fn entered(state: &Arc<State>, request: Request, next: Next) -> Response {
     };
     if path == SIGN_IN || path.starts_with("/sign-in/") {
         let peer = peer.map(|Peer(address, _)| address);
-        let entering =
-            Entering { method: parts.method, path, query, fields, headers: parts.headers, lang, peer, origin };
+        let entering = Entering { method: parts.method, path, query, fields, lang, peer };
         return state.auth.serve(state, entering).await;
     }
     let address = parts.uri.path_and_query().map_or_else(|| path.clone(), |known| known.as_str().to_owned());

@@ -30,7 +30,7 @@ pub(super) fn outcome_mark(lang: Lang, row: &Row) -> Markup {
 }
 
 /// A form, as the notice calls it.
-pub(super) fn form<'t>(lang: Lang, form: &'t str) -> &'t str {
+pub(super) fn form(lang: Lang, form: &str) -> &str {
     match form {
         "clear" => lang.pick("in clear", "そのまま"),
         "pseudonymised" => lang.pick("as pseudonyms", "仮名"),
@@ -41,7 +41,7 @@ pub(super) fn form<'t>(lang: Lang, form: &'t str) -> &'t str {
     }
 }
 
-/// Why not, in a sentence; the code stands beside it. Source: the reasons of [`crate::decision::Reason`].
+/// What a filter narrows by.
 pub(super) fn facet(lang: Lang, name: &str) -> &'static str {
     match name {
         "outcome" => lang.pick("Outcome", "結果"),
