@@ -42,7 +42,7 @@ const BOTTOM: f64 = 26.0;
 /// Stacked bars with a table beneath them.
 pub(super) fn timeline(chart: &Timeline<'_>) -> Markup {
     let lang = chart.lang;
-    let totals: Vec<u64> = chart.counts.iter().map(|by| by.iter().sum()).collect();
+    let totals: Vec<u64> = chart.counts.iter().map(|by| sum(by)).collect();
     let most = totals.iter().max().copied().unwrap_or(0);
     let top = ceiling(most);
     let slot = (WIDTH - LEFT) / float(chart.counts.len().max(1) as u64);
@@ -55,12 +55,12 @@ pub(super) fn timeline(chart: &Timeline<'_>) -> Markup {
     let height = TOP + HEIGHT + BOTTOM;
     html! {
         figure.chart {
-            svg.timeline viewBox=(format!("0 0 {WIDTH} {height}")) role="group" aria-label=(said(chart, &totals)) data-brush="/search" {
+            svg.timeline viewBox=(format!("0 0 {WIDTH} {height}")) role="group" aria-label=(said(chart, &totals)) data-brush {
                 @for step in 0..=4u64 {
                     @let value = top / 4 * step;
                     @let y = TOP + HEIGHT - high(value);
                     line.grid x1=(LEFT) x2=(WIDTH) y1=(one(y)) y2=(one(y)) {}
-                    text.tick x=(LEFT - 6.0) y=(one(y + 4.0)) text-anchor="end" { (short(value)) }
+                    text.tick.level x=(LEFT - 6.0) y=(one(y + 4.0)) text-anchor="end" { (short(value)) }
                 }
                 @for (at, by) in chart.counts.iter().enumerate() {
                     @let x = LEFT + slot * float(at as u64);
@@ -99,7 +99,7 @@ fn stack(by: &[u64; 4], x: f64, slot: f64, high: &dyn Fn(u64) -> f64) -> Markup 
     let gap = if slot > 6.0 { 1.5 } else { 0.4 };
     let mut y = TOP + HEIGHT;
     let pieces = by.iter().zip(NAMES).map(|(count, (class, ..))| {
-        let tall = if *count > 0 { high(*count).max(1.0) } else { 0.0 };
+        let tall = if *count > 0 { high(*count).max(1.0).min(y - TOP) } else { 0.0 };
         y -= tall;
         (class, y, tall)
     });
@@ -117,8 +117,8 @@ fn place(chart: &Timeline<'_>, time: u64, slot: f64) -> Option<f64> {
 
 /// The chart in a sentence.
 fn said(chart: &Timeline<'_>, totals: &[u64]) -> String {
-    let all: u64 = totals.iter().sum();
-    let refused: u64 = chart.counts.iter().map(|[_, refused, ..]| refused).sum();
+    let all = sum(totals);
+    let refused = chart.counts.iter().fold(0u64, |all, [_, refused, ..]| all.saturating_add(*refused));
     let peak = totals.iter().enumerate().max_by_key(|(at, count)| (**count, std::cmp::Reverse(*at)));
     let peak = peak.map(|(at, count)| (name(chart, chart.from_ms + chart.each_ms * at as u64), *count));
     let (when, most) = peak.unwrap_or_default();
@@ -204,7 +204,8 @@ pub(super) fn heat_map(lang: Lang, cells: &[Cell]) -> Markup {
     let sums = |key: &dyn Fn(&Cell) -> &str| {
         let mut sums: BTreeMap<String, u64> = BTreeMap::new();
         for cell in cells {
-            *sums.entry(key(cell).to_owned()).or_default() += cell.count;
+            let held = sums.entry(key(cell).to_owned()).or_default();
+            *held = held.saturating_add(cell.count);
         }
         let mut sums: Vec<(String, u64)> = sums.into_iter().collect();
         sums.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), name.clone()));
@@ -212,7 +213,8 @@ pub(super) fn heat_map(lang: Lang, cells: &[Cell]) -> Markup {
     };
     let (rows, columns) = (sums(&|cell| &cell.row), sums(&|cell| &cell.column));
     let most = cells.iter().map(|cell| cell.count).max().unwrap_or(0);
-    let (shown, hidden) = (rows.len().min(ROWS), rows.len().saturating_sub(ROWS));
+    let shown = rows.len().min(ROWS);
+    let hidden = (rows.len().saturating_sub(ROWS), columns.len().saturating_sub(COLUMNS));
     let find = |row: &str, column: &str| cells.iter().find(|cell| cell.row == row && cell.column == column);
     html! {
         @if cells.is_empty() { p.nothing { (lang.pick("Nothing in these days.", "この期間にはありません。")) } } @else {
@@ -233,7 +235,8 @@ pub(super) fn heat_map(lang: Lang, cells: &[Cell]) -> Markup {
                     } } }
                 }
             }
-            @if hidden > 0 { p.soft { (number(hidden as u64)) " " (lang.pick("more purposes: see Search", "件の利用目的は検索で表示")) } }
+            @if hidden.0 > 0 { p.soft { (number(hidden.0 as u64)) " " (lang.pick("more purposes: see Search", "件の利用目的は検索で表示")) } }
+            @if hidden.1 > 0 { p.soft { (number(hidden.1 as u64)) " " (lang.pick("more recipients: see Search", "件の提供先は検索で表示")) } }
         }
     }
 }
@@ -284,6 +287,11 @@ pub(super) fn spark(days: &[u64], marked: Option<usize>, said: &str) -> Markup {
             line.grid x1="0" x2=(one(wide * float(days.len() as u64))) y1="27.5" y2="27.5" {}
         }
     }
+}
+
+/// What cannot be counted is as much as can be.
+fn sum(counts: &[u64]) -> u64 {
+    counts.iter().fold(0, |all, count| all.saturating_add(*count))
 }
 
 /// The least round number that is not below, and can be quartered.
@@ -338,7 +346,7 @@ mod tests {
     #[test]
     fn a_chart_of_nothing_and_of_more_than_can_be_counted_is_drawn() {
         let zone = TimeZone::UTC;
-        for counts in [vec![], vec![[0; 4]], vec![[u64::MAX / 4; 4], [1, 0, 0, 0]]] {
+        for counts in [vec![], vec![[0; 4]], vec![[u64::MAX; 4], [1, 0, 0, 0]]] {
             let chart = Timeline {
                 lang: Lang::Ja,
                 zone: &zone,

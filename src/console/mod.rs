@@ -2,8 +2,8 @@
 //!
 //! Pages over log, review queue and policy, rendered here and readable without scripts. In order: [`Console::new`] →
 //! [`Console::index`] keeps the index up to date → [`Console::service`] answers. A request passes `door` (host, origin,
-//! who is signed in, the form's token), then one page's function, which is given an [`Asking`](page::Asking) and gives
-//! a [`Page`](page::Page): what is shown, together with what goes on record about the reading. Only `page::answer`
+//! who is signed in, the form's token), then one page's function, which is given an `Asking` and gives
+//! a `Page`: what is shown, together with what goes on record about the reading. Only `page::answer`
 //! turns one into an answer, once that is durable.
 //!
 //! Promises:
