@@ -86,6 +86,8 @@ pub(super) struct State {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Indexed {
     pub(super) progress: Progress,
+    /// How often in a row it could not be read on.
+    failed: u32,
     /// Why it does not go on.
     pub(super) trouble: Option<String>,
 }
@@ -144,8 +146,8 @@ impl Console {
     pub fn index(&self) {
         let (mut counted, mut tidied): (Option<Instant>, Option<Instant>) = (None, None);
         while !self.0.stopping.load(Ordering::Relaxed) {
-            let is_caught_up = self.0.read_on(READ_ON);
-            if is_caught_up && counted.is_none_or(|at| at.elapsed() >= COUNT) {
+            let read = self.0.read_on(READ_ON);
+            if read == Some(true) && counted.is_none_or(|at| at.elapsed() >= COUNT) {
                 self.0.count_reviews();
                 counted = Some(Instant::now());
             }
@@ -157,7 +159,7 @@ impl Console {
                 }
                 tidied = Some(Instant::now());
             }
-            if is_caught_up {
+            if read != Some(false) {
                 std::thread::park_timeout(PAUSE);
             }
         }
@@ -165,7 +167,7 @@ impl Console {
 
     /// Reads on to the end once; whether every durable record is in.
     pub fn index_once(&self) -> bool {
-        self.0.read_on(Duration::MAX) && self.0.indexed().trouble.is_none()
+        self.0.read_on(Duration::MAX) == Some(true)
     }
 
     /// Ends [`Console::index`] within a second, and the chain of readings.
@@ -202,23 +204,27 @@ impl State {
         }
     }
 
-    /// Whether there was nothing more to read.
-    fn read_on(&self, at_most: Duration) -> bool {
+    /// Reads on: whether to the end; `None` where it could not. A segment that is packed at this very moment has another
+    /// name at the next look: only what fails again and again is told.
+    fn read_on(&self, at_most: Duration) -> Option<bool> {
         let until = Instant::now().checked_add(at_most);
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         let caught_up = index.catch_up(Limit { records: u64::MAX, until });
         let mut indexed = self.indexed.lock().unwrap_or_else(PoisonError::into_inner);
         match caught_up {
             Ok(progress) => {
-                *indexed = Indexed { progress, trouble: None };
-                progress.is_caught_up
+                *indexed = Indexed { progress, failed: 0, trouble: None };
+                Some(progress.is_caught_up)
             }
             Err(error) => {
-                if indexed.trouble.is_none() {
-                    tracing::error!(%error, "the index of the log does not go on");
+                indexed.failed = indexed.failed.saturating_add(1);
+                if indexed.failed >= FAILED_TOLD {
+                    if indexed.trouble.is_none() {
+                        tracing::error!(%error, "the index of the log does not go on");
+                    }
+                    indexed.trouble = Some(error.to_string());
                 }
-                indexed.trouble = Some(error.to_string());
-                true
+                None
             }
         }
     }
@@ -230,6 +236,8 @@ const READINGS: &str = "console";
 const REVIEWS: &str = "review";
 /// The views that people keep.
 const VIEWS: &str = "console.sqlite";
+/// So many failures in a row are told.
+const FAILED_TOLD: u32 = 5;
 /// How long one step of reading on takes at most.
 const READ_ON: Duration = Duration::from_millis(500);
 /// Between two countings of the review queue.

@@ -1,4 +1,5 @@
 //! The console over real sockets, on a log that a demo filled.
 
 mod door;
+mod rights;
 mod support;

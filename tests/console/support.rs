@@ -13,6 +13,28 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+/// A page of each kind.
+pub(super) const PAGES: [&str; 18] = [
+    "/",
+    "/search",
+    "/search/export.csv",
+    "/search/export.jsonl",
+    "/record/gate/10",
+    "/record/gate/10/proof",
+    "/record/gate/10/proof.txt",
+    "/record/gate/10/today",
+    "/subjects",
+    "/subject/x",
+    "/recipients",
+    "/recipient?recipient=internal",
+    "/policy",
+    "/policy/sakura",
+    "/reviews",
+    "/integrity",
+    "/live",
+    "/live/rows",
+];
+
 pub(super) const PASSWORD: &str = "a long enough password";
 
 /// A folder that goes when it is dropped.

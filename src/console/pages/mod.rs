@@ -14,6 +14,7 @@ mod record;
 mod reviews;
 mod rows;
 mod search;
+mod steps;
 mod subject;
 mod today;
 mod views;
