@@ -1,19 +1,17 @@
 //! `sekisho console`: the pages over the log without a gate, and the accounts that may see them.
 
-use std::io::{BufRead, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::serve::failure;
 use super::terminal::Terminal;
-use super::{Exit, Failure, signals};
-use crate::console::{Accounts, PASSWORD_MIN, Role, account};
+use super::{Exit, Failure, password, signals};
+use crate::console::{Account, Accounts, Role, account, account_id};
 use crate::proxy::console::ConsoleServer;
 use crate::proxy::process;
 use crate::proxy::settings::{ConsoleSettings, Settings};
@@ -64,6 +62,7 @@ enum What {
     /// Let somebody sign in; asks for the password, or reads it as one line of standard input
     Add {
         /// Whom; stands on record with what is looked at
+        #[arg(value_parser = account_id)]
         name: String,
         /// What for: viewer, reviewer, privacy-officer, auditor
         #[arg(long, required = true, num_args = 1.., value_parser = role)]
@@ -81,11 +80,13 @@ enum What {
     /// Another password; ends open sessions
     Password {
         /// Whose
+        #[arg(value_parser = account_id)]
         name: String,
     },
     /// Let somebody sign in no more; ends open sessions
     Remove {
         /// Whom
+        #[arg(value_parser = account_id)]
         name: String,
     },
 }
@@ -144,104 +145,47 @@ impl AccountArgs {
         let path = of(settings).accounts;
         let accounts = Accounts::new(path.clone());
         let known = accounts.all().map_err(Failure::Usage)?;
-        let is_known = |name: &str| known.iter().any(|one| one.id == name);
-        let missing =
-            |name: &str| Failure::Usage(format!("there is no account `{name}`: `sekisho console account list`"));
+        // Before a password is asked for; whoever changes the file meanwhile is seen when it is changed.
+        let is_known = |id: &str| known.iter().any(|one| one.id == id);
         let done = match &self.what {
-            What::List { json } => {
-                if *json {
-                    let each = known.iter().map(|one| {
-                        json!({"id": one.id, "callers": one.callers,
-                        "roles": one.roles.iter().map(|role| role.name()).collect::<Vec<_>>()})
-                    });
-                    terminal
-                        .json(&json!({"file": path.display().to_string(), "accounts": each.collect::<Vec<_>>()}))?;
-                    return Ok(Exit::Good);
-                }
-                if known.is_empty() {
-                    terminal.line("Nobody may sign in: `sekisho console account add NAME --role ROLE`")?;
-                }
-                for one in known.iter() {
-                    let roles: Vec<&str> = one.roles.iter().map(|role| role.name()).collect();
-                    let calls = match one.callers.is_empty() {
-                        true => String::new(),
-                        false => format!("  calls as {}", one.callers.join(", ")),
-                    };
-                    terminal.line(format!("{:<16} {}{calls}", one.id, roles.join(", ")))?;
-                }
-                return Ok(Exit::Good);
-            }
+            What::List { json } => return list(&path, &known, *json, terminal),
             What::Add { name, role, caller } => {
                 if is_known(name) {
                     return Err(Failure::Usage(format!(
-                        "`{name}` is there already: `sekisho console account password {name}` gives another password"
+                        "there is an account `{name}` already: `sekisho console account password {name}` gives it another password"
                     )));
                 }
-                let made = account(name, role, caller, &password(&path)?).map_err(Failure::Usage)?;
-                let added = accounts.change(|all| {
-                    all.push(made);
-                    Ok(())
-                });
-                added.map(|()| format!("`{name}` may sign in"))
+                let made = account(name, role, caller, &password::read(&path)?).map_err(Failure::Usage)?;
+                accounts.add(made).map(|()| format!("`{name}` may sign in"))
             }
             What::Password { name } => {
-                let found = known.iter().find(|one| one.id == *name).ok_or_else(|| missing(name))?;
-                let changed = found.with_password(&password(&path)?).map_err(Failure::Usage)?;
-                let replaced = accounts.change(|all| {
-                    all.iter_mut().filter(|one| one.id == *name).for_each(|one| *one = changed.clone());
-                    Ok(())
-                });
-                replaced.map(|()| format!("`{name}` has another password"))
+                // Nobody types a password twice for an account that is not there.
+                let typed = if is_known(name) { password::read(&path)? } else { Zeroizing::default() };
+                accounts.set_password(name, &typed).map(|()| format!("`{name}` has another password"))
             }
-            What::Remove { name } => {
-                if !is_known(name) {
-                    return Err(missing(name));
-                }
-                let removed = accounts.change(|all| {
-                    all.retain(|one| one.id != *name);
-                    Ok(())
-                });
-                removed.map(|()| format!("`{name}` may sign in no more"))
-            }
+            What::Remove { name } => accounts.remove(name).map(|()| format!("`{name}` may sign in no more")),
         };
         terminal.line(done.map_err(Failure::Usage)?)?;
         Ok(Exit::Good)
     }
 }
 
-/// Typed twice, unseen; or one line of standard input where nobody types.
-fn password(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let line = || -> Result<Zeroizing<String>, Failure> {
-        let mut line = Zeroizing::new(String::new());
-        let read = std::io::stdin().lock().read_line(&mut line);
-        read.map_err(|error| Failure::Usage(format!("no password could be read: {error}")))?;
-        let length = line.trim_end_matches(['\r', '\n']).len();
-        line.truncate(length);
-        Ok(line)
-    };
-    if !std::io::stdin().is_terminal() {
-        return line();
+fn list(path: &Path, known: &[Account], json: bool, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let roles = |one: &Account| one.roles.iter().map(|role| role.name()).collect::<Vec<_>>();
+    if json {
+        let each = known.iter().map(|one| json!({"id": one.id, "callers": one.callers, "roles": roles(one)}));
+        terminal.json(&json!({"file": path.display().to_string(), "accounts": each.collect::<Vec<_>>()}))?;
+        return Ok(Exit::Good);
     }
-    let ask = |what: &str| {
-        // Whether it can be shown or not, it is read.
-        let _shown = write!(std::io::stderr(), "{what}: ").and_then(|()| std::io::stderr().flush());
-    };
-    ask(&format!("Password, {PASSWORD_MIN} letters at least (its hash goes to {})", path.display()));
-    let before = tcgetattr(std::io::stdin()).map_err(|error| Failure::Usage(format!("the terminal: {error}")))?;
-    let mut unseen = before.clone();
-    unseen.local_modes.remove(LocalModes::ECHO);
-    let set = |modes| tcsetattr(std::io::stdin(), OptionalActions::Now, modes);
-    set(&unseen).map_err(|error| Failure::Usage(format!("the terminal: {error}")))?;
-    let typed = line().and_then(|first| {
-        ask("\nOnce more");
-        Ok((first, line()?))
-    });
-    let restored = set(&before);
-    ask("\n");
-    restored.map_err(|error| Failure::Usage(format!("the terminal: {error}")))?;
-    let (first, second) = typed?;
-    if *first != *second {
-        return Err(Failure::Usage("the two are not the same; nothing was changed".to_owned()));
+    if known.is_empty() {
+        terminal.line("Nobody may sign in: `sekisho console account add NAME --role ROLE`")?;
     }
-    Ok(first)
+    for one in known {
+        let calls = match one.callers.is_empty() {
+            true => String::new(),
+            false => format!("  calls as {}", one.callers.join(", ")),
+        };
+        terminal.line(format!("{:<16} {}{calls}", one.id, roles(one).join(", ")))?;
+    }
+    Ok(Exit::Good)
 }

@@ -23,6 +23,7 @@ mod explain;
 #[cfg(feature = "demo")]
 mod fill;
 mod keys;
+mod password;
 mod redact;
 mod registry;
 mod review;

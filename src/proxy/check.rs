@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::error::ProxyError;
 use super::keys::{FILES, Keys};
-use super::settings::Settings;
+use super::settings::{ConsoleSettings, Settings, TlsFiles};
 use super::sinks;
 use super::sites::{common_zone, generation, known_roles, listed, vocabulary};
 use super::tls;
+use crate::console::Accounts;
 use crate::identity::{Authenticator, RefreshTiming};
 use crate::layer::{Generation, PseudonymKeys};
 use crate::policy::Faults;
@@ -33,10 +34,7 @@ pub fn check(settings: &Settings) -> Checked {
         found.take(Keys::read(keys));
     }
     if let Some(tls) = &settings.gate.tls {
-        let files = [&tls.certificate, &tls.key].into_iter().chain(&tls.client_roots).cloned();
-        if found.are_there(files, NEEDED) {
-            found.take(tls::server(tls));
-        }
+        found.tls(tls);
     }
     let key_files = settings.issuers.iter().filter_map(|issuer| issuer.key_file()).map(Path::to_path_buf);
     if found.are_there(key_files, NEEDED) {
@@ -54,6 +52,9 @@ pub fn check(settings: &Settings) -> Checked {
             found.take(tls::roots(roots));
         }
     }
+    if let Some(console) = &settings.console {
+        found.console(console);
+    }
     let Some(vocabulary) = found.take(vocabulary()) else { return found };
     // Layouts are checked with a generation that nothing is ever sealed by.
     let unused = || PseudonymKeys { master: MasterKey::new([0; 32]), epoch: 1, accepted: Vec::new() };
@@ -69,6 +70,23 @@ pub fn check(settings: &Settings) -> Checked {
 const NEEDED: &str = "the gate will not start without it";
 
 impl Checked {
+    fn tls(&mut self, tls: &TlsFiles) {
+        let files = [&tls.certificate, &tls.key].into_iter().chain(&tls.client_roots).cloned();
+        if self.are_there(files, NEEDED) {
+            self.take(tls::server(tls));
+        }
+    }
+
+    fn console(&mut self, console: &ConsoleSettings) {
+        if let Some(files) = &console.tls {
+            self.tls(files);
+        }
+        // A file that is not there is one without accounts.
+        if let Err(why) = Accounts::new(console.accounts.clone()).all() {
+            self.wrong.push(format!("the console: {why}"));
+        }
+    }
+
     /// Whether all of them are there; those that are not are noted, with what makes them.
     fn are_there(&mut self, files: impl IntoIterator<Item = PathBuf>, hint: &str) -> bool {
         let before = self.missing.len();

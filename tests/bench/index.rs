@@ -267,12 +267,7 @@ fn pages(folder: &Path, records: u64) {
     let registry = Registry::open(&folder.join("registry.sqlite"), &vocabulary, &zone, made).unwrap();
     let accounts = folder.join("accounts");
     let me = account("me", &[Role::PrivacyOfficer], &[], "a long enough password").unwrap();
-    Accounts::new(accounts.clone())
-        .change(|all| {
-            all.push(me);
-            Ok(())
-        })
-        .unwrap();
+    Accounts::new(accounts.clone()).add(me).unwrap();
     let console = Console::new(Parts {
         data: folder.to_owned(),
         options: Options::default(),

@@ -1,5 +1,6 @@
 //! The command line, run as a person or a program would run it.
 
+mod accounts;
 mod check;
 mod coverage;
 mod decide;

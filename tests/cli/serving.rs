@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use super::support::{Folder, sekisho};
 
 /// Settings of one site, and its documents, writable by their owner alone.
-fn place(name: &str) -> Folder {
+pub(super) fn place(name: &str) -> Folder {
     let folder = Folder::of(name, "jmdp");
     let catalogue = concat!(env!("CARGO_MANIFEST_DIR"), "/policy/jmdp/catalogue.toml");
     folder.write("catalogue.toml", std::fs::read_to_string(catalogue).unwrap());

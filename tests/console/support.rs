@@ -99,15 +99,10 @@ pub(super) fn settings(home: &Path) -> Settings {
 pub(super) fn furnished(accounts: &[(&str, Role, &[String])]) -> Home {
     let home = Home(fresh("home"));
     copy(&template().join("sakura"), &home.0);
-    let made: Vec<_> =
-        accounts.iter().map(|(id, role, callers)| account(id, &[*role], callers, PASSWORD).unwrap()).collect();
-    let file = settings(&home.0).console.unwrap().accounts;
-    Accounts::new(file)
-        .change(|all| {
-            all.extend(made);
-            Ok(())
-        })
-        .unwrap();
+    let kept = Accounts::new(settings(&home.0).console.unwrap().accounts);
+    for (id, role, callers) in accounts {
+        kept.add(account(id, &[*role], callers, PASSWORD).unwrap()).unwrap();
+    }
     home
 }
 

@@ -53,7 +53,7 @@ impl Account {
         }
     }
 
-    /// Whether this is its password. Takes a third of a second, and 19 MiB.
+    /// Whether this is its password. Takes some hundredths of a second, and 19 MiB.
     pub(super) fn is_password(&self, password: &str) -> bool {
         let Ok(known) = PasswordHash::new(&self.password) else { return false };
         hasher().verify_password(normal(password).as_bytes(), &known).is_ok()
@@ -111,7 +111,11 @@ impl Accounts {
         }
         let mut text = Zeroizing::new(String::new());
         let read = Read::by_ref(&mut file).take(FILE_BYTES_MAX).read_to_string(&mut text);
-        read.map_err(|error| self.said(&error))?;
+        let length = read.map_err(|error| self.said(&error))?;
+        // A file that is cut may end between two accounts, and would be believed.
+        if meta.len() > FILE_BYTES_MAX || u64::try_from(length) == Ok(FILE_BYTES_MAX) {
+            return Err(self.said(&"is larger than 1 MiB"));
+        }
         let accounts = Arc::new(parse(&text).map_err(|why| self.said(&why))?);
         *known = Some((stamp, Arc::clone(&accounts)));
         Ok(accounts)
@@ -134,11 +138,48 @@ impl Accounts {
         format!("{}: {why}", self.path.display())
     }
 
-    /// Changes them: what `change` answers is written whole, and durable, or not at all.
+    /// Lets somebody in.
     ///
     /// # Errors
-    /// In words; those of `change` too.
-    pub fn change(&self, change: impl FnOnce(&mut Vec<Account>) -> Result<(), String>) -> Result<(), String> {
+    /// In words: there is one of that id, also where it was added just now; or the file cannot be changed.
+    pub fn add(&self, account: Account) -> Result<(), String> {
+        self.change(|all| match all.iter().any(|one| one.id == account.id) {
+            true => Err(format!("there is an account `{}` already", account.id)),
+            false => {
+                all.push(account);
+                Ok(())
+            }
+        })
+    }
+
+    /// Gives the account `id` another password; its sessions end.
+    ///
+    /// # Errors
+    /// In words: there is none of that id, also where it was taken out just now; the password is not taken; or the file
+    /// cannot be changed.
+    pub fn set_password(&self, id: &str, password: &str) -> Result<(), String> {
+        self.change(|all| {
+            let one = all.iter_mut().find(|one| one.id == id).ok_or_else(|| missing(id))?;
+            *one = one.with_password(password)?;
+            Ok(())
+        })
+    }
+
+    /// Lets the account `id` in no more; its sessions end.
+    ///
+    /// # Errors
+    /// In words: there is none of that id, or the file cannot be changed.
+    pub fn remove(&self, id: &str) -> Result<(), String> {
+        self.change(|all| {
+            let before = all.len();
+            all.retain(|one| one.id != id);
+            if all.len() < before { Ok(()) } else { Err(missing(id)) }
+        })
+    }
+
+    /// What `change` makes of them is written whole, and durable, or not at all. `change` sees them as they are while nobody
+    /// else changes them.
+    fn change(&self, change: impl FnOnce(&mut Vec<Account>) -> Result<(), String>) -> Result<(), String> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let held = File::open(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         // Whoever else changes them waits here, so that of two additions none is lost.
@@ -160,20 +201,24 @@ impl Accounts {
     }
 }
 
+fn missing(id: &str) -> String {
+    format!("there is no account `{id}`: `sekisho console account list`")
+}
+
 fn parse(text: &str) -> Result<Vec<Account>, String> {
     let written: Written = toml::from_str(text).map_err(|error| error.message().to_owned())?;
     let mut accounts: Vec<Account> = Vec::new();
     for one in written.account {
         let role = |name: &String| Role::from_name(name).ok_or_else(|| format!("`{name}` is no role"));
         let roles = one.roles.iter().map(role).collect::<Result<Vec<_>, _>>()?;
-        checked_id(&one.id)?;
-        if accounts.iter().any(|known| known.id == one.id) {
-            return Err(format!("`{}` is there twice", one.id));
+        let id = account_id(&one.id)?;
+        if accounts.iter().any(|known| known.id == id) {
+            return Err(format!("`{id}` is there twice"));
         }
         if roles.is_empty() {
-            return Err(format!("`{}` has no role", one.id));
+            return Err(format!("`{id}` has no role"));
         }
-        accounts.push(Account { id: one.id, roles, callers: one.callers, password: one.password });
+        accounts.push(Account { id, roles, callers: one.callers, password: one.password });
     }
     Ok(accounts)
 }
@@ -192,14 +237,17 @@ fn written(accounts: &[Account]) -> String {
     text
 }
 
-/// An id can be written without escapes anywhere.
+/// An account's id as it is kept and compared: without blanks around it, the same however a keyboard composes its letters
+/// (NFC), and such that it can be written without escapes anywhere.
 ///
 /// # Errors
-/// In words.
-fn checked_id(id: &str) -> Result<(), String> {
+/// In words: no account has such an id.
+pub fn account_id(typed: &str) -> Result<String, String> {
+    // Before anything is made of it: what is typed may be long.
+    let id: String = typed.trim().chars().take(ID_TYPED_MAX).nfc().collect();
     let fine = |c: char| c.is_alphanumeric() || "-_.@".contains(c);
     if (1..=64).contains(&id.chars().count()) && id.chars().all(fine) {
-        return Ok(());
+        return Ok(id);
     }
     Err(format!("`{}` is not 1 to 64 letters, digits, and `-_.@`", id.escape_debug()))
 }
@@ -209,7 +257,7 @@ fn checked_id(id: &str) -> Result<(), String> {
 /// # Errors
 /// In words: the id, the callers or the password are not taken.
 pub fn account(id: &str, roles: &[Role], callers: &[String], password: &str) -> Result<Account, String> {
-    checked_id(id)?;
+    let id = account_id(id)?;
     callers.iter().try_for_each(|caller| {
         let fine = !caller.is_empty()
             && caller.len() <= 256
@@ -220,15 +268,12 @@ pub fn account(id: &str, roles: &[Role], callers: &[String], password: &str) -> 
     let mut roles = roles.to_vec();
     roles.sort_unstable();
     roles.dedup();
-    Ok(Account { id: id.to_owned(), roles, callers: callers.to_vec(), password: hash(id, password)? })
+    let password = hash(&id, password)?;
+    Ok(Account { id, roles, callers: callers.to_vec(), password })
 }
 
 impl Account {
-    /// The same with another password.
-    ///
-    /// # Errors
-    /// In words: it is not taken.
-    pub fn with_password(&self, password: &str) -> Result<Account, String> {
+    fn with_password(&self, password: &str) -> Result<Account, String> {
         Ok(Account { password: hash(&self.id, password)?, ..self.clone() })
     }
 }
@@ -274,8 +319,10 @@ pub(super) fn waste(password: &str) {
 }
 
 const FILE_BYTES_MAX: u64 = 1 << 20;
+/// More letters than any id has, composed or not.
+const ID_TYPED_MAX: usize = 256;
 /// NIST SP 800-63B section 3.1.1.2 asks for 15 where a password is all there is, and for 8 beside another proof; 12 is
-/// between: the console is for loopback and for colleagues, and OIDC is there for more.
+/// between: the console is for loopback and for colleagues, and a provider may ask for more.
 pub const PASSWORD_MIN: usize = 12;
 const PASSWORD_BYTES_MAX: usize = 256;
 

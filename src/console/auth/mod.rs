@@ -14,6 +14,7 @@ use axum::response::{Html, IntoResponse, Response};
 use http::{Method, StatusCode, header};
 use maud::{Markup, html};
 use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
 use super::ConsoleError;
 use super::door::{Entering, SESSION};
@@ -23,7 +24,7 @@ use super::person::Person;
 use super::reading::Reading;
 use super::shell;
 use super::state::State;
-pub use accounts::{Account, Accounts, PASSWORD_MIN, account};
+pub use accounts::{Account, Accounts, PASSWORD_MIN, account, account_id};
 
 /// Whom the console knows.
 #[derive(Clone, Debug)]
@@ -37,14 +38,14 @@ pub(super) struct Auth {
     accounts: Arc<Accounts>,
     tries: tries::Tries,
     /// Passwords are hashed in two places at most: each takes memory.
-    hashing: Semaphore,
+    hashing: Arc<Semaphore>,
 }
 
 impl Auth {
     pub(super) fn new(settings: AuthSettings) -> Result<Auth, ConsoleError> {
         let accounts = Accounts::new(settings.accounts);
         accounts.all().map_err(ConsoleError)?;
-        Ok(Auth { accounts: Arc::new(accounts), tries: tries::Tries::default(), hashing: Semaphore::new(2) })
+        Ok(Auth { accounts: Arc::new(accounts), tries: tries::Tries::default(), hashing: Arc::new(Semaphore::new(2)) })
     }
 
     /// Whether somebody who signed in is still let in: his account is there, as it was.
@@ -72,12 +73,14 @@ impl Auth {
 
     async fn sign_in(&self, state: &State, entering: &Entering) -> Response {
         let lang = entering.lang;
-        let (id, password) = (entering.field("name").trim().to_owned(), entering.field("password").to_owned());
+        // What no account can be called is nobody's, whatever it is.
+        let id = account_id(entering.field("name")).ok();
+        let password = Zeroizing::new(entering.field("password").to_owned());
         let accounts = match self.accounts.all() {
             Ok(accounts) => accounts,
             Err(error) => return shell::trouble(lang, None, &Trouble::Unable(error)),
         };
-        if let Some(wait_s) = self.tries.take(&id, entering.peer, state.now_ms()) {
+        if let Some(wait_s) = self.tries.take(id.as_deref(), entering.peer, state.now_ms()) {
             let said = lang.pick(
                 "Too many wrong tries. Wait some minutes.",
                 "失敗が多すぎます。数分待ってからやり直してください。",
@@ -86,22 +89,26 @@ impl Auth {
             response.headers_mut().insert(header::RETRY_AFTER, wait_s.into());
             return response;
         }
-        let Ok(_permit) = self.hashing.acquire().await else {
+        let Ok(permit) = Arc::clone(&self.hashing).acquire_owned().await else {
             return shell::trouble(lang, None, &Trouble::Unable("the console ends".to_owned()));
         };
-        let found = accounts.iter().find(|account| account.id == id).cloned();
+        let found = accounts.iter().find(|account| Some(&account.id) == id.as_ref()).cloned();
         let known = found.clone();
-        let matched = tokio::task::spawn_blocking(move || match &found {
-            Some(account) => account.is_password(&password),
-            None => {
-                accounts::waste(&password);
-                false
+        let matched = tokio::task::spawn_blocking(move || {
+            // Held until the hash is done, also where whoever asked hung up long before.
+            let _permit = permit;
+            match &found {
+                Some(account) => account.is_password(&password),
+                None => {
+                    accounts::waste(&password);
+                    false
+                }
             }
         });
         let matched = matched.await.unwrap_or(false);
         match known {
             Some(account) if matched => {
-                self.tries.right(&id, entering.peer);
+                self.tries.right(id.as_deref(), entering.peer);
                 begin(state, entering, account.person()).await
             }
             known => {
