@@ -108,10 +108,11 @@ impl Console {
         let mut console = of(&settings);
         console.listen = self.listen.unwrap_or(console.listen);
         let accounts = Accounts::new(console.accounts.clone());
+        let has_provider = console.provider.is_some();
         settings.console = Some(console);
         process::tell(&settings.log).map_err(failure)?;
         process::harden().map_err(failure)?;
-        let nobody = accounts.all().map_err(Failure::Usage)?.is_empty();
+        let nobody = accounts.all().map_err(Failure::Usage)?.is_empty() && !has_provider;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::Usage(format!("no threads: {error}")))?;
         runtime.block_on(async {

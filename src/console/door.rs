@@ -24,6 +24,7 @@ use http::{HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::auth::BROWSER;
 use super::error::Trouble;
 use super::lang::Lang;
 use super::page::{self, Asking, Make};
@@ -41,12 +42,23 @@ pub(super) struct Entering {
     pub(super) lang: Lang,
     /// Of the socket.
     pub(super) peer: Option<IpAddr>,
+    /// The cookie of a browser that was sent to the provider.
+    pub(super) browser: Option<String>,
 }
 
 impl Entering {
     /// A field of the form; empty where it is not there.
     pub(super) fn field(&self, name: &str) -> &str {
         self.fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
+    /// A member of the query; empty where it is not there once.
+    pub(super) fn asked(&self, name: &str) -> &str {
+        let mut found = self.query.iter().filter(|(known, _)| known == name);
+        match (found.next(), found.next()) {
+            (Some((_, value)), None) => value,
+            _ => "",
+        }
     }
 }
 
@@ -147,7 +159,8 @@ async fn entered(state: &Arc<State>, request: Request, next: Next) -> Response {
     };
     if path == SIGN_IN || path.starts_with("/sign-in/") {
         let peer = peer.map(|Peer(address, _)| address);
-        let entering = Entering { method: parts.method, path, query, fields, lang, peer };
+        let browser = cookie(&parts.headers, BROWSER).map(str::to_owned);
+        let entering = Entering { method: parts.method, path, query, fields, lang, peer, browser };
         return state.auth.serve(state, entering).await;
     }
     let address = parts.uri.path_and_query().map_or_else(|| path.clone(), |known| known.as_str().to_owned());

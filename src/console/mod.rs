@@ -30,7 +30,7 @@ mod state;
 mod when;
 mod words;
 
-pub use auth::{Account, Accounts, AuthSettings, PASSWORD_MIN, account, account_id};
+pub use auth::{Account, Accounts, AuthSettings, PASSWORD_MIN, ProviderSettings, account, account_id};
 pub use door::Peer;
 pub use error::ConsoleError;
 pub use lang::Lang;

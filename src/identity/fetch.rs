@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::{Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -22,18 +22,22 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::files;
 
-/// The largest key set that is read, in bytes.
+/// The largest answer that is read, in bytes: a key set, or what a provider of sign-ins says.
 pub const KEY_SET_BYTES_MAX: usize = 256 * 1024;
 
 /// Fetches one issuer's key set.
 pub(super) struct Fetcher {
     uri: Uri,
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    web: Web,
 }
+
+/// Asks hosts that the settings name, as above.
+#[derive(Clone)]
+pub(crate) struct Web(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 /// Why a fetch brought no key set. The set before it stays in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FetchError {
+pub(crate) enum FetchError {
     /// Not reached, TLS refused, or cut off.
     Connection,
     /// An answer other than 200; a redirect is one of these.
@@ -58,38 +62,64 @@ impl fmt::Display for FetchError {
     }
 }
 
+impl std::error::Error for FetchError {}
+
+impl Web {
+    /// Trusts the root certificates in `root` only, or the Web's where none is named.
+    ///
+    /// # Errors
+    /// In words: the file cannot be read, or holds no certificate.
+    pub(crate) fn new(root: Option<&Path>, may_be_plain: bool) -> Result<Web, String> {
+        let builder = HttpsConnectorBuilder::new().with_tls_config(client_tls(root)?);
+        let connector = match may_be_plain {
+            true => builder.https_or_http().enable_http1().build(),
+            false => builder.https_only().enable_http1().build(),
+        };
+        Ok(Web(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)))
+    }
+
+    /// One request and its whole answer, whatever its status, within `deadline`.
+    pub(crate) async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        deadline: Duration,
+    ) -> Result<Response<Bytes>, FetchError> {
+        let answered = async {
+            let response = self.0.request(request).await.map_err(|_| FetchError::Connection)?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, KEY_SET_BYTES_MAX).collect().await.map_err(|_| FetchError::Body)?;
+            Ok(Response::from_parts(head, body.to_bytes()))
+        };
+        tokio::time::timeout(deadline, answered).await.map_err(|_| FetchError::Deadline)?
+    }
+
+    /// What stands at `uri`.
+    pub(crate) async fn get(&self, uri: &Uri, deadline: Duration) -> Result<Bytes, FetchError> {
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = uri.clone();
+        request.headers_mut().insert(http::header::ACCEPT, http::HeaderValue::from_static("application/json"));
+        let response = self.send(request, deadline).await?;
+        if response.status() != StatusCode::OK {
+            return Err(FetchError::Status(response.status()));
+        }
+        Ok(response.into_body())
+    }
+}
+
 impl Fetcher {
     /// Prepares to fetch `uri`, trusting the root certificates in `root` only, or the Web's where none is named.
     ///
     /// # Errors
     /// In words: the file cannot be read, or holds no certificate.
     pub(super) fn new(uri: Uri, root: Option<&Path>) -> Result<Fetcher, String> {
-        let config = client_tls(root)?;
-        let builder = HttpsConnectorBuilder::new().with_tls_config(config);
         // The settings admit `http` for loopback addresses alone.
-        let connector = match uri.scheme_str() {
-            Some("http") => builder.https_or_http().enable_http1().build(),
-            _ => builder.https_only().enable_http1().build(),
-        };
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-        Ok(Fetcher { uri, client })
+        let web = Web::new(root, uri.scheme_str() == Some("http"))?;
+        Ok(Fetcher { uri, web })
     }
 
     /// Fetches once, within `deadline`.
     pub(super) async fn fetch(&self, deadline: Duration) -> Result<Bytes, FetchError> {
-        tokio::time::timeout(deadline, self.get()).await.map_err(|_| FetchError::Deadline)?
-    }
-
-    async fn get(&self) -> Result<Bytes, FetchError> {
-        let mut request = Request::new(Empty::new());
-        *request.uri_mut() = self.uri.clone();
-        request.headers_mut().insert(http::header::ACCEPT, http::HeaderValue::from_static("application/json"));
-        let response = self.client.request(request).await.map_err(|_| FetchError::Connection)?;
-        if response.status() != StatusCode::OK {
-            return Err(FetchError::Status(response.status()));
-        }
-        let body = Limited::new(response.into_body(), KEY_SET_BYTES_MAX);
-        Ok(body.collect().await.map_err(|_| FetchError::Body)?.to_bytes())
+        self.web.get(&self.uri, deadline).await
     }
 }
 

@@ -25,6 +25,7 @@ mod draft;
 mod error;
 mod fetch;
 mod files;
+mod id_token;
 mod issuer_keys;
 mod key_set;
 mod purposes;
@@ -51,10 +52,13 @@ pub use caller::{Caller, PRINCIPAL};
 pub use draft::{Algorithm, Allowed, ClaimPointers, IssuerDraft, LEEWAY_S_MAX, MayAssert};
 pub use error::AuthError;
 pub use fetch::KEY_SET_BYTES_MAX;
-pub(crate) use fetch::client_tls;
+pub(crate) use fetch::{FetchError, Web, client_tls};
+pub(crate) use id_token::{Given, IdToken};
 pub use refresh::{RefreshTasks, RefreshTiming};
 pub use revocation::RevocationList;
+pub(crate) use settings::address;
 pub use settings::{IssuerSettings, SettingsFault};
+pub(crate) use strict::object as strict_object;
 pub use token::TOKEN_BYTES_MAX;
 
 /// How many verified tokens are remembered unless said otherwise.

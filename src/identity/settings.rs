@@ -171,20 +171,31 @@ fn source(jwks: &str, root: Option<PathBuf>) -> Result<KeySource, String> {
             Some(_) => Err("a root certificate is only used with an `https` key set".to_owned()),
         };
     };
-    let uri: Uri = jwks.parse().map_err(|_| format!("`{jwks}` is not a URL"))?;
-    let authority = uri.authority().ok_or_else(|| format!("`{jwks}` names no host"))?;
+    let uri = address(jwks)?;
+    match (scheme.eq_ignore_ascii_case("https"), root) {
+        (false, Some(_)) => Err("a root certificate is only used with an `https` key set".to_owned()),
+        (_, root) => Ok(KeySource::Remote { uri, root }),
+    }
+}
+
+/// A URL that may be asked: `https`, or `http` to a loopback address; without credentials and fragment.
+///
+/// # Errors
+/// In words: why not.
+pub(crate) fn address(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|_| format!("`{text}` is not a URL"))?;
+    let authority = uri.authority().ok_or_else(|| format!("`{text}` names no host"))?;
     if authority.as_str().contains('@') {
         return Err("a URL with credentials in it is not accepted".to_owned());
     }
-    if jwks.contains('#') {
-        return Err(format!("`{jwks}`: a fragment is never sent"));
+    if text.contains('#') {
+        return Err(format!("`{text}`: a fragment is never sent"));
     }
-    match scheme.to_ascii_lowercase().as_str() {
-        "https" => Ok(KeySource::Remote { uri, root }),
-        "http" if root.is_some() => Err("a root certificate is only used with an `https` key set".to_owned()),
-        "http" if is_loopback(authority.host()) => Ok(KeySource::Remote { uri, root: None }),
+    match uri.scheme_str().unwrap_or_default().to_ascii_lowercase().as_str() {
+        "https" => Ok(uri),
+        "http" if is_loopback(authority.host()) => Ok(uri),
         "http" => {
-            Err(format!("`{jwks}`: `http` only to a loopback address such as `127.0.0.1` or `[::1]`; use `https`"))
+            Err(format!("`{text}`: `http` only to a loopback address such as `127.0.0.1` or `[::1]`; use `https`"))
         }
         other => Err(format!("`{other}` is not `https`, `http` or a file")),
     }

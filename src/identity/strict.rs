@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 
 /// Reads `text` as one JSON object. None for anything else: bad UTF-8, trailing data, a member named twice (names
 /// compare unescaped), a number beyond range, nesting deeper than serde_json's limit (128).
-pub(super) fn object(text: &[u8]) -> Option<Map<String, Value>> {
+pub(crate) fn object(text: &[u8]) -> Option<Map<String, Value>> {
     match serde_json::from_slice::<Strict>(text) {
         Ok(Strict(Value::Object(members))) => Some(members),
         Ok(_) | Err(_) => None,

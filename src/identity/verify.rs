@@ -45,9 +45,7 @@ pub(super) fn verify(
         .enumerate()
         .find(|(_, issuer)| named == issuer.settings.id.as_str())
         .ok_or(AuthError::UnknownIssuer)?;
-    let algorithm = check_header(&issuer.settings, &token.header)?;
-    let generation = check_signature(issuer, &token, algorithm, (now_s, timing))?;
-    let (window, subject) = check_claims(&issuer.settings, &token.claims, now_s)?;
+    let Held { generation, window, subject } = check(issuer, &token, now_s, timing)?;
     let confirmation = Confirmation::read(&token.claims)?;
     let caller = claims::caller(&issuer.settings, &issuer.name, token.claims, window, confirmation)?;
     let leeway_s = i64::from(issuer.settings.leeway_s);
@@ -59,6 +57,28 @@ pub(super) fn verify(
         until_s: window.expires_s.saturating_add(leeway_s),
         subject,
     })
+}
+
+/// What a token that holds is kept by.
+pub(super) struct Held {
+    /// The generation of the keys that its signature held under.
+    generation: u64,
+    window: Window,
+    /// The fingerprint of its subject.
+    subject: [u8; 32],
+}
+
+/// Steps 2 to 5, for a token of this issuer.
+pub(super) fn check(
+    issuer: &Issuer,
+    token: &Unverified<'_>,
+    now_s: i64,
+    timing: &RefreshTiming,
+) -> Result<Held, AuthError> {
+    let algorithm = check_header(&issuer.settings, &token.header)?;
+    let generation = check_signature(issuer, token, algorithm, (now_s, timing))?;
+    let (window, subject) = check_claims(&issuer.settings, &token.claims, now_s)?;
+    Ok(Held { generation, window, subject })
 }
 
 fn check_header(issuer: &IssuerSettings, header: &TokenHeader) -> Result<Algorithm, AuthError> {

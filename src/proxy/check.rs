@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::console::secret;
 use super::error::ProxyError;
 use super::keys::{FILES, Keys};
 use super::settings::{ConsoleSettings, Settings, TlsFiles};
@@ -80,6 +81,14 @@ impl Checked {
     fn console(&mut self, console: &ConsoleSettings) {
         if let Some(files) = &console.tls {
             self.tls(files);
+        }
+        if let Some(provider) = &console.provider {
+            if self.are_there(provider.secret.clone(), NEEDED) {
+                self.take(secret(provider));
+            }
+            if self.are_there(provider.root.clone(), NEEDED) {
+                self.take(provider.root.as_deref().map(tls::roots).transpose());
+            }
         }
         // A file that is not there is one without accounts.
         if let Err(why) = Accounts::new(console.accounts.clone()).all() {

@@ -15,18 +15,19 @@ use http::Request;
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
+use zeroize::Zeroizing;
 
 use super::body::CallerBody;
 use super::error::ProxyError;
 use super::keys::Keys;
 use super::limits::Limits;
 use super::listener::Listener;
-use super::settings::{ConsoleSettings, Settings};
+use super::settings::{ConsoleSettings, Settings, files};
 use super::sites::{self, Sites, now_ms};
 use super::tls;
 use crate::audit::checkpoint::Signer;
 use crate::audit::{Clock, Seal};
-use crate::console::{AuthSettings, Console, ConsoleError, Parts, Peer, Policies, SitePolicy};
+use crate::console::{AuthSettings, Console, ConsoleError, Parts, Peer, Policies, ProviderSettings, SitePolicy};
 use crate::layer::PeerAddress;
 use crate::policy::Revisions;
 use crate::registry::{self, Registry};
@@ -107,6 +108,10 @@ impl ConsoleServer {
         let is_tls = config.is_some();
         let config = config.map(|config| Arc::new(ArcSwap::new(config)));
         let listener = Listener::bind(console.listen, config, console.insecure_plaintext, limits())?;
+        let provider = match &console.provider {
+            Some(provider) => Some((provider.clone(), secret(provider)?)),
+            None => None,
+        };
         let Stands { registry, policies, zone, clock } = stands;
         let made = Console::new(Parts {
             data: settings.data.directory.clone(),
@@ -118,7 +123,7 @@ impl ConsoleServer {
             policies,
             zone: zone.unwrap_or(TimeZone::UTC),
             hosts: console.hosts.clone(),
-            auth: AuthSettings { accounts: console.accounts.clone() },
+            auth: AuthSettings { accounts: console.accounts.clone(), provider },
             review_due_ms: console.review_due_ms,
         })?;
         Ok(ConsoleServer { listener, console: made, is_tls })
@@ -139,9 +144,31 @@ impl ConsoleServer {
         let ConsoleServer { listener, console, is_tls } = self;
         let indexing = console.clone();
         let indexer = tokio::task::spawn_blocking(move || indexing.index());
+        // Also where this is given up in the middle: the index's thread would outlive it.
+        let stops = Stops(console.clone());
         listener.serve(Pages { router: console.service(), is_tls }, stop).await;
-        console.stop();
+        drop(stops);
         drop(indexer.await);
+    }
+}
+
+/// The secret by which the console is known at its provider: the first line of its file, if it has one.
+pub(super) fn secret(provider: &ProviderSettings) -> Result<Option<Zeroizing<String>>, ProxyError> {
+    let Some(path) = &provider.secret else { return Ok(None) };
+    let text = files::read_secret(path)?;
+    let line = text.lines().next().unwrap_or_default().trim();
+    match line.is_empty() {
+        true => Err(ProxyError::file(path, "holds no secret in its first line")),
+        false => Ok(Some(Zeroizing::new(line.to_owned()))),
+    }
+}
+
+/// Stops the console when it is dropped.
+struct Stops(Console);
+
+impl Drop for Stops {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 

@@ -278,7 +278,7 @@ fn pages(folder: &Path, records: u64) {
         policies: Arc::new(move || vec![SitePolicy { site: "*/".into(), revisions: revisions.clone() }]),
         zone,
         hosts: Vec::new(),
-        auth: AuthSettings { accounts },
+        auth: AuthSettings { accounts, provider: None },
         review_due_ms: 7 * 86_400_000,
     });
     let console = console.unwrap();

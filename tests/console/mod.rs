@@ -1,5 +1,6 @@
 //! The console over real sockets, on a log that a demo filled.
 
 mod door;
+mod oidc;
 mod rights;
 mod support;

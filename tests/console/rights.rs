@@ -187,7 +187,7 @@ fn console(home: &std::path::Path) -> Console {
         policies: std::sync::Arc::new(Vec::new),
         zone,
         hosts: Vec::new(),
-        auth: AuthSettings { accounts: settings.console.unwrap().accounts },
+        auth: AuthSettings { accounts: settings.console.unwrap().accounts, provider: None },
         review_due_ms: 1,
     });
     made.unwrap()

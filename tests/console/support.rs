@@ -115,7 +115,12 @@ impl Stand {
     }
 
     pub(super) async fn over(home: Home) -> Stand {
-        let server = ConsoleServer::alone(&settings(&home.0)).unwrap();
+        let settings = settings(&home.0);
+        Stand::of(home, &settings).await
+    }
+
+    pub(super) async fn of(home: Home, settings: &Settings) -> Stand {
+        let server = ConsoleServer::alone(settings).unwrap();
         let (address, stop) = (server.address(), CancellationToken::new());
         let running = tokio::spawn(server.run(stop.clone()));
         let stand = Stand { home, address, stop, running };

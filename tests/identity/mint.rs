@@ -21,25 +21,25 @@ pub(super) const NOW_S: i64 = 1_800_000_000;
 pub(super) const ISSUER: &str = "https://idp.example";
 pub(super) const AUDIENCE: &str = "https://gate.example";
 
-pub(super) enum Signer {
+pub(crate) enum Signer {
     Rsa(RsaKeyPair),
     Ec(EcdsaKeyPair),
     Ed(Ed25519KeyPair),
 }
 
 /// Keys of the issuer under test, made once a run.
-pub(super) static RSA: LazyLock<Signer> = LazyLock::new(Signer::rsa);
+pub(crate) static RSA: LazyLock<Signer> = LazyLock::new(Signer::rsa);
 pub(super) static EC: LazyLock<Signer> = LazyLock::new(Signer::ec);
 pub(super) static ED: LazyLock<Signer> = LazyLock::new(|| Signer::Ed(Ed25519KeyPair::generate().unwrap()));
 /// A key of nobody's set.
-pub(super) static STRANGER: LazyLock<Signer> = LazyLock::new(Signer::rsa);
+pub(crate) static STRANGER: LazyLock<Signer> = LazyLock::new(Signer::rsa);
 
 pub(super) fn b64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 impl Signer {
-    pub(super) fn rsa() -> Signer {
+    pub(crate) fn rsa() -> Signer {
         Signer::rsa_of(KeySize::Rsa2048)
     }
 
@@ -52,7 +52,7 @@ impl Signer {
     }
 
     /// The public key, without `alg` and `use`.
-    pub(super) fn jwk(&self, kid: &str) -> Value {
+    pub(crate) fn jwk(&self, kid: &str) -> Value {
         match self {
             Signer::Rsa(pair) => {
                 let parts = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
@@ -88,7 +88,7 @@ impl Signer {
         format!("{message}.{}", b64(signature))
     }
 
-    pub(super) fn token(&self, header: &Value, claims: &Value) -> String {
+    pub(crate) fn token(&self, header: &Value, claims: &Value) -> String {
         let algorithm = header["alg"].as_str().unwrap_or("RS256");
         self.token_of_text(algorithm, &header.to_string(), &claims.to_string())
     }
@@ -111,7 +111,7 @@ pub(super) fn token_with(extra: &Value) -> String {
     RSA.token(&header, &claims)
 }
 
-pub(super) fn put(object: &mut Value, extra: &Value) {
+pub(crate) fn put(object: &mut Value, extra: &Value) {
     for (name, value) in extra.as_object().unwrap() {
         match value {
             Value::Null => drop(object.as_object_mut().unwrap().remove(name)),

@@ -2,7 +2,7 @@
 
 mod arbitrary;
 mod assertions;
-mod mint;
+pub(crate) mod mint;
 mod refusals;
 mod remembered;
 mod rotation;

@@ -18,7 +18,7 @@ fn the_example_is_sound_and_what_it_comments_out_is_known() {
     let with_all: String = EXAMPLE
         .lines()
         .map(|line| {
-            line.strip_prefix("# ").filter(|rest| rest.contains(" = ") || rest.starts_with("[[")).unwrap_or(line)
+            line.strip_prefix("# ").filter(|rest| rest.contains(" = ") || rest.starts_with('[')).unwrap_or(line)
         })
         .filter(|line| !line.starts_with("upstream-roots") && !line.starts_with("catalogue"))
         .map(|line| format!("{line}\n"))

@@ -6,20 +6,26 @@ import assert from "node:assert/strict";
 const require = createRequire(process.env.MODULES + "/");
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-const [sakura, cellspect] = process.argv.slice(2);
+const [sakura, cellspect, provider] = process.argv.slice(2);
 const { PASSWORD: password, SHOTS: shots } = process.env;
 mkdirSync(shots, { recursive: true });
 
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"] });
 const strangers = [], complaints = [];
 
-/** A browser of its own: what it asks for elsewhere, and what it complains of, is kept. */
-async function open(origin, options = {}) {
+/** A browser of its own: what it asks for elsewhere (but where it is sent to, and what is asked there), and what it complains
+    of, is kept. Nothing leaves this machine. */
+async function open(origin, options = {}, sentTo = origin) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: "en-GB", timezoneId: "Europe/London", bypassCSP: false, ...options });
-  context.on("request", (request) => { if (new URL(request.url()).origin !== origin) strangers.push(request.url()); });
+  await context.route((url) => url.hostname !== "127.0.0.1", (route) => route.abort());
+  const isElsewhere = (url) => sentTo !== origin && url.startsWith(sentTo + "/");
+  context.on("request", (request) => {
+    if (new URL(request.url()).origin === origin || isElsewhere(request.url()) || isElsewhere(request.frame().url())) return;
+    strangers.push(request.url());
+  });
   const page = await context.newPage();
-  page.on("console", (message) => { if (message.type() === "error" && !/status of 4\d\d/.test(message.text())) complaints.push(`${page.url()}: ${message.text()}`); });
-  page.on("pageerror", (error) => complaints.push(`${page.url()}: ${error}`));
+  page.on("console", (message) => { if (message.type() === "error" && !isElsewhere(page.url()) && !/status of 4\d\d/.test(message.text())) complaints.push(`${page.url()}: ${message.text()}`); });
+  page.on("pageerror", (error) => isElsewhere(page.url()) || complaints.push(`${page.url()}: ${error}`));
   page.setDefaultTimeout(15000);
   return page;
 }
@@ -76,6 +82,36 @@ const said = (text) => { steps += 1; console.log(`  ${text}`); };
   await page.context().close();
   said("sign-in: refused, taken, back to where one wanted, out again");
 }
+
+// ---- At a provider ----
+for (const [name, isLetIn] of [["po-ogawa", true], ["nobody", false]]) {
+  const page = await open(sakura, {}, provider);
+  await page.goto(sakura + "/search?caller=rc-sato");
+  await page.click("a[href^='/sign-in/oidc']");
+  await page.waitForURL((url) => url.origin === provider);
+  await page.fill("input[name=login]", name);
+  await page.fill("input[name=password]", "whatever");
+  await page.click("button[type=submit]");
+  // Whether what the console asks for may be told.
+  await page.waitForURL((url) => url.origin === provider);
+  await page.click("button[type=submit]");
+  if (isLetIn) {
+    await page.waitForURL(/\/search/);
+    assert.equal(new URL(page.url()).searchParams.get("caller"), "rc-sato", "he comes to where he wanted");
+    assert.match(await page.locator(".who").innerText(), /po-ogawa\s+privacy officer/);
+    const cookies = await page.context().cookies(sakura);
+    assert.deepEqual(cookies.filter((cookie) => cookie.name.startsWith("__Host-")).map((cookie) => [cookie.name, cookie.sameSite, cookie.httpOnly, cookie.secure]), [["__Host-sekisho", "Strict", true, true]]);
+  } else {
+    await page.waitForURL((url) => url.origin === sakura);
+    assert.match(await page.locator("[role=alert]").innerText(), /no role here/);
+    await accessible(page, "no role");
+    await page.screenshot({ path: `${shots}/no-role.png` });
+    await page.goto(sakura + "/");
+    assert.equal(new URL(page.url()).pathname, "/sign-in", "who has no role is not in");
+  }
+  await page.context().close();
+}
+said("sign-in at a provider: with a role, back to where one wanted; without one, not");
 
 // ---- A reviewer's tasks, from the overview on: clicks or keystroke sequences, and time ----
 async function task(name, page, origin, most, body) {
