@@ -1,4 +1,5 @@
 mod backends;
+mod beside;
 mod codings;
 mod connections;
 mod failing;

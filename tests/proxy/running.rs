@@ -19,18 +19,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::support::{Backend, Scratch, Then, backend, key_set, minted, raw, soon};
 
-struct Gate {
-    scratch: Scratch,
-    address: std::net::SocketAddr,
-    admin: std::net::SocketAddr,
+pub(super) struct Gate {
+    pub(super) scratch: Scratch,
+    pub(super) address: std::net::SocketAddr,
+    pub(super) admin: std::net::SocketAddr,
+    pub(super) console: Option<std::net::SocketAddr>,
     reloader: Arc<sekisho::proxy::reload::Reloader>,
     sites: Arc<sekisho::proxy::sites::Sites>,
     backend: Backend,
-    stop: CancellationToken,
-    running: JoinHandle<()>,
+    pub(super) stop: CancellationToken,
+    pub(super) running: JoinHandle<()>,
 }
 
-fn settings(scratch: &Scratch, upstream: &str) -> Settings {
+pub(super) fn settings(scratch: &Scratch, upstream: &str) -> Settings {
     let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("policy/jmdp");
     for name in ["policy.toml", "catalogue.toml"] {
         scratch.write(&format!("jmdp/{name}"), &std::fs::read_to_string(policy.join(name)).unwrap(), 0o644);
@@ -61,7 +62,7 @@ may-assert = {{ roles = {{ coord = "coordination-staff" }} }}
 }
 
 /// A coordinator's token that holds for ten minutes.
-fn token() -> String {
+pub(super) fn token() -> String {
     minted(&serde_json::json!({"sub": "s-1", "roles": ["coord"]}))
 }
 
@@ -76,18 +77,18 @@ async fn start_before(answer: impl Into<Vec<u8>>) -> Gate {
     start_with(scratch, backend, settings).await
 }
 
-async fn start_with(scratch: Scratch, backend: Backend, settings: Settings) -> Gate {
+pub(super) async fn start_with(scratch: Scratch, backend: Backend, settings: Settings) -> Gate {
     keys::init(&settings.data.keys, keys::Made { records: settings.data.has_log(), signed: false }).unwrap();
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     let server = Server::new(settings, metrics).unwrap();
-    let (address, admin) = (server.address(), server.admin_address());
+    let (address, admin, console) = (server.address(), server.admin_address(), server.console_address());
     let (reloader, sites) = (server.reloader(), server.sites());
     let stop = CancellationToken::new();
     let running = tokio::spawn(server.run(stop.clone()));
-    Gate { scratch, address, admin, reloader, sites, backend, stop, running }
+    Gate { scratch, address, admin, console, reloader, sites, backend, stop, running }
 }
 
-async fn get(address: std::net::SocketAddr, path: &str, fields: &str) -> String {
+pub(super) async fn get(address: std::net::SocketAddr, path: &str, fields: &str) -> String {
     raw(address, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}Connection: close\r\n\r\n")).await
 }
 

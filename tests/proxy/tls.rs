@@ -27,13 +27,13 @@ use tower::service_fn;
 
 use super::support::{Scratch, chmod, soon};
 
-struct Made {
+pub(super) struct Made {
     scratch: Scratch,
     authority: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Made {
-    fn new() -> Made {
+    pub(super) fn new() -> Made {
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -55,7 +55,7 @@ impl Made {
         self.scratch.0.join(name)
     }
 
-    fn files(&self, clients: bool, required: bool) -> TlsFiles {
+    pub(super) fn files(&self, clients: bool, required: bool) -> TlsFiles {
         TlsFiles {
             certificate: self.path("chain.pem"),
             key: self.path("key.pem"),
@@ -74,7 +74,7 @@ impl Made {
         (address, tls)
     }
 
-    async fn connect(
+    pub(super) async fn connect(
         &self,
         address: SocketAddr,
         alpn: &[&str],

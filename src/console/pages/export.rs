@@ -14,7 +14,7 @@ use crate::console::person::Right;
 use crate::console::reading::Reading;
 use crate::console::shell::number;
 use crate::console::state::State;
-use crate::index::Queries;
+use crate::index::{Integrity, Queries};
 use crate::store::Directory;
 
 pub(super) fn csv(state: &State, asking: &Asking) -> Result<Page, Trouble> {
@@ -28,6 +28,7 @@ pub(super) fn jsonl(state: &State, asking: &Asking) -> Result<Page, Trouble> {
 fn file(state: &State, asking: &Asking, format: Format, extension: &str, media: &'static str) -> Result<Page, Trouble> {
     asking.must(Right::Export)?;
     let asked = Asked::read(state, asking)?;
+    whole(state, asking)?;
     let count = state.queries.count(&asked.filter)?;
     if count > ACCESSES_MAX {
         let (count, most) = (number(count), number(ACCESSES_MAX));
@@ -48,6 +49,24 @@ fn file(state: &State, asking: &Asking, format: Format, extension: &str, media: 
     let disk = Directory::open_to_read(&state.data.join("log").join(LOG)).map_err(Trouble::unable)?;
     let chunks = chunks(disk, wanted, format)?;
     Ok(Page { reading, content: Content::File { name: format!("accesses.{extension}"), media, chunks } })
+}
+
+/// What is missing from a log cannot be seen in a file of it: of one that is not whole none is given.
+fn whole(state: &State, asking: &Asking) -> Result<(), Trouble> {
+    let logs = state.queries.integrity()?;
+    let is_whole = |log: &Integrity| log.faults.is_empty() && log.verified == log.last;
+    if logs.iter().filter(|log| log.log == LOG).all(is_whole) {
+        return Ok(());
+    }
+    Err(Trouble::Asked(
+        asking
+            .lang
+            .pick(
+                "the log is not whole, and a file of it would look as if it were: see Integrity; `sekisho audit export` tells as far as the log can be read",
+                "記録が欠損しており、書き出したファイルは完全なものに見えてしまいます。「完全性」を確認してください。`sekisho audit export` は読める範囲を書き出します",
+            )
+            .to_owned(),
+    ))
 }
 
 /// The numbers of every record of the accesses that match.
@@ -87,7 +106,7 @@ fn tell(
     format: Format,
     take: &dyn Fn(Vec<u8>) -> bool,
 ) -> Result<(), Trouble> {
-    let mut chunk = format.head().into_bytes();
+    let (mut chunk, mut told) = (format.head().into_bytes(), 0);
     if let (Some(first), Some(last)) = (wanted.first(), wanted.last()) {
         let mut exporter = Exporter::new(format, 0);
         let mut follow = Follow::from(disk, *first).map_err(Trouble::unable)?;
@@ -98,6 +117,7 @@ fn tell(
                 exporter.take(&line.bytes, &mut messages).map_err(Trouble::unable)?;
                 chunk.extend(format.body(&messages).0);
                 messages.clear();
+                told += 1;
             }
             if chunk.len() >= CHUNK_BYTES && !take(std::mem::take(&mut chunk)) {
                 return Ok(());
@@ -106,6 +126,10 @@ fn tell(
                 break;
             }
         }
+    }
+    if told < wanted.len() {
+        // The log ends before what the index has read of it: it was cut, and the file must not look whole.
+        return Err(Trouble::Unable(format!("the log holds {told} of {} records that the index knows", wanted.len())));
     }
     if !chunk.is_empty() {
         take(chunk);
