@@ -2,6 +2,7 @@
 
 mod damaged;
 mod following;
+mod mixed;
 mod same;
 mod slow;
 mod support;

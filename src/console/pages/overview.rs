@@ -11,24 +11,26 @@ use crate::console::reading::Reading;
 use crate::console::shell::{Place, number};
 use crate::console::state::State;
 use crate::console::when::{self, DAY_MS};
-use crate::index::{Asking as AskUnusual, Filter, Flags, Row, Unclassified, Unusual};
+use crate::index::{Asking as AskUnusual, Filter, Flags, Mixed, Row, Unclassified, Unusual};
 
 pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let lang = asking.lang;
     let asked = Asked::read(state, asking)?;
     let title = lang.pick("Overview", "概要");
-    let (unusual, reviews, unclassified) = std::thread::scope(|scope| {
+    let (unusual, mixed, reviews, unclassified) = std::thread::scope(|scope| {
         let unusual = scope.spawn(|| unusual(state, &asked));
+        let mixed = state.queries.mixed(&asked.filter);
         let filter = Filter { flags: Flags::REVIEW, ..asked.filter.clone() };
         let reviews = state.queries.search(&filter, None, REVIEWS_SHOWN);
         let unclassified = unclassified(state, &asked);
-        (unusual.join().unwrap_or_else(|_| Err(Trouble::Unable("a thread failed".to_owned()))), reviews, unclassified)
+        let unusual = unusual.join().unwrap_or_else(|_| Err(Trouble::Unable("a thread failed".to_owned())));
+        (unusual, mixed, reviews, unclassified)
     });
-    let (unusual, reviews, unclassified) = (unusual?, reviews?, unclassified?);
+    let (unusual, mixed, reviews, unclassified) = (unusual?, mixed?, reviews?, unclassified?);
     let count = state.queries.count(&asked.filter)?;
     let body = html! {
         div.head { h1 { (title) } (ranges(state, asking, &asked)) }
-        (standing_out(state, asking, &asked, &unusual, &reviews, &unclassified)?)
+        (standing_out(state, asking, &asked, (&unusual, &mixed), &reviews, &unclassified)?)
         section aria-labelledby="over-time" {
             h2 id="over-time" { (lang.pick("Accesses over time", "アクセスの推移")) " " span.soft { (number(count)) } }
             (super::chart::over_time(state, asking, &asked)?)
@@ -89,7 +91,7 @@ fn standing_out(
     state: &State,
     asking: &Asking,
     asked: &Asked,
-    unusual: &[Unusual],
+    (unusual, mixed): (&[Unusual], &[Mixed]),
     reviews: &[Row],
     (unclassified, known): &(Vec<Unclassified>, usize),
 ) -> Result<Markup, Trouble> {
@@ -102,7 +104,12 @@ fn standing_out(
         refused.truncate(3);
         refused
     };
-    let nothing = out.is_empty() && refused.is_empty() && reviews.is_empty() && unclassified.is_empty() && *known == 0;
+    let nothing = out.is_empty()
+        && refused.is_empty()
+        && mixed.is_empty()
+        && reviews.is_empty()
+        && unclassified.is_empty()
+        && *known == 0;
     Ok(html! {
         section.out aria-labelledby="out" {
             h2 id="out" { (lang.pick("What stands out", "目立つこと")) }
@@ -116,6 +123,7 @@ fn standing_out(
             ul.cards {
                 @for one in &out { li.card.alert { (person_card(state, lang, asked, one)) } }
                 @for row in reviews.iter().take(SENTENCES) { li.card.review { (review_card(state, lang, row)) } }
+                @for one in mixed.iter().take(MIXED_SHOWN) { li.card.review { (mixed_card(state, lang, asked, one)) } }
                 @for one in &refused { li.card.refused { (refused_card(state, lang, asked, one)) } }
                 @for one in unclassified.iter().take(SENTENCES) { li.card.alert { (unclassified_card(state, lang, asked, one)) } }
                 @if *known > 0 { li.card { (known_card(state, lang, asked, *known)) } }
@@ -124,8 +132,8 @@ fn standing_out(
     })
 }
 
-fn caller_link(state: &State, asked: &Asked, one: &Unusual, more: &[(&str, &str)]) -> String {
-    let only = Asked { pairs: vec![("caller".to_owned(), one.caller.to_string())], ..asked.clone() };
+fn caller_link(state: &State, asked: &Asked, caller: &str, more: &[(&str, &str)]) -> String {
+    let only = Asked { pairs: vec![("caller".to_owned(), caller.to_owned())], ..asked.clone() };
     let mut only = only;
     only.pairs.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     only.permanent("/search", &state.zone)
@@ -137,7 +145,7 @@ fn person_card(state: &State, lang: Lang, asked: &Asked, one: &Unusual) -> Marku
     let (most, usual) = (people(lang, one.most_people), usual(lang, one));
     let spark = super::chart::past(state, lang, one);
     html! {
-        h3 { a href=(caller_link(state, asked, one, &[])) { (one.caller) }
+        h3 { a href=(caller_link(state, asked, &one.caller, &[])) { (one.caller) }
             @if !one.organization.is_empty() { span.soft { " @" (one.organization) } } }
         p {
             @match lang {
@@ -178,9 +186,24 @@ fn review_card(state: &State, lang: Lang, row: &Row) -> Markup {
     }
 }
 
+/// "dr-aoki came to one person with care and care.coordination within 24 hours, and got different things."
+fn mixed_card(state: &State, lang: Lang, asked: &Asked, one: &Mixed) -> Markup {
+    let purposes: Vec<(&str, &str)> = one.purposes.iter().map(|purpose| ("purpose", &**purpose)).collect();
+    let named = one.purposes.iter().map(|purpose| &**purpose).collect::<Vec<_>>().join(", ");
+    let last =
+        html! { a href=(format!("/record/{}/{}", one.log, one.seq)) { (when::minute(one.last_ms, &state.zone)) } };
+    html! {
+        h3 { a href=(caller_link(state, asked, &one.caller, &purposes)) { (one.caller) } }
+        p { @match lang {
+            Lang::En => { "Came to " strong { (people(lang, one.people)) } " with several purposes within 24 hours, and got different fields: " (named) ". Last " (last) "." }
+            Lang::Ja => { "24時間以内に複数の利用目的で" strong { (people(lang, one.people)) } "にアクセスし、異なる項目を取得: " (named) "。直近 " (last) "。" }
+        } }
+    }
+}
+
 fn refused_card(state: &State, lang: Lang, asked: &Asked, one: &Unusual) -> Markup {
     html! {
-        h3 { a href=(caller_link(state, asked, one, &[("outcome", "refused")])) { (one.caller) }
+        h3 { a href=(caller_link(state, asked, &one.caller, &[("outcome", "refused")])) { (one.caller) }
             @if !one.organization.is_empty() { span.soft { " @" (one.organization) } } }
         p { @match lang {
             Lang::En => { "Was refused " strong { (number(one.refused)) " times" } "; " (number(one.accesses)) " accesses were permitted." }
@@ -236,7 +259,7 @@ fn volumes(state: &State, asking: &Asking, asked: &Asked, unusual: &[Unusual]) -
                             th.number scope="col" { (lang.pick("How unlike", "乖離")) }
                         } }
                         tbody { @for (one, spark) in &lines { tr {
-                            th scope="row" { a href=(caller_link(state, asked, one, &[])) { (one.caller) }
+                            th scope="row" { a href=(caller_link(state, asked, &one.caller, &[])) { (one.caller) }
                                 @if !one.organization.is_empty() { span.soft { " @" (one.organization) } } }
                             td { (spark) }
                             td.number { (number(one.most_people)) }
@@ -258,6 +281,7 @@ fn volumes(state: &State, asking: &Asking, asked: &Asked, unusual: &[Unusual]) -
 const UNUSUAL_MAX: usize = 200;
 const VOLUMES: usize = 8;
 const SENTENCES: usize = 6;
+const MIXED_SHOWN: usize = 3;
 const REVIEWS_SHOWN: usize = 12;
 /// From here on it is a sentence. 3 is rare.
 const SCORE_SHOWN: f64 = 5.0;
