@@ -65,6 +65,12 @@ impl Asked {
             pairs: Vec::new(),
         };
         let (mut from, mut until, mut days) = (None, None, None);
+        // Of two the last would count, and the record could be read as the first.
+        for single in ["from", "until", "days", "before", "q", "form", "subject"] {
+            if asking.query.iter().filter(|(name, _)| name == single).count() > 1 {
+                return Err(Trouble::Asked(format!("`{single}` is there twice")));
+            }
+        }
         for (name, value) in asking.query.iter().filter(|(_, value)| !value.is_empty()) {
             let moment = |is_end| {
                 let fault = || Trouble::Asked(format!("`{name}`: `{value}` is no time such as 2026-10-26T19:42"));

@@ -142,7 +142,11 @@ async fn entered(state: &Arc<State>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
     let scheme = if peer.is_some_and(|Peer(_, is_tls)| is_tls) { "https" } else { "http" };
     let origin = format!("{scheme}://{host}");
-    let query = pairs(request.uri().query().unwrap_or_default().as_bytes());
+    let asked = request.uri().query().unwrap_or_default().as_bytes();
+    if is_long(asked) {
+        return (StatusCode::BAD_REQUEST, "the address asks for too much at once\n").into_response();
+    }
+    let query = pairs(asked);
     let path = request.uri().path().to_owned();
     let lang = language(request.headers());
     if let Some(chosen) = query.iter().find(|(name, _)| name == "lang").and_then(|(_, code)| Lang::from_code(code)) {
@@ -221,7 +225,15 @@ async fn form(headers: &HeaderMap, body: Body, origin: &str) -> Result<Vec<(Stri
         Ok(collected) => collected.to_bytes(),
         Err(_) => return Err(StatusCode::PAYLOAD_TOO_LARGE),
     };
+    if is_long(&bytes) {
+        return Err(StatusCode::BAD_REQUEST);
+    }
     Ok(pairs(&bytes))
+}
+
+/// Whether there are more pairs than are read: a filter that is passed over shows more than was asked for.
+fn is_long(text: &[u8]) -> bool {
+    text.split(|byte| *byte == b'&').count() > PAIRS_MAX
 }
 
 /// `a=b&c=d`, unescaped; what is no UTF-8 comes out as U+FFFD.

@@ -155,6 +155,22 @@ async fn nobody_reviews_his_own_access_and_a_verdict_stands() {
     stand.end().await;
 }
 
+#[tokio::test]
+async fn a_filter_that_would_be_passed_over_is_refused() {
+    let stand = Stand::new().await;
+    let mine = stand.sign_in("privacy-officer").await;
+    let many = "q=&".repeat(256);
+    for path in ["/search/export.csv", "/search", "/live"] {
+        let answer = stand.get(&format!("{path}?{many}caller=nobody"), &mine).await;
+        assert_eq!(answer.status(), 400, "{path}: what comes last is not dropped");
+    }
+    for doubled in ["subject=a&subject=b", "q=a&q=b", "from=2026-01-01&from=2026-01-02", "form=clear&form=masked"] {
+        assert_eq!(stand.get(&format!("/search/export.csv?{doubled}"), &mine).await.status(), 400, "{doubled}");
+    }
+    assert_eq!(stand.get("/search?caller=rc-sato&caller=nr-kudo", &mine).await.status(), 200);
+    stand.end().await;
+}
+
 fn every_file(folder: &std::path::Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
