@@ -258,7 +258,8 @@ fn published(text: &[u8], issuer: &str) -> Result<Published, String> {
     }
     let at = |name: &str| {
         let url = members.get(name).and_then(Value::as_str).ok_or_else(|| format!("it publishes no `{name}`"))?;
-        address(url).map(|_| url.to_owned()).map_err(|why| format!("its `{name}`: {why}"))
+        // Its own words are not repeated: they would stand in a page and in messages.
+        address(url).map(|_| url.to_owned()).map_err(|_| format!("its `{name}` {NOT_ASKED}"))
     };
     let ways = members.get("token_endpoint_auth_methods_supported").and_then(Value::as_array);
     let takes = |way: &str| ways.is_some_and(|ways| ways.iter().any(|known| known == way));
