@@ -54,6 +54,11 @@ impl<'o> Object<'o> {
         self
     }
 
+    pub(super) fn whole(&mut self, name: &str, value: &str) -> &mut Self {
+        text_within(self.name(name), value, super::Detail::WHOLE_BYTES_MAX);
+        self
+    }
+
     pub(super) fn text_if(&mut self, name: &str, value: Option<&str>) -> &mut Self {
         if let Some(value) = value {
             self.text(name, value);

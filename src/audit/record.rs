@@ -257,8 +257,16 @@ pub struct Administrative<'a> {
 pub enum Detail<'a> {
     /// Text, cut at 256 bytes.
     Text(&'a str),
+    /// Text that means something only as a whole, as a filter; cut at [`Detail::WHOLE_BYTES_MAX`]. Whoever writes it sees
+    /// to it that it is shorter.
+    Whole(&'a str),
     /// A number; its unit ends the member's name.
     Number(u64),
+}
+
+impl Detail<'_> {
+    /// The longest text of [`Detail::Whole`], in bytes.
+    pub const WHOLE_BYTES_MAX: usize = 8 << 10;
 }
 
 impl Refusal<'_> {

@@ -93,6 +93,7 @@ pub(super) fn administrative(out: &mut Vec<u8>, record: &Administrative<'_>) {
     for (name, value) in record.details {
         match value {
             Detail::Text(value) => line.text(name, value),
+            Detail::Whole(value) => line.whole(name, value),
             Detail::Number(value) => line.number(name, *value),
         };
     }

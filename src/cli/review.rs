@@ -178,12 +178,14 @@ impl Desk {
         let items = self.journal.queue(&self.queries, &QueueFilter { which, before: None, limit }).map_err(refused)?;
         let logs = self.queries.integrity().map_err(|error| Failure::Usage(error.to_string()))?;
         let faults: Vec<_> = logs.iter().filter_map(|log| Some((&log.log, log.faults.first()?))).collect();
+        let lost: Vec<_> = logs.iter().filter(|log| !log.lost.is_empty()).collect();
         if as_json {
             let told: Vec<Value> = items.iter().map(document).collect();
             let faults =
                 faults.iter().map(|(log, fault)| json!({"log": log, "sequence": fault.seq, "fault": fault.said}));
             terminal.json(&json!({"open": sums.open, "overdue": sums.overdue, "accepted": sums.accepted,
-                "objected": sums.objected, "items": told, "faults": faults.collect::<Vec<_>>()}))?;
+                "objected": sums.objected, "items": told, "faults": faults.collect::<Vec<_>>(),
+                "lost": lost.iter().map(|log| json!({"log": log.log, "said": log.lost})).collect::<Vec<_>>()}))?;
         } else {
             items.iter().try_for_each(|item| tell(terminal, item))?;
             tell_sums(terminal, which, &sums, items.len() as u64)?;
@@ -191,8 +193,12 @@ impl Desk {
                 let said = format!("NOT IN ORDER from record {}: {}", fault.seq, plain(&fault.said));
                 terminal.wrapped(&format!("log {log}: "), &said)?;
             }
+            for log in &lost {
+                let said = format!("RECORDS ARE MISSING: {}", plain(&log.lost));
+                terminal.wrapped(&format!("log {}: ", log.log), &said)?;
+            }
         }
-        Ok(if faults.is_empty() { Exit::Good } else { Exit::Wrong })
+        Ok(if faults.is_empty() && lost.is_empty() { Exit::Good } else { Exit::Wrong })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The address *is* the filter: whoever gets it sent sees the same, and going back goes back. Times stand in it as local
 //! ones, a person as he is sealed in the log. A name that is not known here is a fault, and never passed over: a filter
-//! that is silently dropped shows more than was asked for.
+//! that is silently dropped shows more than was asked for. All of it goes on record, so it has a length ([`BYTES_MAX`]).
 
 use jiff::tz::TimeZone;
 
@@ -10,6 +10,7 @@ use super::door::joined;
 use super::error::Trouble;
 use super::page::Asking;
 use super::person::Right;
+use super::reading::Reading;
 use super::state::State;
 use super::when::{self, DAY_MS};
 use crate::audit::{Note, Sealed};
@@ -29,6 +30,8 @@ pub(super) struct Asked {
     pub(super) before: Option<Place>,
     /// What the address named, in its order, without what only turns the page.
     pub(super) pairs: Vec<(String, String)>,
+    /// The person of the filter.
+    pub(super) subject: Option<Sealed>,
 }
 
 /// The lists of a filter, by their names in an address.
@@ -63,6 +66,7 @@ impl Asked {
             is_dated: false,
             before: None,
             pairs: Vec::new(),
+            subject: None,
         };
         let (mut from, mut until, mut days) = (None, None, None);
         // Of two the last would count, and the record could be read as the first.
@@ -70,6 +74,10 @@ impl Asked {
             if asking.query.iter().filter(|(name, _)| name == single).count() > 1 {
                 return Err(Trouble::Asked(format!("`{single}` is there twice")));
             }
+        }
+        let bytes = |(name, value): &(String, String)| if name == "subject" { 0 } else { name.len() + value.len() };
+        if asking.query.iter().map(bytes).sum::<usize>() > BYTES_MAX {
+            return Err(Trouble::Asked(format!("more than {BYTES_MAX} bytes are asked for at once: ask for less")));
         }
         for (name, value) in asking.query.iter().filter(|(_, value)| !value.is_empty()) {
             let moment = |is_end| {
@@ -88,13 +96,14 @@ impl Asked {
                             .ok_or_else(|| Trouble::Asked(format!("`days`: `{value}` is not from 1 to 366")))?,
                     )
                 }
-                "before" => {
-                    asked.before = Some(place(value).ok_or_else(|| Trouble::Asked("`before` is no place".to_owned()))?);
-                }
+                "before" => asked.before = Some(known_place(state, name, value)?),
                 "q" => asked.filter.text.clone_from(value),
                 "form" => asked.filter.form = Some(value.clone()),
                 "subject" => {
                     asking.must(Right::Reveal)?;
+                    // Anything else could be a person's own id, and stand in addresses and on record.
+                    let clear = state.seal.open_subject(value).map_err(|_| Trouble::Missing)?;
+                    asked.subject = Some(state.seal.subject(&clear).map_err(Trouble::unable)?);
                     asked.filter.subject = Some(value.clone());
                 }
                 _ => asked.take(name, value)?,
@@ -155,21 +164,29 @@ impl Asked {
         format!("{path}?{}", joined(times.iter().map(|(name, value)| (*name, value.as_str())).chain(kept)))
     }
 
-    /// What of it goes on record in clear: all but what was typed, which may be anything.
-    pub(super) fn told(&self, zone: &TimeZone) -> String {
-        let pairs = self.pairs.iter().filter(|(name, _)| name != "q").cloned().collect();
-        Asked { pairs, ..self.clone() }.permanent("", zone)
-    }
-
-    /// What was typed, sealed, with the id that it is sealed for.
-    pub(super) fn typed(&self, state: &State) -> Result<Option<(String, Sealed)>, Trouble> {
-        if self.filter.text.is_empty() {
-            return Ok(None);
+    /// What goes on record of a page that answers this: times, filter and place in full. Sealed are the person, the words
+    /// of a search, and whatever stands in no record: it was typed, and may be a person's id.
+    pub(super) fn reading(&self, state: &State, page: &'static str) -> Result<Reading, Trouble> {
+        let unknown = state.queries.unknown(&self.filter)?;
+        let is_typed = |(name, value): &(String, String)| {
+            name == "q" || unknown.iter().any(|(list, word)| list == name && word == value)
+        };
+        let typed: Vec<&(String, String)> = self.pairs.iter().filter(|pair| is_typed(pair)).collect();
+        let shown = self.pairs.iter().filter(|(name, _)| name != "subject").map(|pair| match is_typed(pair) {
+            true => (pair.0.clone(), SEALED.to_owned()),
+            false => pair.clone(),
+        });
+        let before = self.before.iter().map(|place| ("before".to_owned(), place_text(place)));
+        let told = Asked { pairs: shown.chain(before).collect(), ..self.clone() };
+        let mut reading = Reading::of(page, told.permanent("", &state.zone));
+        reading.subjects = self.subject.iter().cloned().collect();
+        if !typed.is_empty() {
+            let id = super::session::random().map_err(Trouble::unable)?;
+            let text = serde_json::to_string(&typed).map_err(Trouble::unable)?;
+            let sealed = state.seal.note(Note::Reason, &id, &text);
+            reading.why = Some((id, sealed.map_err(|error| Trouble::Asked(error.to_string()))?));
         }
-        let id = super::session::random().map_err(Trouble::unable)?;
-        let text: String = self.filter.text.chars().take(TYPED_MAX).collect();
-        let sealed = state.seal.note(Note::Reason, &id, &text).map_err(Trouble::unable)?;
-        Ok(Some((id, sealed)))
+        Ok(reading)
     }
 
     /// The address of this filter as it was asked: without times where none were named.
@@ -221,10 +238,17 @@ pub(super) fn place_text(place: &Place) -> String {
     format!("{}.{}.{}", place.order_ms, place.log, place.seq)
 }
 
-pub(super) fn place(text: &str) -> Option<Place> {
+fn place(text: &str) -> Option<Place> {
     let (order, rest) = text.split_once('.')?;
     let (log, seq) = rest.rsplit_once('.')?;
     Some(Place { order_ms: order.parse().ok()?, log: log.to_owned(), seq: seq.parse().ok()? })
+}
+
+/// The place that an address names, in a log that there is: anything else could be put on record by it.
+pub(super) fn known_place(state: &State, name: &str, value: &str) -> Result<Place, Trouble> {
+    let none = || Trouble::Asked(format!("`{name}` is no place"));
+    let place = place(value).ok_or_else(none)?;
+    if state.queries.has_log(&place.log)? { Ok(place) } else { Err(none()) }
 }
 
 /// The end of the local day of the newest access; of today, if that is not a day old.
@@ -244,8 +268,10 @@ pub(super) fn back(until_ms: u64, days: u64, zone: &TimeZone) -> u64 {
     when::day_of(middle, zone)
 }
 
-/// What is kept of a typed text, in letters.
-const TYPED_MAX: usize = 256;
+/// The longest filter, without its person: it is put on record as a whole.
+const BYTES_MAX: usize = 1500;
+/// What stands on record for what is sealed there.
+const SEALED: &str = "(sealed)";
 /// The days that are shown where nothing is said.
 const DAYS: u64 = 7;
 /// What stands in an address for "none was named".

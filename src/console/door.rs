@@ -75,6 +75,7 @@ struct Entered {
     query: Vec<(String, String)>,
     fields: Vec<(String, String)>,
     address: String,
+    hears_cuts: bool,
 }
 
 impl Console {
@@ -114,8 +115,9 @@ fn handler(
             let Some(Extension(entered)) = entered else {
                 return shell::trouble(Lang::En, None, &Trouble::Unable("nobody was let in".to_owned()));
             };
-            let Entered { session, lang, peer, query, fields, address } = entered;
-            page::answer(state, Asking { session, lang, route, address, parts, query, fields, peer }, make).await
+            let Entered { session, lang, peer, query, fields, address, hears_cuts } = entered;
+            let asking = Asking { session, lang, route, address, parts, query, fields, peer, hears_cuts };
+            page::answer(state, asking, make).await
         })
     }
 }
@@ -186,8 +188,9 @@ async fn entered(state: &Arc<State>, request: Request, next: Next) -> Response {
     if path == SIGN_OUT {
         return sign_out(state, &parts.method, &session, cookie.unwrap_or_default(), peer.as_deref()).await;
     }
+    let hears_cuts = parts.version >= http::Version::HTTP_11;
     let mut request = Request::from_parts(parts, Body::empty());
-    request.extensions_mut().insert(Entered { session, lang, peer, query, fields, address });
+    request.extensions_mut().insert(Entered { session, lang, peer, query, fields, address, hears_cuts });
     next.run(request).await
 }
 

@@ -10,7 +10,7 @@
 //! * Nothing is shown to anybody who is not signed in, and nothing without the right for it.
 //! * Nothing is shown before the reading of it is on record, in a chain of its own (`log/console`).
 //! * Persons are sealed on every page; only who has the right to reveal opens one, says why, and that is on record.
-//! * Writes nothing but its readings, verdicts of reviews (room `review`), and saved views.
+//! * Writes nothing but its readings, verdicts of reviews (room `review`), and what `kept` names.
 //! * No page names another origin, and no browser that minds the answer's policy asks one.
 
 mod asked;
@@ -19,6 +19,7 @@ mod auth;
 mod chart;
 mod door;
 mod error;
+mod kept;
 mod lang;
 mod page;
 mod pages;

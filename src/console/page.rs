@@ -36,6 +36,9 @@ pub(super) struct Asking {
     pub(super) fields: Vec<(String, String)>,
     /// Where from.
     pub(super) peer: Option<String>,
+    /// Whether who asks can tell that an answer was cut off: not by HTTP/1.0, which ends a body by closing (RFC 9112
+    /// section 6.3).
+    pub(super) hears_cuts: bool,
 }
 
 impl Asking {

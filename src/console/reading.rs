@@ -1,9 +1,10 @@
 //! What did somebody look at? On record before he sees it.
 //!
 //! A chain of its own, `log/console`: the gate's log stays its gate's. One administrative record a page: `read`,
-//! `reveal`, `export`, `verify`, `refused` (his roles do not allow it), `review-accept`, `review-object`, `sign-in`,
+//! `reveal`, `export`, `verify`, `verified` (how it ended), `refused` (his roles do not allow it), `review-accept`, `review-object`, `sign-in`,
 //! `sign-out`, `sign-in-refused`; who, which page, what was asked for. Persons stand there sealed, and so does whatever
-//! somebody typed: why he needs it, what he searched for. Where it cannot be written, nothing is shown.
+//! somebody typed: why he needs it, what he searched for, and names that stand in no record. A filter stands there
+//! whole. Where it cannot be written, nothing is shown.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ pub(super) struct Reading {
     pub(super) records: Option<u64>,
     /// Whom it was about.
     pub(super) subjects: Vec<Sealed>,
-    /// Why he needed it, with the id that it was sealed for.
+    /// Why he needed it, or what he typed, with the id that it was sealed for.
     pub(super) why: Option<(String, Sealed)>,
 }
 
@@ -79,7 +80,7 @@ impl Readings {
         let by = Caller { issuer: &person.issuer, id: &person.id, roles: &roles, address, ..Caller::default() };
         let mut details = vec![("page", Detail::Text(reading.page))];
         if !reading.what.is_empty() {
-            details.push(("asked", Detail::Text(&reading.what)));
+            details.push(("asked", Detail::Whole(&reading.what)));
         }
         if let Some(records) = reading.records {
             details.push(("records", Detail::Number(records)));

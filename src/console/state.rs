@@ -9,7 +9,8 @@ use jiff::tz::TimeZone;
 
 use super::ConsoleError;
 use super::auth::{Auth, AuthSettings};
-use super::pages::{Verification, Views};
+use super::kept::Kept;
+use super::pages::Verification;
 use super::reading::Readings;
 use super::session::Sessions;
 use crate::audit::checkpoint::Signer;
@@ -75,7 +76,7 @@ pub(super) struct State {
     pub(super) auth: Auth,
     pub(super) sessions: Sessions,
     pub(super) signer: Arc<dyn Fn(&str) -> Signer + Send + Sync>,
-    pub(super) views: Views,
+    pub(super) kept: Arc<Kept>,
     pub(super) verification: Verification,
     index: Mutex<Index>,
     indexed: Mutex<Indexed>,
@@ -116,7 +117,7 @@ impl Console {
             due_ms: review_due_ms,
         });
         let readings = Readings::open(&log.join(READINGS), options, Arc::clone(&clock), signer(READINGS))?;
-        let views = Views::open(&data.join(VIEWS))?;
+        let kept = Arc::new(Kept::open(&data.join(KEPT))?);
         let (path, logs) = (data.join(FILE), Logs::Folder(log));
         let index = Index::open(&path, logs.clone()).map_err(|error| cannot(&error))?;
         let queries = Queries::open(&path, logs).map_err(|error| cannot(&error))?;
@@ -134,7 +135,7 @@ impl Console {
             auth: Auth::new(auth)?,
             sessions: Sessions::default(),
             signer,
-            views,
+            kept,
             verification: Verification::default(),
             index: Mutex::new(index),
             indexed: Mutex::default(),
@@ -234,8 +235,8 @@ impl State {
 const READINGS: &str = "console";
 /// The chain of verdicts, in `log/`.
 const REVIEWS: &str = "review";
-/// The views that people keep.
-const VIEWS: &str = "console.sqlite";
+/// What the console keeps of its own.
+const KEPT: &str = "console.sqlite";
 /// So many failures in a row are told.
 const FAILED_TOLD: u32 = 5;
 /// How long one step of reading on takes at most.

@@ -26,6 +26,16 @@ pub struct Integrity {
     pub segments: Vec<Segment>,
     /// Where the chain is broken, the first first.
     pub faults: Vec<Broken>,
+    /// What the index once read of it and is not there any more, in words; empty where nothing is. It is said until
+    /// that is there again, or the index is thrown away.
+    pub lost: String,
+}
+
+impl Integrity {
+    /// Whether nothing is wrong with it, as far as the index knows.
+    pub fn is_intact(&self) -> bool {
+        self.faults.is_empty() && self.lost.is_empty()
+    }
 }
 
 /// One file of a log.
@@ -84,16 +94,28 @@ impl Queries {
         Ok(told)
     }
 
+    /// What the index once read of this log and is not there any more, as [`Integrity::lost`].
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub fn lost(&self, log: &str) -> Result<String, IndexError> {
+        self.ask(|connection, _| {
+            let mut read = connection.prepare_cached("SELECT lost FROM log WHERE name = ?1")?;
+            Ok(read.query_row([log], |row| row.get(0)).optional()?.unwrap_or_default())
+        })
+    }
+
     fn integrity_of(&self, log: &str) -> Result<Option<Integrity>, IndexError> {
         self.ask(|connection, _| {
-            let mut read = connection
-                .prepare_cached("SELECT id, last, number, hash, newest_ms, passed_over FROM log WHERE name = ?1")?;
-            let found: Option<(u32, i64, i64, String, i64, i64)> = read
+            let mut read = connection.prepare_cached(
+                "SELECT id, last, number, hash, newest_ms, passed_over, lost FROM log WHERE name = ?1",
+            )?;
+            let found: Option<(u32, i64, i64, String, i64, i64, String)> = read
                 .query_row([log], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
                 })
                 .optional()?;
-            let Some((id, last, number, hash, newest_ms, passed_over)) = found else { return Ok(None) };
+            let Some((id, last, number, hash, newest_ms, passed_over, lost)) = found else { return Ok(None) };
             let mut read = connection.prepare_cached("SELECT seq, said FROM fault WHERE log = ?1 ORDER BY seq")?;
             let faults =
                 read.query_map(params![id], |row| Ok(Broken { seq: unsigned(row.get(0)?), said: row.get(1)? }))?;
@@ -108,6 +130,7 @@ impl Queries {
                 passed_over: unsigned(passed_over),
                 segments: Vec::new(),
                 faults,
+                lost,
             }))
         })
     }

@@ -10,8 +10,7 @@ use super::schema::{self, unsigned};
 use super::state;
 use super::words::Words;
 use super::{Flags, IndexError, Outcome};
-use crate::audit::{Line, Reader};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -109,36 +108,6 @@ impl Queries {
         let shared =
             Shared { path: path.to_owned(), logs, idle: Mutex::new(vec![connection]), newest: Mutex::default() };
         Ok(Queries(Arc::new(shared)))
-    }
-
-    /// The bytes of a record, as they stand in the log now; `None` where it is not there.
-    ///
-    /// # Errors
-    /// If log or index cannot be read.
-    pub fn line(&self, log: &str, seq: u64) -> Result<Option<Line>, IndexError> {
-        let found: Option<(String, i64, i64)> = self.ask(|connection, _| {
-            let mut read = connection.prepare_cached(
-                "SELECT s.name, p.line, p.offset FROM log l
-                 JOIN place p ON p.log = l.id JOIN segment s ON s.log = l.id AND s.first = p.segment
-                 WHERE l.name = ?1 AND p.seq <= ?2 ORDER BY p.seq DESC LIMIT 1",
-            )?;
-            let found =
-                read.query_row(params![log, schema::signed(seq)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-            Ok(found.optional()?)
-        })?;
-        let (Some((segment, line, offset)), Some(disk)) = (found, self.0.logs.now()?.remove(log)) else {
-            return Ok(None);
-        };
-        let mut reader = Reader::from_line(&*disk, &segment, unsigned(line).saturating_sub(1), unsigned(offset))?;
-        for _ in 0..LINES_MAX {
-            let Some(line) = reader.next_line()? else { return Ok(None) };
-            match crate::audit::Entry::read(&line.bytes) {
-                Ok(entry) if entry.seq == seq => return Ok(Some(line)),
-                Ok(entry) if entry.seq > seq => return Ok(None),
-                _ => {}
-            }
-        }
-        Ok(None)
     }
 
     pub(super) fn logs(&self) -> &Logs {
@@ -262,5 +231,3 @@ fn people(access: &Access) -> u64 {
 
 /// Connections that are kept.
 const IDLE_MAX: usize = 4;
-/// How far a record is looked for behind its place.
-const LINES_MAX: usize = 1024;

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! state     one row: `generation` counts commits, so that a reader sees that something is new
-//! log       each log: its name, behind which record it was read, the first fault
-//! place     every 256 records: in which segment and at which byte to begin looking
+//! log       each log: its name, behind which record it was read, what was lost of it
+//! place     every 256 records: in which segment and at which byte to begin looking, and the record's hash
 //! block     up to 8192 accesses of one log: their numbers and times
 //! part      key = part << 40 | block: one column of a block, see `block`
 //! posting   key = bucket << 40 | block: who is named, and which ids, by a hash's first bits
@@ -16,17 +16,16 @@
 //! over unread.
 
 use super::IndexError;
+use crate::store::own;
 use rusqlite::{Connection, OpenFlags, Transaction};
-use std::fs::OpenOptions;
 use std::io::ErrorKind;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
 /// `Skix` in `application_id`.
 const APPLICATION: i64 = 0x536b_6978;
 /// Schema of this version, in `user_version`. Another one is made anew.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 const BUSY: Duration = Duration::from_secs(30);
 
 const CREATE: &str = "
@@ -45,7 +44,10 @@ CREATE TABLE log (
     newest_ms INTEGER NOT NULL DEFAULT 0,
     bytes INTEGER NOT NULL DEFAULT 0,
     records INTEGER NOT NULL DEFAULT 0,
-    passed_over INTEGER NOT NULL DEFAULT 0
+    passed_over INTEGER NOT NULL DEFAULT 0,
+    lost TEXT NOT NULL DEFAULT '',
+    lost_seq INTEGER NOT NULL DEFAULT 0,
+    lost_hash TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE TABLE fault (
     log INTEGER NOT NULL, seq INTEGER NOT NULL, segment TEXT NOT NULL, said TEXT NOT NULL,
@@ -57,7 +59,7 @@ CREATE TABLE segment (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE place (
     log INTEGER NOT NULL, seq INTEGER NOT NULL, segment INTEGER NOT NULL, line INTEGER NOT NULL, offset INTEGER NOT NULL,
-    PRIMARY KEY (log, seq)
+    hash TEXT NOT NULL, PRIMARY KEY (log, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE block (
     id INTEGER PRIMARY KEY, log INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, rows INTEGER NOT NULL,
@@ -87,8 +89,8 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, IndexError> {
     make(path)?;
     match prepare(path) {
         // Derived, and nobody else's: what SQLite cannot read any more is made again.
-        Err(IndexError::Sqlite(error)) if is_damage(&error) => {
-            remove(path)?;
+        Err(IndexError::Sqlite(error)) if own::is_damage(&error) => {
+            own::remove(path)?;
             make(path)?;
             prepare(path)
         }
@@ -177,39 +179,11 @@ fn tables(connection: &Connection) -> Result<i64, IndexError> {
     Ok(connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?)
 }
 
-/// An empty file of the owner's alone, where there is none.
 fn make(path: &Path) -> Result<(), IndexError> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let data = std::fs::symlink_metadata(path)?;
-            if !data.is_file() {
-                return Err(IndexError::NotAnIndex(path.display().to_string()));
-            }
-            if data.permissions().mode() & 0o077 != 0 {
-                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-            }
-            Ok(())
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn remove(path: &Path) -> Result<(), IndexError> {
-    for end in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        match std::fs::remove_file(&name) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-            Ok(()) | Err(_) => {}
-        }
-    }
-    Ok(())
-}
-
-fn is_damage(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+    own::make(path).map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput => IndexError::NotAnIndex(path.display().to_string()),
+        _ => error.into(),
+    })
 }
 
 /// SQLite's integers are signed; counts of records and bytes stay far below the sign.

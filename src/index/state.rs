@@ -32,6 +32,7 @@ pub(super) struct OneLog {
     pub(super) bytes: u64,
     pub(super) records: u64,
     pub(super) passed_over: u64,
+    pub(super) lost: Option<Lost>,
     /// The numbers with which segments begin.
     pub(super) segments: BTreeSet<u64>,
     /// Those of the newest accesses that are in no block.
@@ -45,14 +46,23 @@ pub(super) struct OneLog {
     order_ms: u64,
 }
 
+/// What the index once read of a log and is not there any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub(super) said: String,
+    /// The last record of it, and its hash.
+    pub(super) seq: u64,
+    pub(super) hash: String,
+}
+
 impl State {
     pub(super) fn load(connection: &Connection) -> Result<State, IndexError> {
         let generation = super::schema::generation(connection)?;
         let words = Dictionary::load(connection)?;
         let mut logs = BTreeMap::new();
         let mut read = connection.prepare(
-            "SELECT id, name, number, hash, segment, line, at, beyond, last, newest_ms, bytes, records, passed_over
-             FROM log",
+            "SELECT id, name, number, hash, segment, line, at, beyond, last, newest_ms, bytes, records, passed_over,
+             lost, lost_seq, lost_hash FROM log",
         )?;
         let mut rows = read.query([])?;
         while let Some(row) = rows.next()? {
@@ -72,6 +82,8 @@ impl State {
                 bytes: unsigned(row.get(10)?),
                 records: unsigned(row.get(11)?),
                 passed_over: unsigned(row.get(12)?),
+                lost: Some(Lost { said: row.get(13)?, seq: unsigned(row.get(14)?), hash: row.get(15)? })
+                    .filter(|lost| !lost.said.is_empty()),
                 ..OneLog::default()
             };
             log.load(connection)?;
@@ -96,8 +108,8 @@ impl State {
 }
 
 impl OneLog {
-    pub(super) fn new(id: u32) -> OneLog {
-        OneLog { id, ..OneLog::default() }
+    pub(super) fn new(id: u32, lost: Option<Lost>) -> OneLog {
+        OneLog { id, lost, ..OneLog::default() }
     }
 
     fn load(&mut self, connection: &Connection) -> Result<(), IndexError> {

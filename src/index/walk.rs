@@ -5,8 +5,9 @@
 use super::IndexError;
 use super::access::Access;
 use super::fold;
+use super::held::hash_of;
 use super::schema::signed;
-use super::state::{OneLog, State};
+use super::state::{Lost, OneLog, State};
 use super::words::Dictionary;
 use crate::audit::{Entry, Follow, Line, Mark, Reader, first_of, read_time, segments};
 use crate::store::Disk;
@@ -42,14 +43,17 @@ impl Walk<'_> {
         rows_max: usize,
     ) -> Result<bool, IndexError> {
         let Some(oldest) = segments(disk)?.first().and_then(|entry| first_of(&entry.name)) else {
-            self.forget(state, name)?;
+            if state.logs.get(name).is_some_and(|log| log.last > 0) {
+                let lost = self.lost(state, name, disk)?;
+                self.anew(state, name, lost)?;
+            }
             return Ok(true);
         };
         let mut follow = match self.go_on(state, name, disk)? {
             Some(follow) => follow,
             None => {
-                self.forget(state, name)?;
-                self.begin(state, name)?;
+                let lost = self.lost(state, name, disk)?;
+                self.anew(state, name, lost)?;
                 Some(Follow::from(disk, 0)?)
             }
         };
@@ -93,11 +97,46 @@ impl Walk<'_> {
         }
     }
 
-    fn begin(&mut self, state: &mut State, name: &str) -> Result<(), IndexError> {
-        self.connection.execute("INSERT INTO log (name) VALUES (?1)", [name])?;
+    /// What the index read of a log that does not go on from there; `None` where it read nothing, or where all of that went
+    /// with old segments.
+    fn lost(&self, state: &State, name: &str, disk: &dyn Disk) -> Result<Option<Lost>, IndexError> {
+        // Looked at now: the gate may have removed old segments since this batch began.
+        let oldest = segments(disk)?.first().and_then(|entry| first_of(&entry.name)).unwrap_or(1);
+        let Some(log) = state.logs.get(name).filter(|log| log.last >= oldest) else { return Ok(None) };
+        let common = super::held::common(self.connection, log.id, disk)?;
+        let said = format!(
+            "it held {} records when they were read, and does not hold all of them any more: behind record {common} some \
+             are gone, or are others",
+            log.last
+        );
+        let hash = log.mark.as_ref().map(|mark| mark.hash.clone()).unwrap_or_default();
+        Ok(Some(Lost { said, seq: log.last, hash }))
+    }
+
+    /// Begins a log from nothing, whatever the index held of it. What is lost is said of it until its last record is there
+    /// again: an index that was made anew in silence would take what is left for the whole.
+    fn anew(&mut self, state: &mut State, name: &str, lost: Option<Lost>) -> Result<(), IndexError> {
+        // What came in place of something that is lost is no loss when it goes in its turn.
+        let known = state.logs.get_mut(name).and_then(|log| log.lost.take());
+        let lost = known.or(lost);
+        self.forget(state, name)?;
+        let none = Lost::default();
+        let told = lost.as_ref().unwrap_or(&none);
+        self.connection.execute(
+            "INSERT INTO log (name, lost, lost_seq, lost_hash) VALUES (?1, ?2, ?3, ?4)",
+            params![name, told.said, signed(told.seq), told.hash],
+        )?;
         let id = u32::try_from(self.connection.last_insert_rowid()).unwrap_or(0);
-        state.logs.insert(name.to_owned(), OneLog::new(id));
+        state.logs.insert(name.to_owned(), OneLog::new(id, lost));
         self.changed = true;
+        Ok(())
+    }
+
+    /// The record that was the last is there again: so is every one before it, as the chain tells.
+    fn found(&self, log: &mut OneLog) -> Result<(), IndexError> {
+        log.lost = None;
+        self.connection
+            .execute("UPDATE log SET lost = '', lost_seq = 0, lost_hash = '' WHERE id = ?1", params![log.id])?;
         Ok(())
     }
 
@@ -183,6 +222,9 @@ impl Walk<'_> {
         };
         self.place(log, line, entry.seq)?;
         log.last = entry.seq;
+        if log.lost.as_ref().is_some_and(|lost| lost.seq == entry.seq && lost.hash == hash_of(&line.bytes)) {
+            self.found(log)?;
+        }
         log.newest_ms = log.newest_ms.max(time_ms);
         match (&*entry.kind, entry.begin) {
             ("begin" | "refusal", _) => log.add(fold::begin(words, &entry, time_ms)),
@@ -216,9 +258,9 @@ impl Walk<'_> {
         } else if !seq.is_multiple_of(PLACE_EVERY) {
             return Ok(());
         }
-        self.connection
-            .prepare_cached("INSERT OR REPLACE INTO place VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![log.id, signed(seq), signed(first), signed(line.line), signed(line.offset)])?;
+        self.connection.prepare_cached("INSERT OR REPLACE INTO place VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
+            params![log.id, signed(seq), signed(first), signed(line.line), signed(line.offset), hash_of(&line.bytes)],
+        )?;
         Ok(())
     }
 
@@ -273,8 +315,7 @@ enum End {
 }
 
 fn mark_of(line: &Line) -> Mark {
-    use sha2::{Digest, Sha256};
-    let hash = Sha256::digest(&line.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash_of(&line.bytes);
     Mark { number: 0, hash, segment: line.segment.clone(), line: line.line, offset: line.offset }
 }
 

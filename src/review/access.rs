@@ -1,11 +1,12 @@
 //! What does the log itself say of the access that is about to be reviewed, and is it the reviewer's own?
 //!
-//! The index finds it; who did it is read from its line. The line as it stands now and the index must agree: of two that
-//! do not nobody knows which was changed.
+//! The index finds it; who did it is read from its line. The line as it stands now must not be another than the index
+//! read, and the two must agree: of two that do not nobody knows which was changed.
 
 use super::{ReviewError, Reviewer};
 use crate::audit::{Entry, read_time};
-use crate::index::{Flags, Queries, Row};
+use crate::index::{Flags, Held, Queries, Row};
+use unicode_normalization::UnicodeNormalization;
 
 /// The access, as index and log have it.
 pub(super) fn read(queries: &Queries, log: &str, seq: u64, reviewer: &Reviewer) -> Result<Row, ReviewError> {
@@ -23,7 +24,7 @@ pub(super) fn read(queries: &Queries, log: &str, seq: u64, reviewer: &Reviewer) 
         && read_time(&entry.time) == Some(row.time_ms)
         && caller == &*row.caller
         && is_review == row.flags.has(Flags::REVIEW);
-    if !agrees {
+    if !agrees || queries.held(log, seq)? == Held::Altered {
         return Err(changed());
     }
     if !is_review {
@@ -41,13 +42,16 @@ pub(super) fn read(queries: &Queries, log: &str, seq: u64, reviewer: &Reviewer) 
 impl Reviewer {
     /// Whether the caller of a record is one of his ids, however either is written.
     pub fn is_caller(&self, caller: &str) -> bool {
-        let plain = |id: &str| id.trim().to_lowercase();
+        // Case and width tell nobody apart (UAX #15, NFKC).
+        let plain = |id: &str| id.trim().nfkc().flat_map(char::to_lowercase).nfkc().collect::<String>();
+        // A long id is cut in the log: what is left of it must then be enough to refuse, but for its last letter, which
+        // the cut may have parted from its marks.
+        let cut = caller.trim().strip_suffix('…').filter(|left| left.len() > CUT_BYTES_MIN);
+        let cut = cut.and_then(|left| left.char_indices().next_back().and_then(|(at, _)| left.get(..at))).map(plain);
         let caller = plain(caller);
         let is = |own: &String| {
             let own = plain(own);
-            // A long id is cut in the log: what is left of it must then be enough to refuse.
-            let cut = caller.strip_suffix('…').filter(|_| caller.len() > CUT_BYTES_MIN);
-            !own.is_empty() && (own == caller || cut.is_some_and(|left| own.starts_with(left)))
+            !own.is_empty() && (own == caller || cut.as_ref().is_some_and(|left| own.starts_with(left)))
         };
         std::iter::once(&self.id).chain(&self.callers).any(is)
     }

@@ -16,6 +16,7 @@
 //! * Files are 0600, the directory 0700.
 
 mod directory;
+pub(crate) mod own;
 pub mod simulated;
 pub mod tokens;
 

@@ -92,6 +92,18 @@ fn a_name_is_the_same_however_it_is_composed() {
     assert_eq!(accounts(&folder, &["remove", "\u{304b}\u{3099}"], b"").code, 0);
 }
 
+/// On record one could be taken for the other.
+#[test]
+fn two_accounts_do_not_look_the_same() {
+    let folder = here("accounts-alike");
+    assert_eq!(accounts(&folder, &["add", "Mika-1", "--role", "viewer"], PASSWORD).code, 0);
+    for alike in ["mika-1", "MIKA-1", "Ｍika-1", "mika-１"] {
+        let again = accounts(&folder, &["add", alike, "--role", "privacy-officer"], PASSWORD);
+        assert!(again.code == 2 && again.err.contains("`Mika-1` already, which looks like"), "{alike}: {}", again.err);
+    }
+    assert_eq!(accounts(&folder, &["add", "mika-2", "--role", "viewer"], PASSWORD).code, 0);
+}
+
 #[test]
 fn a_file_of_accounts_that_is_not_read_whole_or_not_understood_is_said() {
     let folder = here("accounts-file");

@@ -5,7 +5,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::support::{Answer, Stand};
+use http::Request;
+use http_body_util::BodyExt as _;
+use sekisho::console::Role;
+
+use super::support::{Answer, Stand, answered, asked, console, furnished, sign_in};
 
 /// The gate's lines, read as they stand: the slow reading.
 fn lines(home: &Path) -> Vec<Value> {
@@ -109,4 +113,55 @@ async fn an_export_that_a_damaged_or_shortened_log_cuts_off_is_not_closed_as_if_
         }
     }
     stand.end().await;
+}
+
+/// The segments of the gate's log that are not packed, oldest first.
+fn segments(home: &Path) -> Vec<std::path::PathBuf> {
+    let files = std::fs::read_dir(home.join("log/gate")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).collect();
+    files.sort();
+    files
+}
+
+#[tokio::test]
+async fn a_file_of_a_part_that_is_in_order_is_not_given_of_a_log_that_is_not() {
+    let home = Stand::new().await.end().await;
+    let first = &segments(&home.0)[1];
+    let text = std::fs::read_to_string(first).unwrap();
+    std::fs::write(first, text.replacen("\"method\":\"GET\"", "\"method\":\"PUT\"", 1)).unwrap();
+    std::fs::remove_file(home.0.join(sekisho::index::FILE)).unwrap();
+    let stand = Stand::over(home).await;
+    let mine = stand.sign_in("viewer").await;
+    let found = stand.get("/search?days=1", &mine).await;
+    assert!(found.status() == 200 && found.body().contains("<tr"), "the newest day is far behind the damage");
+    for kind in ["csv", "jsonl"] {
+        let answer = stand.get(&format!("/search/export.{kind}?days=1"), &mine).await;
+        assert!(answer.status() == 400 && answer.body().contains("not whole"), "{}", answer.0);
+    }
+    stand.end().await;
+}
+
+#[tokio::test]
+async fn a_file_that_lacks_a_record_that_the_index_knows_is_cut_off() {
+    let home = furnished(&[("viewer", Role::Viewer, &[])]);
+    let console = console(&home.0);
+    assert!(console.index_once());
+    let mine = asked(&console, sign_in(), "").await.1.unwrap();
+    let export = || Request::get("/search/export.jsonl?days=30");
+    let whole = answered(&console, export(), &mine).await;
+    assert!(whole.status() == 200 && whole.into_body().collect().await.is_ok());
+    // Nothing else tells that the end is gone: no checkpoint, and the index has not looked since.
+    for entry in std::fs::read_dir(home.0.join("log/gate")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "checkpoints") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let newest = segments(&home.0).pop().unwrap();
+    let text = std::fs::read_to_string(&newest).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    std::fs::write(&newest, lines[..lines.len() - 12].concat()).unwrap();
+    let cut = answered(&console, export(), &mine).await;
+    assert!(cut.status() == 200 && cut.into_body().collect().await.is_err(), "closed as if it were whole");
+    console.stop();
 }

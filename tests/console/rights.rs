@@ -1,15 +1,9 @@
 //! What may he see, and is it on record before he sees it?
 
-use super::support::{PAGES, PASSWORD, Stand, furnished, readings, settings};
+use super::support::{PAGES, PASSWORD, Stand, asked, console, furnished, readings, sign_in};
 use http::Request;
-use http_body_util::BodyExt as _;
-use sekisho::audit::Seal;
-use sekisho::console::{AuthSettings, Console, Parts, Role};
-use sekisho::policy::Vocabulary;
-use sekisho::proxy::keys::Keys;
-use sekisho::registry::{self, Registry};
+use sekisho::console::Role;
 use serde_json::json;
-use tower::ServiceExt as _;
 
 #[tokio::test]
 async fn who_may_not_know_persons_is_never_told_one() {
@@ -182,47 +176,4 @@ fn every_file(folder: &std::path::Path) -> Vec<(String, Vec<u8>)> {
         }
     }
     found
-}
-
-/// A console without a listener.
-fn console(home: &std::path::Path) -> Console {
-    let settings = settings(home);
-    let keys = std::sync::Arc::new(Keys::read(&settings.data.keys).unwrap());
-    let vocabulary = std::sync::Arc::new(Vocabulary::compiled_in().unwrap());
-    let zone = jiff::tz::TimeZone::get("Asia/Tokyo").unwrap();
-    let options = registry::Options { create: false, staleness_ms_max: 2000 };
-    let registry = Registry::open(&settings.data.registry(), &vocabulary, &zone, options).unwrap();
-    let seal = std::sync::Arc::new(Seal::new(keys.subjects.clone()));
-    let made = Console::new(Parts {
-        data: settings.data.directory.clone(),
-        options: settings.audit.clone(),
-        clock: std::sync::Arc::new(sekisho::proxy::sites::now_ms),
-        seal,
-        signer: std::sync::Arc::new(move |log: &str| keys.signer("sakura-1", log)),
-        registry: std::sync::Arc::new(registry),
-        policies: std::sync::Arc::new(Vec::new),
-        zone,
-        hosts: Vec::new(),
-        auth: AuthSettings { accounts: settings.console.unwrap().accounts, provider: None },
-        review_due_ms: 1,
-    });
-    made.unwrap()
-}
-
-fn sign_in() -> http::request::Builder {
-    Request::post("/sign-in")
-        .header("origin", "http://localhost")
-        .header("content-type", "application/x-www-form-urlencoded")
-}
-
-/// Status, cookie and body of an answer.
-async fn asked(console: &Console, request: http::request::Builder, cookie: &str) -> (u16, Option<String>, String) {
-    let form = format!("name=viewer&password={}", PASSWORD.replace(' ', "+"));
-    let request = request.header("host", "localhost").header("cookie", cookie).body(axum::body::Body::from(form));
-    let answer = console.service().oneshot(request.unwrap()).await.unwrap();
-    let (head, body) = answer.into_parts();
-    let cookie =
-        head.headers.get("set-cookie").map(|value| value.to_str().unwrap().split(';').next().unwrap().to_owned());
-    let body = body.collect().await.unwrap().to_bytes();
-    (head.status.as_u16(), cookie, String::from_utf8_lossy(&body).into_owned())
 }

@@ -3,15 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use sekisho::console::{Accounts, Role, account};
+use http::Request;
+use http_body_util::BodyExt as _;
+use sekisho::audit::Seal;
+use sekisho::console::{Accounts, AuthSettings, Console, Parts, Role, account};
 use sekisho::demo::Folder;
 use sekisho::demo::fill::{Fill, fill};
 use sekisho::demo::sample::Org;
+use sekisho::policy::Vocabulary;
 use sekisho::proxy::console::ConsoleServer;
+use sekisho::proxy::keys::Keys;
 use sekisho::proxy::settings::{ConsoleSettings, Settings};
+use sekisho::registry::{self, Registry};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 /// A page of each kind.
 pub(super) const PAGES: [&str; 18] = [
@@ -222,4 +229,59 @@ impl Answer {
     pub(super) fn body(&self) -> &str {
         self.0.split_once("\r\n\r\n").map_or("", |(_, body)| body)
     }
+}
+
+/// A console without a listener.
+pub(super) fn console(home: &std::path::Path) -> Console {
+    let settings = settings(home);
+    let keys = std::sync::Arc::new(Keys::read(&settings.data.keys).unwrap());
+    let vocabulary = std::sync::Arc::new(Vocabulary::compiled_in().unwrap());
+    let zone = jiff::tz::TimeZone::get("Asia/Tokyo").unwrap();
+    let options = registry::Options { create: false, staleness_ms_max: 2000 };
+    let registry = Registry::open(&settings.data.registry(), &vocabulary, &zone, options).unwrap();
+    let seal = std::sync::Arc::new(Seal::new(keys.subjects.clone()));
+    let made = Console::new(Parts {
+        data: settings.data.directory.clone(),
+        options: settings.audit.clone(),
+        clock: std::sync::Arc::new(sekisho::proxy::sites::now_ms),
+        seal,
+        signer: std::sync::Arc::new(move |log: &str| keys.signer("sakura-1", log)),
+        registry: std::sync::Arc::new(registry),
+        policies: std::sync::Arc::new(Vec::new),
+        zone,
+        hosts: Vec::new(),
+        auth: AuthSettings { accounts: settings.console.unwrap().accounts, provider: None },
+        review_due_ms: 1,
+    });
+    made.unwrap()
+}
+
+pub(super) fn sign_in() -> http::request::Builder {
+    Request::post("/sign-in")
+        .header("origin", "http://localhost")
+        .header("content-type", "application/x-www-form-urlencoded")
+}
+
+/// Status, cookie and body of an answer.
+pub(super) async fn asked(
+    console: &Console,
+    request: http::request::Builder,
+    cookie: &str,
+) -> (u16, Option<String>, String) {
+    let (head, body) = answered(console, request, cookie).await.into_parts();
+    let cookie =
+        head.headers.get("set-cookie").map(|value| value.to_str().unwrap().split(';').next().unwrap().to_owned());
+    let body = body.collect().await.unwrap().to_bytes();
+    (head.status.as_u16(), cookie, String::from_utf8_lossy(&body).into_owned())
+}
+
+/// An answer of which the body is still to come.
+pub(super) async fn answered(
+    console: &Console,
+    request: http::request::Builder,
+    cookie: &str,
+) -> http::Response<axum::body::Body> {
+    let form = format!("name=viewer&password={}", PASSWORD.replace(' ', "+"));
+    let request = request.header("host", "localhost").header("cookie", cookie).body(axum::body::Body::from(form));
+    console.service().oneshot(request.unwrap()).await.unwrap()
 }

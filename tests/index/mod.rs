@@ -2,6 +2,7 @@
 
 mod damaged;
 mod following;
+mod held;
 mod mixed;
 mod same;
 mod slow;

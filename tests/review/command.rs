@@ -173,6 +173,11 @@ fn a_journal_or_a_log_that_is_not_in_order_is_told() {
         "{said}"
     );
     change("review", "thanked!", "reported");
+    // The index read the other journal meanwhile: that it is gone again is told until somebody has looked into it.
+    let again = review(&data, "po-kubo", &["list"]);
+    assert_eq!(again.code, Some(1), "{} {}", again.out, again.err);
+    assert!(again.out.contains("log review: RECORDS ARE MISSING"), "{}", again.out);
+    std::fs::remove_file(data.path.join("sakura/index.sqlite")).unwrap();
     assert_eq!(review(&data, "po-kubo", &["list"]).code, Some(0));
     std::fs::remove_file(data.path.join("sakura/index.sqlite")).unwrap();
     let line = |text: &str| text.lines().nth(1).unwrap().to_owned();

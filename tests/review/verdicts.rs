@@ -18,6 +18,7 @@ fn nobody_reviews_his_own_access_however_his_id_is_written() {
     let his = [
         (own, reviewer("Er-Sato")),
         (own, reviewer(" er-SATO ")),
+        (own, reviewer("ｅｒ－Ｓato")),
         (own, callers("uid 7", &["x", "\ter-sato"])),
         (others, reviewer(&long)),
         (others, callers("uid 7", &[&long.to_uppercase()])),

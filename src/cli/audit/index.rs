@@ -63,13 +63,13 @@ impl MakeIndex {
     ) -> Result<Exit, Failure> {
         let bytes = std::fs::metadata(path)?.len();
         let rate = rate(read, spent);
-        let is_intact = logs.iter().all(|log| log.faults.is_empty());
+        let is_intact = logs.iter().all(Integrity::is_intact);
         if self.json {
             let each = logs.iter().map(|log| {
                 let faults: Vec<_> =
                     log.faults.iter().map(|one| json!({"sequence": one.seq, "fault": one.said})).collect();
                 json!({"log": log.log, "last_sequence": log.last, "verified": log.verified,
-                       "passed_over": log.passed_over, "faults": faults})
+                       "passed_over": log.passed_over, "faults": faults, "lost": log.lost})
             });
             terminal.json(&json!({"file": path.display().to_string(), "bytes": bytes, "records": records,
                 "read": read, "milliseconds": u64::try_from(spent.as_millis()).unwrap_or(u64::MAX),
@@ -86,6 +86,9 @@ impl MakeIndex {
                 if let Some(fault) = log.faults.first() {
                     let said = format!("NOT IN ORDER from record {}: {}", fault.seq, fault.said);
                     terminal.wrapped(&format!("  {:<10} ", ""), &said)?;
+                }
+                if !log.lost.is_empty() {
+                    terminal.wrapped(&format!("  {:<10} ", ""), &format!("RECORDS ARE MISSING: {}", log.lost))?;
                 }
             }
         }

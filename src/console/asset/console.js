@@ -64,8 +64,7 @@ if (live) {
     if (!paused && !document.hidden) {
       try {
         const after = encodeURIComponent(live.dataset.after);
-        const query = new URL(location.href).searchParams.toString();
-        const answer = await fetch(`${live.dataset.live}?after=${after}${query ? "&" + query : ""}`, { redirect: "manual" });
+        const answer = await fetch(`${live.dataset.live}?after=${after}`, { redirect: "manual" });
         if (answer.type === "opaqueredirect") return location.reload();
         if (answer.ok) {
           const holder = document.createElement("table");

@@ -143,9 +143,11 @@ impl Accounts {
     /// # Errors
     /// In words: there is one of that id, also where it was added just now; or the file cannot be changed.
     pub fn add(&self, account: Account) -> Result<(), String> {
-        self.change(|all| match all.iter().any(|one| one.id == account.id) {
-            true => Err(format!("there is an account `{}` already", account.id)),
-            false => {
+        self.change(|all| match all.iter().find(|one| looks(&one.id) == looks(&account.id)) {
+            Some(one) if one.id == account.id => Err(format!("there is an account `{}` already", one.id)),
+            // On record one could be taken for the other.
+            Some(one) => Err(format!("there is an account `{}` already, which looks like `{}`", one.id, account.id)),
+            None => {
                 all.push(account);
                 Ok(())
             }
@@ -250,6 +252,11 @@ pub fn account_id(typed: &str) -> Result<String, String> {
         return Ok(id);
     }
     Err(format!("`{}` is not 1 to 64 letters, digits, and `-_.@`", id.escape_debug()))
+}
+
+/// What is left of an id without case and width: two that agree in it are read as the same (UAX #15, NFKC).
+fn looks(id: &str) -> String {
+    id.nfkc().flat_map(char::to_lowercase).nfkc().collect()
 }
 
 /// A new account with this password.

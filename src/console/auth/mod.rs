@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::response::{Html, IntoResponse, Response};
+use futures_util::FutureExt as _;
 use http::{HeaderValue, Method, StatusCode, header};
 use maud::{Markup, html};
 use tokio::sync::Semaphore;
@@ -137,7 +138,7 @@ impl Auth {
                 )
             }
             known => {
-                refused(state, entering, known.as_ref()).await;
+                refused(state, entering, known.as_ref());
                 let said = lang.pick("Name or password are wrong.", "名前またはパスワードが違います。");
                 self.form(StatusCode::UNAUTHORIZED, entering, Some(said))
             }
@@ -200,21 +201,33 @@ async fn begin(state: &State, entering: &Entering, person: Person) -> Result<Hea
     HeaderValue::try_from(cookie).map_err(|error| no(error.to_string()))
 }
 
-/// A wrong password is on record with the account it was for, one of nobody's is counted.
-async fn refused(state: &State, entering: &Entering, account: Option<&Account>) {
+/// A wrong password is on record with the account it was for, one of nobody's is counted. Nobody waits for it to be
+/// durable: that takes a flush, and would tell by its time that the account is there.
+fn refused(state: &State, entering: &Entering, account: Option<&Account>) {
     let Some(account) = account else {
         if let Some(address) = entering.peer {
             state.readings.log().stranger(address, "sign-in-refused");
         }
         return;
     };
-    // He hears the same either way.
-    drop(on_record(state, entering, &account.person(), "sign-in-refused").await);
+    let (readings, person) = (state.readings.clone(), account.person());
+    let peer = entering.peer.map(|address| address.to_string());
+    let mut recorded = Box::pin(async move {
+        let reading = Reading { action: "sign-in-refused", page: "sign-in", ..Reading::default() };
+        if let Err(error) = readings.record(&person, peer.as_deref(), &reading).await {
+            tracing::error!(%error, "a refused sign-in is not on record");
+        }
+    });
+    // Handed to the log now, whatever becomes of the answer.
+    if recorded.as_mut().now_or_never().is_none() {
+        tokio::spawn(recorded);
+    }
 }
 
 /// A path of this origin, or the overview: nobody is sent elsewhere by a link that he was given.
 fn next(wanted: &str) -> String {
     let is_own = wanted.starts_with('/')
+        && wanted.len() <= NEXT_BYTES_MAX
         && !wanted.starts_with("//")
         && !wanted.contains('\\')
         && wanted.bytes().all(|byte| byte.is_ascii_graphic());
@@ -232,15 +245,19 @@ fn fields(lang: Lang, next: &str) -> Markup {
     }
 }
 
+/// Longer than any filter: whoever is not signed in cannot make the console keep more.
+const NEXT_BYTES_MAX: usize = 8 << 10;
+
 #[cfg(test)]
 mod tests {
-    use super::next;
+    use super::{NEXT_BYTES_MAX, next};
 
     #[test]
     fn nobody_is_sent_to_another_origin_after_signing_in() {
         for own in ["/", "/search?caller=rc-sato", "/record/gate/1"] {
             assert_eq!(next(own), own);
         }
+        assert_eq!(next(&format!("/{}", "a".repeat(NEXT_BYTES_MAX))), "/", "too long to be kept");
         for other in [
             "",
             "https://evil.example",

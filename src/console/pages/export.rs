@@ -5,16 +5,17 @@
 
 use std::collections::BTreeSet;
 
+use super::verified::is_whole;
 use crate::audit::Follow;
 use crate::audit::export::{Exporter, Format};
 use crate::console::asked::Asked;
 use crate::console::error::Trouble;
+use crate::console::lang::Lang;
 use crate::console::page::{Asking, Chunks, Content, Page};
 use crate::console::person::Right;
-use crate::console::reading::Reading;
 use crate::console::shell::number;
 use crate::console::state::State;
-use crate::index::{Integrity, Queries};
+use crate::index::Queries;
 use crate::store::Directory;
 
 pub(super) fn csv(state: &State, asking: &Asking) -> Result<Page, Trouble> {
@@ -27,24 +28,33 @@ pub(super) fn jsonl(state: &State, asking: &Asking) -> Result<Page, Trouble> {
 
 fn file(state: &State, asking: &Asking, format: Format, extension: &str, media: &'static str) -> Result<Page, Trouble> {
     asking.must(Right::Export)?;
+    if !asking.hears_cuts {
+        return Err(Trouble::Asked(
+            asking
+                .lang
+                .pick(
+                    "over HTTP/1.0 nobody can tell a whole file from one that was cut off: ask by HTTP/1.1 (of a proxy before the console: `proxy_http_version 1.1`)",
+                    "HTTP/1.0では途中で切れたファイルを見分けられません。HTTP/1.1を使ってください(前段のプロキシ: `proxy_http_version 1.1`)",
+                )
+                .to_owned(),
+        ));
+    }
     let asked = Asked::read(state, asking)?;
     whole(state, asking)?;
-    let count = state.queries.count(&asked.filter)?;
-    if count > ACCESSES_MAX {
-        let (count, most) = (number(count), number(ACCESSES_MAX));
+    if state.queries.count(&asked.filter)? > ACCESSES_MAX {
+        let most = number(ACCESSES_MAX);
         return Err(Trouble::Asked(match asking.lang {
-            crate::console::Lang::En => format!(
-                "{count} accesses are more than the {most} that a browser is given: narrow it down, or use `sekisho audit export --since … --until …`"
+            Lang::En => format!(
+                "it is more than the {most} accesses that a browser is given: narrow it down, or use `sekisho audit export --since … --until …`"
             ),
-            crate::console::Lang::Ja => format!(
-                "{count}件はブラウザへの上限{most}件を超えています。条件を絞るか `sekisho audit export --since … --until …` を使ってください"
+            Lang::Ja => format!(
+                "ブラウザへの上限{most}件を超えています。条件を絞るか `sekisho audit export --since … --until …` を使ってください"
             ),
         }));
     }
     let wanted = wanted(&state.queries, &asked)?;
-    let mut reading = Reading::of("search", asked.told(&state.zone));
+    let mut reading = asked.reading(state, "search")?;
     reading.action = "export";
-    reading.why = asked.typed(state)?;
     reading.records = Some(wanted.len() as u64);
     let disk = Directory::open_to_read(&state.data.join("log").join(LOG)).map_err(Trouble::unable)?;
     let chunks = chunks(disk, wanted, format)?;
@@ -53,9 +63,8 @@ fn file(state: &State, asking: &Asking, format: Format, extension: &str, media: 
 
 /// What is missing from a log cannot be seen in a file of it: of one that is not whole none is given.
 fn whole(state: &State, asking: &Asking) -> Result<(), Trouble> {
-    let logs = state.queries.integrity()?;
-    let is_whole = |log: &Integrity| log.faults.is_empty() && log.verified == log.last;
-    if logs.iter().filter(|log| log.log == LOG).all(is_whole) {
+    let log = state.queries.integrity()?.into_iter().find(|log| log.log == LOG);
+    if log.map_or(Ok(true), |log| is_whole(state, &log))? {
         return Ok(());
     }
     Err(Trouble::Asked(

@@ -1,12 +1,10 @@
 //! Is the log what was written? What the index saw when it read it, and a whole verification when somebody asks.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use maud::{Markup, html};
 
 use super::record::pair;
-use crate::audit::{Report, Trust, prove, verify_by};
+use super::verified::{Verified, is_whole};
+use crate::audit::prove;
 use crate::console::error::Trouble;
 use crate::console::lang::Lang;
 use crate::console::page::{Asking, Page};
@@ -18,37 +16,6 @@ use crate::console::{when, words};
 use crate::index::Integrity;
 use crate::store::Directory;
 
-/// Verifications of whole logs, by the log's name: the last one, or that it is under way.
-#[derive(Clone, Default)]
-pub(in crate::console) struct Verification(Arc<Mutex<BTreeMap<String, Verified>>>);
-
-#[derive(Clone)]
-enum Verified {
-    UnderWay { since_ms: u64 },
-    Done { at_ms: u64, report: Result<Box<Report>, String> },
-}
-
-impl Verification {
-    fn of(&self, log: &str) -> Option<Verified> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(log).cloned()
-    }
-
-    /// Notes that it begins; false where it is under way already, or another is: one reads the disk at a time.
-    fn begin(&self, log: &str, since_ms: u64) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.values().any(|one| matches!(one, Verified::UnderWay { .. })) {
-            return false;
-        }
-        known.insert(log.to_owned(), Verified::UnderWay { since_ms });
-        true
-    }
-
-    fn end(&self, log: &str, at_ms: u64, report: Result<Box<Report>, String>) {
-        let done = Verified::Done { at_ms, report };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(log.to_owned(), done);
-    }
-}
-
 pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let lang = asking.lang;
     let logs = state.queries.integrity()?;
@@ -58,16 +25,16 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
         p { (lang.pick(
             "Each record carries the hash of the one before; signed checkpoints pin how many there are. The index held every line against the chain when it read it; a whole verification reads the disk again now.",
             "各記録は直前の記録のハッシュを持ち、署名されたチェックポイントが記録数を固定します。索引は読み込み時に連鎖を検証済みです。全体検証はディスクを今読み直します。")) }
-        @for log in &logs { (one(state, asking, log)) }
+        @for log in &logs { (one(state, asking, log)?) }
     };
     Ok(Page::html(Reading::of("integrity", ""), Place::Integrity, title, body))
 }
 
-fn one(state: &State, asking: &Asking, log: &Integrity) -> Markup {
+fn one(state: &State, asking: &Asking, log: &Integrity) -> Result<Markup, Trouble> {
     let lang = asking.lang;
-    html! {
+    Ok(html! {
         section.log {
-            h2 { code { (log.log) } " " (mark(lang, log)) }
+            h2 { code { (log.log) } " " (mark(lang, is_whole(state, log)?)) }
             dl {
                 (pair(lang.pick("Records", "記録数"), html! { (number(log.last)) }))
                 (pair(lang.pick("Whole up to", "連鎖が正しい範囲"), html! { (number(log.verified)) }))
@@ -79,7 +46,8 @@ fn one(state: &State, asking: &Asking, log: &Integrity) -> Markup {
             @for fault in &log.faults {
                 p.notice.bad { (lang.pick("Not in order from record ", "不整合のある記録: ")) (fault.seq) ": " (fault.said) }
             }
-            (verified(state, lang, &log.log))
+            @if !log.lost.is_empty() { p.notice.bad role="alert" { (lang.pick("Records are missing: ", "記録が失われています: ")) (log.lost) } }
+            (verified(state, lang, &log.log)?)
             @if asking.may(Right::Verify) {
                 form method="post" action="/integrity/verify" {
                     (shell::token(asking))
@@ -107,12 +75,12 @@ fn one(state: &State, asking: &Asking, log: &Integrity) -> Markup {
                 } }
             }
         }
-    }
+    })
 }
 
-fn mark(lang: Lang, log: &Integrity) -> Markup {
+fn mark(lang: Lang, is_whole: bool) -> Markup {
     html! {
-        @if log.faults.is_empty() { span.mark-good { (lang.pick("whole", "正常")) } }
+        @if is_whole { span.mark-good { (lang.pick("whole", "正常")) } }
         @else { span.mark-bad { (lang.pick("NOT whole", "欠損あり")) } }
     }
 }
@@ -134,66 +102,45 @@ fn signed(state: &State, lang: Lang, log: &str) -> Markup {
     }
 }
 
-fn verified(state: &State, lang: Lang, log: &str) -> Markup {
-    html! {
-        @match state.verification.of(log) {
+fn verified(state: &State, lang: Lang, log: &str) -> Result<Markup, Trouble> {
+    let since_ms = state.verification.since_ms(log);
+    let last = Verified::last(state, log)?;
+    Ok(html! {
+        @if let Some(since_ms) = since_ms { p.notice role="status" {
+            (lang.pick("Being verified since ", "検証中。開始: ")) (when::second(since_ms, &state.zone)) ". "
+            a href="/integrity" { (lang.pick("Look again", "更新")) }
+        } }
+        @match &last {
             None => {}
-            Some(Verified::UnderWay { since_ms }) => p.notice role="status" {
-                (lang.pick("Being verified since ", "検証中。開始: ")) (when::second(since_ms, &state.zone)) ". "
-                a href="/integrity" { (lang.pick("Look again", "更新")) }
+            Some(last) if !last.failed.is_empty() => p.notice.bad role="status" {
+                (when::second(last.at_ms, &state.zone)) ": " (lang.pick("it could not be read: ", "読み取れませんでした: ")) (last.failed)
             },
-            Some(Verified::Done { at_ms, report: Err(why) }) => p.notice.bad role="status" {
-                (when::second(at_ms, &state.zone)) ": " (lang.pick("it could not be read: ", "読み取れませんでした: ")) (why)
+            Some(last) if last.is_bad() => p.notice.bad role="alert" {
+                (when::second(last.at_ms, &state.zone)) ": " (lang.pick("BAD: ", "不正: ")) (last.bad)
             },
-            Some(Verified::Done { at_ms, report: Ok(report) }) => @match &report.bad {
-                None => p.notice.good role="status" {
-                    (when::second(at_ms, &state.zone)) ": " (lang.pick("verified, ", "検証済み、")) (number(report.records))
-                    (lang.pick(" records; ", "件。")) (number(report.signed.agreed)) (lang.pick(" checkpoints agree, the last up to record ", "個の署名が一致、最終は記録"))
-                    (number(report.signed.last_sequence))
-                    @if !report.signed.by_key { " – " strong { (lang.pick("not signed by this gate's key", "この鍵の署名なし")) } }
-                },
-                Some(bad) => p.notice.bad role="alert" {
-                    (when::second(at_ms, &state.zone)) ": " (lang.pick("BAD: ", "不正: ")) (bad)
-                },
-            }
+            Some(last) => p.notice.good role="status" {
+                (when::second(last.at_ms, &state.zone)) ": " (lang.pick("verified, ", "検証済み、")) (number(last.records))
+                (lang.pick(" records; ", "件。")) (number(last.agreed)) (lang.pick(" checkpoints agree, the last up to record ", "個の署名が一致、最終は記録"))
+                (number(last.signed))
+                @if !last.by_key { " – " strong { (lang.pick("not signed by this gate's key", "この鍵の署名なし")) } }
+            },
         }
-    }
-}
-
-/// Begins to verify one log, on a thread of its own.
-pub(super) fn verify(state: &State, asking: &Asking) -> Result<Page, Trouble> {
-    asking.must(Right::Verify)?;
-    let log = asking.field("log").to_owned();
-    // A name of the index, never a path that somebody made up.
-    if !state.queries.integrity()?.iter().any(|known| known.log == log) {
-        return Err(Trouble::Missing);
-    }
-    if state.verification.begin(&log, state.now_ms()) {
-        let folder = state.data.join("log").join(&log);
-        let trust = Trust { keys: (state.signer)(&log).public(), kept: Vec::new() };
-        let (verification, clock, of) = (state.verification.clone(), Arc::clone(&state.clock), log.clone());
-        let begun = std::thread::Builder::new().name("verify".to_owned()).spawn(move || {
-            let report = Directory::open_to_read(&folder).and_then(|disk| verify_by(&disk, &trust));
-            verification.end(&of, clock.now_ms(), report.map(Box::new).map_err(|error| error.to_string()));
-        });
-        if let Err(error) = begun {
-            state.verification.end(&log, state.now_ms(), Err(error.to_string()));
-        }
-    }
-    let mut reading = Reading::of("integrity", log);
-    reading.action = "verify";
-    Ok(Page::elsewhere(reading, "/integrity"))
+    })
 }
 
 /// For the overview.
 pub(super) fn summary(state: &State, asking: &Asking) -> Result<Markup, Trouble> {
     let lang = asking.lang;
     let logs = state.queries.integrity()?;
+    let logs: Vec<(Integrity, bool)> = logs
+        .into_iter()
+        .map(|log| is_whole(state, &log).map(|is_whole| (log, is_whole)))
+        .collect::<Result<_, Trouble>>()?;
     Ok(html! {
         section aria-labelledby="integrity" {
             h2 id="integrity" { a href="/integrity" { (lang.pick("Integrity", "完全性")) } }
-            ul.plain { @for log in &logs { li {
-                code { (log.log) } " " (mark(lang, log)) " " (number(log.last)) " " (lang.pick("records", "件"))
+            ul.plain { @for (log, is_whole) in &logs { li {
+                code { (log.log) } " " (mark(lang, *is_whole)) " " (number(log.last)) " " (lang.pick("records", "件"))
             } } }
         }
     })

@@ -1,9 +1,10 @@
-//! What happens now? The newest accesses, and each further one as it becomes durable.
+//! What happens now? The newest accesses, and each further one as it becomes durable. Of all: a script asks again and
+//! again, and to hear that nothing matches a filter would be an answer that no record tells of.
 
 use maud::html;
 
 use super::rows::line;
-use crate::console::asked::{Asked, place, place_text};
+use crate::console::asked::{known_place, place_text};
 use crate::console::error::Trouble;
 use crate::console::page::{Asking, Content, Page};
 use crate::console::reading::Reading;
@@ -13,8 +14,10 @@ use crate::index::{Filter, Row};
 
 pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let lang = asking.lang;
-    let filter = filter(state, asking)?;
-    let found = state.queries.search(&filter, None, ROWS)?;
+    if !asking.query.is_empty() {
+        return Err(Trouble::Asked("the live page shows every access: search for some of them".to_owned()));
+    }
+    let found = state.queries.search(&Filter::default(), None, ROWS)?;
     let title = lang.pick("Live", "ライブ");
     let newest = found.first().map(|row| place_text(&row.place)).unwrap_or_default();
     let body = html! {
@@ -48,12 +51,12 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
 
 /// Those after one, for the script: rows of a table, the newest first.
 pub(super) fn newer(state: &State, asking: &Asking) -> Result<Page, Trouble> {
-    let after =
-        asking.one("after").map(|text| place(text).ok_or_else(|| Trouble::Asked("`after` is no place".to_owned())));
-    let after = after.transpose()?;
-    let query = asking.query.iter().filter(|(name, _)| name != "after").cloned().collect();
-    let filter = filter(state, &Asking { query, ..asking.clone() })?;
-    let mut found: Vec<Row> = state.queries.search(&filter, None, ROWS)?;
+    let after = match asking.query.as_slice() {
+        [(name, value)] if name == "after" && value.is_empty() => None,
+        [(name, value)] if name == "after" => Some(known_place(state, name, value)?),
+        _ => return Err(Trouble::Asked("`after` is asked for, once, and nothing else".to_owned())),
+    };
+    let mut found: Vec<Row> = state.queries.search(&Filter::default(), None, ROWS)?;
     if let Some(after) = &after {
         found.retain(|row| row.place > *after);
     }
@@ -63,11 +66,6 @@ pub(super) fn newer(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     // Nothing new told is nothing read: it would be a record every other second.
     let reading = if found.is_empty() { Reading::nothing() } else { reading };
     Ok(Page { reading, content: Content::Part(body) })
-}
-
-fn filter(state: &State, asking: &Asking) -> Result<Filter, Trouble> {
-    let asked = Asked::read(state, asking)?;
-    Ok(Filter { from_ms: None, until_ms: None, ..asked.filter })
 }
 
 const ROWS: usize = 50;

@@ -17,10 +17,10 @@ mod search;
 mod steps;
 mod subject;
 mod today;
+mod verified;
 mod views;
 
-pub(super) use integrity::Verification;
-pub(super) use views::Views;
+pub(super) use verified::Verification;
 
 /// Path, what a GET shows, what a POST does.
 pub(super) const ALL: &[(&str, Option<Make>, Option<Make>)] = &[
@@ -47,7 +47,7 @@ pub(super) const ALL: &[(&str, Option<Make>, Option<Make>)] = &[
     ("/reviews/{log}/{seq}/accept", None, Some(reviews::accept)),
     ("/reviews/{log}/{seq}/object", None, Some(reviews::object)),
     ("/integrity", Some(integrity::page), None),
-    ("/integrity/verify", None, Some(integrity::verify)),
+    ("/integrity/verify", None, Some(verified::verify)),
     ("/live", Some(live::page), None),
     ("/live/rows", Some(live::newer), None),
 ];

@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 
 use super::rows::{href, people};
+use super::verified::is_whole;
 use crate::console::asked::Asked;
 use crate::console::error::Trouble;
 use crate::console::lang::Lang;
 use crate::console::page::{Asking, Page};
-use crate::console::reading::Reading;
 use crate::console::shell::{Place, number};
 use crate::console::state::State;
 use crate::console::when::{self, DAY_MS};
@@ -52,7 +52,7 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
         }
         (super::views::list(state, asking)?)
     };
-    Ok(Page::html(Reading::of("overview", asked.told(&state.zone)), Place::Overview, title, body))
+    Ok(Page::html(asked.reading(state, "overview")?, Place::Overview, title, body))
 }
 
 /// One, seven or thirty days up to the newest access, or what a link says.
@@ -96,7 +96,12 @@ fn standing_out(
     (unclassified, known): &(Vec<Unclassified>, usize),
 ) -> Result<Markup, Trouble> {
     let lang = asking.lang;
-    let broken: Vec<_> = state.queries.integrity()?.into_iter().filter(|log| !log.faults.is_empty()).collect();
+    let mut broken = Vec::new();
+    for log in state.queries.integrity()? {
+        if !is_whole(state, &log)? {
+            broken.push(log);
+        }
+    }
     let out: Vec<&Unusual> = unusual.iter().filter(|one| one.score >= SCORE_SHOWN).take(SENTENCES).collect();
     let refused: Vec<&Unusual> = {
         let mut refused: Vec<_> = unusual.iter().filter(|one| one.refused >= REFUSED_SHOWN).collect();
@@ -115,8 +120,8 @@ fn standing_out(
             h2 id="out" { (lang.pick("What stands out", "目立つこと")) }
             @for log in &broken {
                 p.notice.bad { a href="/integrity" {
-                    (lang.pick("The log is not whole: ", "記録に欠損があります: ")) (log.log) " "
-                    (log.faults.first().map(|fault| fault.seq.to_string()).unwrap_or_default())
+                    (lang.pick("The log is not whole: ", "記録に欠損があります: ")) (log.log)
+                    @if let Some(fault) = log.faults.first() { (lang.pick(", from record ", "、記録")) (number(fault.seq)) }
                 } }
             }
             @if nothing && broken.is_empty() { p { (lang.pick("Nothing in these days.", "この期間には特にありません。")) } }

@@ -91,12 +91,9 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
             } }
         }
     };
-    Ok(Page::html(
-        Reading::of("policy", format!("{id} {}", meta.revision.text)),
-        Place::Policy,
-        meta.title.text.clone(),
-        body,
-    ))
+    let reading = asked.reading(state, "policy")?;
+    let what = format!("{id} {} {}", meta.revision.text, reading.what);
+    Ok(Page::html(Reading { what, ..reading }, Place::Policy, meta.title.text.clone(), body))
 }
 
 fn row(state: &State, lang: Lang, asked: &Asked, document: &Document, clause: &Clause, used: u64) -> Markup {

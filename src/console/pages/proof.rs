@@ -2,7 +2,7 @@
 
 use maud::html;
 
-use super::record::{find, named, pair};
+use super::record::{find, named, pair, warning};
 use crate::audit::checkpoint::PublicKey;
 use crate::audit::prove::{Proof, ProofError, Proven, prove};
 use crate::console::error::Trouble;
@@ -21,6 +21,7 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let title = format!("{} {name}", lang.pick("Proof of record", "記録の証明"));
     let body = html! {
         h1 { (title) }
+        (warning(state, lang, &found)?)
         @match &made {
             Ok((proof, keys)) => {
                 @match checked(lang, proof, keys, &found.begin.bytes) {

@@ -7,7 +7,6 @@ use super::rows::rows;
 use crate::console::asked::{Asked, NONE};
 use crate::console::error::Trouble;
 use crate::console::page::{Asking, Page};
-use crate::console::reading::Reading;
 use crate::console::shell::{Place, number};
 use crate::console::state::State;
 use crate::console::{when, words};
@@ -59,7 +58,7 @@ pub(super) fn list(state: &State, asking: &Asking) -> Result<Page, Trouble> {
             (table(Facet::Organization, "organization", lang.pick("Organisation", "組織")))
         }
     };
-    Ok(Page::html(Reading::of("recipients", asked.told(&state.zone)), Place::Recipients, title, body))
+    Ok(Page::html(asked.reading(state, "recipients")?, Place::Recipients, title, body))
 }
 
 fn times(state: &State, asked: &Asked) -> String {
@@ -131,7 +130,7 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
         }
         section { h2 { (lang.pick("Newest accesses", "最新のアクセス")) } (rows(state, lang, &newest)) }
     };
-    Ok(Page::html(Reading::of("recipient", asked.told(&state.zone)), Place::Recipients, name, body))
+    Ok(Page::html(asked.reading(state, "recipient")?, Place::Recipients, name, body))
 }
 
 fn refused(asking: &Asking, asked: &Asked, refusals: &Counted) -> Markup {

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::rows::rows;
 use super::steps;
+use super::verified::Verified;
 use crate::audit::{Entry, Line, Note};
 use crate::console::error::Trouble;
 use crate::console::lang::Lang;
@@ -15,7 +16,7 @@ use crate::console::reading::Reading;
 use crate::console::shell::{self, Place, number};
 use crate::console::state::State;
 use crate::console::{asked, when, words};
-use crate::index::{Filter, Flags, Row};
+use crate::index::{Filter, Flags, Held, Row};
 use crate::policy::Policy;
 
 /// An access with the lines that say it.
@@ -24,6 +25,8 @@ pub(super) struct Found {
     pub(super) begin: Line,
     pub(super) windows: Vec<Line>,
     pub(super) end: Option<Line>,
+    /// What became of them since the index read them; the worst of it.
+    held: Held,
 }
 
 /// The access that the address names; by the number of any of its records.
@@ -35,7 +38,44 @@ pub(super) fn find(state: &State, asking: &Asking) -> Result<Found, Trouble> {
     let begin = line(row.place.seq)?;
     let windows = row.windows.iter().take(WINDOWS_MAX).map(|seq| line(*seq)).collect::<Result<_, _>>()?;
     let end = row.end.map(line).transpose()?;
-    Ok(Found { row, begin, windows, end })
+    let mut held = Held::AsRead;
+    for seq in std::iter::once(row.place.seq).chain(row.windows.iter().take(WINDOWS_MAX).copied()).chain(row.end) {
+        held = match (held, state.queries.held(log, seq)?) {
+            (Held::Altered, _) | (_, Held::Altered) => Held::Altered,
+            (Held::Unclear, _) | (_, Held::Unclear) => Held::Unclear,
+            (Held::AsRead, Held::AsRead) => Held::AsRead,
+        };
+    }
+    Ok(Found { row, begin, windows, end, held })
+}
+
+/// Where the log is not what was written, every page that shows some of it says so.
+pub(super) fn warning(state: &State, lang: Lang, found: &Found) -> Result<Markup, Trouble> {
+    let log = &found.row.place.log;
+    let bad = Verified::last(state, log)?.filter(Verified::is_bad);
+    let lost = state.queries.lost(log)?;
+    let said = match found.held {
+        Held::AsRead => None,
+        Held::Altered => Some(lang.pick(
+            "This is not what the log held when the index read it: this record, or the one behind it, was altered since.",
+            "索引が読み込んだ時点の記録と一致しません。この記録か直後の記録が後から変更されています。",
+        )),
+        Held::Unclear => Some(lang.pick(
+            "The log is damaged behind this record: nothing shows that it is what was written.",
+            "この記録より後のログが破損しているため、書き込まれたとおりであることを確認できません。",
+        )),
+    };
+    Ok(html! {
+        @if let Some(said) = said { p.notice.bad role="alert" { (said) " " a href="/integrity" { (lang.pick("Integrity", "完全性")) } } }
+        @if !lost.is_empty() { p.notice.bad role="alert" {
+            (lang.pick("This log is not the one that was read before: ", "このログは以前に読み込んだものと異なります: ")) (lost) " "
+            a href="/integrity" { (lang.pick("Integrity", "完全性")) }
+        } }
+        @if let Some(bad) = bad { p.notice.bad role="alert" {
+            (lang.pick("The last verification of this log found it BAD: ", "このログの直近の検証結果は「不正」です: ")) (bad.bad) " "
+            a href="/integrity" { (lang.pick("Integrity", "完全性")) }
+        } }
+    })
 }
 
 pub(super) fn read(line: &Line) -> Result<Entry<'_>, Trouble> {
@@ -125,6 +165,7 @@ fn body(state: &State, asking: &Asking, found: &Found, opened: Option<&Opened>) 
     Ok(html! {
         h1 { (title(lang, row)) " " (words::outcome_mark(lang, row))
             @if row.flags.has(Flags::REVIEW) { " " span.mark-review { (lang.pick("to be reviewed", "要事後確認")) } } }
+        (warning(state, lang, found)?)
         p.sentence { (sentence(state, lang, row)) }
         div.tools {
             a.button href={ (base) "/proof" } { (lang.pick("Prove it", "証明する")) }

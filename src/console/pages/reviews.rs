@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::record::{escaped, find, named, pair};
 use super::rows::{href, people};
-use crate::console::asked::{place, place_text};
+use crate::console::asked::{known_place, place_text};
 use crate::console::error::Trouble;
 use crate::console::lang::Lang;
 use crate::console::page::{Asking, Page};
@@ -45,9 +45,7 @@ pub(super) fn list(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let chosen = asking.one("list").unwrap_or("open");
     let which = LISTS.iter().find(|(name, ..)| *name == chosen).map(|(_, which, ..)| *which);
     let which = which.ok_or_else(|| Trouble::Asked(format!("`list`: `{chosen}` is none")))?;
-    let before =
-        asking.one("before").map(|text| place(text).ok_or_else(|| Trouble::Asked("`before` is no place".to_owned())));
-    let before = before.transpose()?;
+    let before = asking.one("before").map(|text| known_place(state, "before", text)).transpose()?;
     let filter = QueueFilter { which, before: before.as_ref(), limit: ROWS + 1 };
     let mut items = state.journal.queue(&state.queries, &filter)?;
     let more = items.len() > ROWS;
@@ -72,7 +70,13 @@ pub(super) fn list(state: &State, asking: &Asking) -> Result<Page, Trouble> {
             nav.pages { a.button rel="next" href=(format!("/reviews?list={chosen}&before={}", place_text(&last.row.place))) { (lang.pick("More", "続き")) } }
         }
     };
-    Ok(Page::html(Reading::of("reviews", chosen).with_records(items.len()), Place::Reviews, title, body))
+    let from = before.as_ref().map(|place| format!(" before {}", place_text(place))).unwrap_or_default();
+    Ok(Page::html(
+        Reading::of("reviews", format!("{chosen}{from}")).with_records(items.len()),
+        Place::Reviews,
+        title,
+        body,
+    ))
 }
 
 fn sum(sums: &Sums, which: Which) -> Option<u64> {

@@ -7,7 +7,6 @@ use crate::console::asked::{Asked, FLAGS, place_text};
 use crate::console::error::Trouble;
 use crate::console::page::{Asking, Page};
 use crate::console::person::Right;
-use crate::console::reading::Reading;
 use crate::console::shell::{self, Place, number};
 use crate::console::state::State;
 use crate::console::{when, words};
@@ -47,8 +46,7 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
             }
         }
     };
-    let mut reading = Reading::of("search", asked.told(&state.zone)).with_records(found.len());
-    reading.why = asked.typed(state)?;
+    let reading = asked.reading(state, "search")?.with_records(found.len());
     Ok(Page::html(reading, Place::Search, title, body))
 }
 

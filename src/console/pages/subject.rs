@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::record::{pair, why};
 use super::rows::href;
-use crate::console::asked::place_text;
+use crate::console::asked::{known_place, place_text};
 use crate::console::error::Trouble;
 use crate::console::lang::Lang;
 use crate::console::page::{Asking, Page};
@@ -56,12 +56,10 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     asking.must(Right::Reveal)?;
     let sealed = asking.part("sealed")?;
     let clear = state.seal.open_subject(sealed).map_err(|_| Trouble::Missing)?;
-    let before = asking.one("before").map(|text| {
-        crate::console::asked::place(text).ok_or_else(|| Trouble::Asked("`before` is no place".to_owned()))
-    });
-    let before = before.transpose()?;
+    let before = asking.one("before").map(|text| known_place(state, "before", text)).transpose()?;
     let found = state.queries.subject(sealed, before.as_ref(), ROWS_MAX + 1)?;
-    let mut reading = Reading::of("subject", "").with_records(found.len());
+    let from = before.as_ref().map(|place| format!("before {}", place_text(place))).unwrap_or_default();
+    let mut reading = Reading::of("subject", from).with_records(found.len());
     reading.subjects = vec![state.seal.subject(&clear).map_err(Trouble::unable)?];
     let body = accounting(state, asking, sealed, None, found, before.as_ref().map(|_| ()));
     Ok(Page::html(reading, Place::Subjects, asking.lang.pick("Disclosures", "開示の記録"), body))

@@ -1,13 +1,9 @@
 //! Filters that somebody keeps under a name. His own; an address each.
-//!
-//! In a SQLite file of the console's own beside the index: nothing of the log's, and lost without harm.
-
-use std::sync::{Mutex, PoisonError};
 
 use maud::{Markup, html};
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
-use crate::console::ConsoleError;
+use crate::console::asked::Asked;
 use crate::console::door::{joined, pairs};
 use crate::console::error::Trouble;
 use crate::console::page::{Asking, Page};
@@ -15,38 +11,14 @@ use crate::console::reading::Reading;
 use crate::console::shell;
 use crate::console::state::State;
 
-/// The kept filters.
-pub(in crate::console) struct Views(Mutex<Connection>);
-
-impl Views {
-    pub(in crate::console) fn open(path: &std::path::Path) -> Result<Views, ConsoleError> {
-        let opened = || -> rusqlite::Result<Connection> {
-            let connection = Connection::open(path)?;
-            connection.execute_batch(
-                "PRAGMA journal_mode = WAL;
-                 CREATE TABLE IF NOT EXISTS view (
-                   issuer TEXT NOT NULL, person TEXT NOT NULL, name TEXT NOT NULL, query TEXT NOT NULL,
-                   PRIMARY KEY (issuer, person, name)) STRICT, WITHOUT ROWID",
-            )?;
-            Ok(connection)
-        };
-        let connection = opened().map_err(|error| ConsoleError(format!("{}: {error}", path.display())))?;
-        Ok(Views(Mutex::new(connection)))
-    }
-
-    fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Trouble> {
-        question(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).map_err(Trouble::unable)
-    }
-
-    fn of(&self, asking: &Asking) -> Result<Vec<(String, String)>, Trouble> {
-        let person = asking.person();
-        self.ask(|connection| {
-            let mut read = connection
-                .prepare_cached("SELECT name, query FROM view WHERE issuer = ?1 AND person = ?2 ORDER BY name")?;
-            let rows = read.query_map(params![person.issuer, person.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect()
-        })
-    }
+fn of(state: &State, asking: &Asking) -> Result<Vec<(String, String)>, Trouble> {
+    let person = asking.person();
+    state.kept.ask(|connection| {
+        let mut read = connection
+            .prepare_cached("SELECT name, query FROM view WHERE issuer = ?1 AND person = ?2 ORDER BY name")?;
+        let rows = read.query_map(params![person.issuer, person.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.collect()
+    })
 }
 
 /// Keeps one; a name that is there already stands for the new filter.
@@ -56,17 +28,18 @@ pub(super) fn keep(state: &State, asking: &Asking) -> Result<Page, Trouble> {
         let said = asking.lang.pick("a view has a name of 1 to 80 letters", "名前は1〜80文字で入力してください");
         return Err(Trouble::Asked(said.to_owned()));
     }
-    // Read and written again: what comes back into a page's link is a query and nothing else.
+    // Read and written again: what comes back into a page's link is a filter that can be asked for, and nothing else.
     let query = pairs(asking.field("query").as_bytes());
+    Asked::read(state, &Asking { query: query.clone(), ..asking.clone() })?;
     let query = joined(query.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let person = asking.person();
-    if state.views.of(asking)?.len() >= VIEWS_MAX {
+    if of(state, asking)?.len() >= VIEWS_MAX {
         let said = asking
             .lang
             .pick("there are 100 views already: remove one", "保存済みの条件が100件あります。削除してください");
         return Err(Trouble::Asked(said.to_owned()));
     }
-    state.views.ask(|connection| {
+    state.kept.ask(|connection| {
         connection.execute(
             "INSERT INTO view VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET query = excluded.query",
             params![person.issuer, person.id, name, query],
@@ -78,7 +51,7 @@ pub(super) fn keep(state: &State, asking: &Asking) -> Result<Page, Trouble> {
 /// Removes one.
 pub(super) fn remove(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let (person, name) = (asking.person(), asking.field("name"));
-    state.views.ask(|connection| {
+    state.kept.ask(|connection| {
         connection.execute(
             "DELETE FROM view WHERE issuer = ?1 AND person = ?2 AND name = ?3",
             params![person.issuer, person.id, name],
@@ -90,7 +63,7 @@ pub(super) fn remove(state: &State, asking: &Asking) -> Result<Page, Trouble> {
 /// His own, for the overview.
 pub(super) fn list(state: &State, asking: &Asking) -> Result<Markup, Trouble> {
     let lang = asking.lang;
-    let kept = state.views.of(asking)?;
+    let kept = of(state, asking)?;
     Ok(html! {
         @if !kept.is_empty() {
             section aria-labelledby="views" {
