@@ -68,17 +68,8 @@ impl Asked {
             pairs: Vec::new(),
             subject: None,
         };
+        bounded(asking)?;
         let (mut from, mut until, mut days) = (None, None, None);
-        // Of two the last would count, and the record could be read as the first.
-        for single in ["from", "until", "days", "before", "q", "form", "subject"] {
-            if asking.query.iter().filter(|(name, _)| name == single).count() > 1 {
-                return Err(Trouble::Asked(format!("`{single}` is there twice")));
-            }
-        }
-        let bytes = |(name, value): &(String, String)| if name == "subject" { 0 } else { name.len() + value.len() };
-        if asking.query.iter().map(bytes).sum::<usize>() > BYTES_MAX {
-            return Err(Trouble::Asked(format!("more than {BYTES_MAX} bytes are asked for at once: ask for less")));
-        }
         for (name, value) in asking.query.iter().filter(|(_, value)| !value.is_empty()) {
             let moment = |is_end| {
                 let fault = || Trouble::Asked(format!("`{name}`: `{value}` is no time such as 2026-10-26T19:42"));
@@ -88,35 +79,24 @@ impl Asked {
                 "from" => from = moment(false)?,
                 "until" => until = moment(true)?,
                 "days" => {
-                    days = Some(
-                        value
-                            .parse::<u64>()
-                            .ok()
-                            .filter(|days| (1..=366).contains(days))
-                            .ok_or_else(|| Trouble::Asked(format!("`days`: `{value}` is not from 1 to 366")))?,
-                    )
+                    let number = value.parse::<u64>().ok().filter(|days| (1..=366).contains(days));
+                    let fault = || Trouble::Asked(format!("`days`: `{value}` is not from 1 to 366"));
+                    days = Some(number.ok_or_else(fault)?);
                 }
                 "before" => asked.before = Some(known_place(state, name, value)?),
                 "q" => asked.filter.text.clone_from(value),
                 "form" => asked.filter.form = Some(value.clone()),
-                "subject" => {
-                    asking.must(Right::Reveal)?;
-                    // Anything else could be a person's own id, and stand in addresses and on record.
-                    let clear = state.seal.open_subject(value).map_err(|_| Trouble::Missing)?;
-                    asked.subject = Some(state.seal.subject(&clear).map_err(Trouble::unable)?);
-                    asked.filter.subject = Some(value.clone());
-                }
+                "subject" => asked.about(state, asking, value)?,
                 _ => asked.take(name, value)?,
             }
             if name != "before" {
                 asked.pairs.push((name.clone(), value.clone()));
             }
         }
-        let newest_end = || newest_end(state);
         asked.is_dated = from.is_some() || until.is_some();
         asked.until_ms = match until {
             Some(until) => until,
-            None => newest_end()?.max(from.unwrap_or(0)),
+            None => newest_end(state)?.max(from.unwrap_or(0)),
         };
         asked.from_ms = from.unwrap_or_else(|| back(asked.until_ms, days.unwrap_or(DAYS), &state.zone));
         if asked.from_ms >= asked.until_ms {
@@ -127,8 +107,22 @@ impl Asked {
         Ok(asked)
     }
 
+    /// Only those about this person, as he is sealed in the log: anything else could be his own id, and stand in addresses
+    /// and on record.
+    fn about(&mut self, state: &State, asking: &Asking, sealed: &str) -> Result<(), Trouble> {
+        asking.must(Right::Reveal)?;
+        let clear = state.seal.open_subject(sealed).map_err(|_| Trouble::Missing)?;
+        self.subject = Some(state.seal.subject(&clear).map_err(Trouble::unable)?);
+        self.filter.subject = Some(sealed.to_owned());
+        Ok(())
+    }
+
     fn take(&mut self, name: &str, value: &str) -> Result<(), Trouble> {
         if let Some((_, flag)) = FLAGS.iter().find(|(known, _)| *known == name) {
+            // Of a flag nothing else can be said, and so nothing else put on record.
+            if value != "1" {
+                return Err(Trouble::Asked(format!("`{name}` is 1 or is not there")));
+            }
             self.filter.flags = self.filter.flags.with(*flag);
             return Ok(());
         }
@@ -231,6 +225,21 @@ impl Asked {
         let value = if value.is_empty() { NONE } else { value };
         self.pairs.iter().any(|(known, held)| known == name && held == value)
     }
+}
+
+/// Whether a query can be asked as it stands: of two the last would count, and the record could be read as the first; what
+/// is long no record could hold.
+fn bounded(asking: &Asking) -> Result<(), Trouble> {
+    for single in ["from", "until", "days", "before", "q", "form", "subject"] {
+        if asking.query.iter().filter(|(name, _)| name == single).count() > 1 {
+            return Err(Trouble::Asked(format!("`{single}` is there twice")));
+        }
+    }
+    let bytes = |(name, value): &(String, String)| if name == "subject" { 0 } else { name.len() + value.len() };
+    if asking.query.iter().map(bytes).sum::<usize>() > BYTES_MAX {
+        return Err(Trouble::Asked(format!("more than {BYTES_MAX} bytes are asked for at once: ask for less")));
+    }
+    Ok(())
 }
 
 /// `order.log.seq`: the place of an access, as an address has it.

@@ -129,6 +129,15 @@ async fn a_log_that_was_found_bad_is_bad_on_every_page_and_after_a_restart_until
     let export = stand.get("/search/export.csv?days=30", &mine).await;
     assert!(export.status() == 400 && export.body().contains("not whole"), "{}", export.0);
 
+    // One that cannot read it found nothing good.
+    std::fs::rename(&file, file.with_extension("aside")).unwrap();
+    let packed = file.with_extension("jsonl.zst");
+    std::fs::write(&packed, "nothing that can be unpacked").unwrap();
+    verify(&stand, &mine).await;
+    until(&stand, "/integrity", &mine, |page| page.body().contains("could not be read")).await;
+    assert!(stand.get("/", &mine).await.body().contains("NOT whole"));
+    std::fs::remove_file(packed).unwrap();
+
     std::fs::write(&file, sound).unwrap();
     verify(&stand, &mine).await;
     until(&stand, "/integrity", &mine, |page| page.body().contains("checkpoints agree")).await;

@@ -73,6 +73,13 @@ async fn what_stands_in_no_record_of_the_log_is_sealed_on_the_record_of_its_read
         ("/search?before=1.p-0117.1", 400),
         ("/reviews?before=1.p-0117.1", 400),
         ("/live/rows?after=1.p-0117.1", 400),
+        ("/search?review=p-0117", 400),
+        ("/search?outcome=p-0117", 400),
+        ("/search?days=p-0117", 400),
+        ("/search?from=p-0117", 400),
+        ("/policy/sakura?revision=p-0117", 404),
+        ("/reviews?list=p-0117", 400),
+        ("/record/p-0117/1", 404),
     ] {
         assert_eq!(stand.get(path, &mine).await.status(), status, "{path}");
     }

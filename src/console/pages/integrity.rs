@@ -104,7 +104,7 @@ fn signed(state: &State, lang: Lang, log: &str) -> Markup {
 
 fn verified(state: &State, lang: Lang, log: &str) -> Result<Markup, Trouble> {
     let since_ms = state.verification.since_ms(log);
-    let last = Verified::last(state, log)?;
+    let last = Verified::last(&state.kept, log)?;
     Ok(html! {
         @if let Some(since_ms) = since_ms { p.notice role="status" {
             (lang.pick("Being verified since ", "検証中。開始: ")) (when::second(since_ms, &state.zone)) ". "
@@ -114,6 +114,7 @@ fn verified(state: &State, lang: Lang, log: &str) -> Result<Markup, Trouble> {
             None => {}
             Some(last) if !last.failed.is_empty() => p.notice.bad role="status" {
                 (when::second(last.at_ms, &state.zone)) ": " (lang.pick("it could not be read: ", "読み取れませんでした: ")) (last.failed)
+                @if last.is_bad() { " " (lang.pick("Before that, BAD: ", "以前の結果は不正: ")) (last.bad) }
             },
             Some(last) if last.is_bad() => p.notice.bad role="alert" {
                 (when::second(last.at_ms, &state.zone)) ": " (lang.pick("BAD: ", "不正: ")) (last.bad)

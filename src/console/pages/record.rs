@@ -52,7 +52,7 @@ pub(super) fn find(state: &State, asking: &Asking) -> Result<Found, Trouble> {
 /// Where the log is not what was written, every page that shows some of it says so.
 pub(super) fn warning(state: &State, lang: Lang, found: &Found) -> Result<Markup, Trouble> {
     let log = &found.row.place.log;
-    let bad = Verified::last(state, log)?.filter(Verified::is_bad);
+    let bad = Verified::last(&state.kept, log)?.filter(Verified::is_bad);
     let lost = state.queries.lost(log)?;
     let said = match found.held {
         Held::AsRead => None,

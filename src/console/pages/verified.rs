@@ -63,7 +63,7 @@ pub(super) struct Verified {
     pub(super) signed: u64,
     /// Whether the newest is signed by this gate's key.
     pub(super) by_key: bool,
-    /// The first bad record; empty where there is none.
+    /// The first bad record; empty where there is none. That of the one before where this one could not read it.
     pub(super) bad: String,
     /// Why it could not be read; empty where it could.
     pub(super) failed: String,
@@ -106,9 +106,9 @@ impl Verified {
         Ok(())
     }
 
-    pub(super) fn last(state: &State, log: &str) -> Result<Option<Verified>, Trouble> {
+    pub(super) fn last(kept: &Kept, log: &str) -> Result<Option<Verified>, Trouble> {
         let number = |number: i64| u64::try_from(number).unwrap_or(0);
-        state.kept.ask(|connection| {
+        kept.ask(|connection| {
             let mut read = connection.prepare_cached(
                 "SELECT at_ms, records, agreed, signed, by_key, bad, failed FROM verified WHERE log = ?1",
             )?;
@@ -135,7 +135,7 @@ impl Verified {
 
 /// Whether a log is what was written, as far as index and last verification know.
 pub(super) fn is_whole(state: &State, log: &Integrity) -> Result<bool, Trouble> {
-    let is_bad = Verified::last(state, &log.log)?.is_some_and(|last| last.is_bad());
+    let is_bad = Verified::last(&state.kept, &log.log)?.is_some_and(|last| last.is_bad());
     Ok(log.is_intact() && !is_bad)
 }
 
@@ -182,11 +182,15 @@ struct Run {
 impl Run {
     fn go(self) {
         let report = Directory::open_to_read(&self.folder).and_then(|disk| verify_by(&disk, &self.trust));
-        let ended = Verified::of(self.clock.now_ms(), report.map_err(|error| error.to_string()));
+        let mut ended = Verified::of(self.clock.now_ms(), report.map_err(|error| error.to_string()));
+        if !ended.failed.is_empty() {
+            // One that could not read it found nothing good.
+            ended.bad = Verified::last(&self.kept, &self.log).ok().flatten().map(|last| last.bad).unwrap_or_default();
+        }
         let said = match (&*ended.bad, &*ended.failed) {
             ("", "") => "good".to_owned(),
-            ("", failed) => format!("not read: {failed}"),
-            (bad, _) => format!("BAD: {bad}"),
+            (bad, "") => format!("BAD: {bad}"),
+            (_, failed) => format!("not read: {failed}"),
         };
         if ended.is_bad() {
             tracing::error!(log = self.log, bad = ended.bad, "a log is not what was written");
