@@ -14,14 +14,14 @@ use sha2::{Digest, Sha256};
 use std::io::{self, ErrorKind};
 
 /// What became of a record since the index read it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Held {
     /// It is what it was.
     AsRead,
-    /// It is gone, or does not fit the one behind it any more: one of the two was altered.
-    Altered,
     /// The log is damaged further behind: nothing shows that it is what it was.
     Unclear,
+    /// It is gone, or does not fit the one behind it any more: one of the two was altered.
+    Altered,
 }
 
 /// Where a record stood when it was read, and its hash.
@@ -48,38 +48,57 @@ impl Queries {
         find(&mut anchor.reader(&*disk)?, seq)
     }
 
-    /// Whether the log still holds the record that the index read under this number.
+    /// Whether the log still holds the records that the index read under these numbers: the worst of them. Those that lie
+    /// near each other are read once.
     ///
     /// # Errors
     /// If log or index cannot be read.
-    pub fn held(&self, log: &str, seq: u64) -> Result<Held, IndexError> {
-        let around = |connection: &Connection| Ok((before(connection, log, seq)?, after(connection, log, seq)?));
-        let ((Some(from), Some((last, hash))), Some(disk)) =
-            (self.ask(|connection, _| around(connection))?, self.logs().now()?.remove(log))
-        else {
-            return Ok(Held::Unclear);
-        };
-        let mut reader = match from.reader(&*disk) {
-            Err(error) if is_damage(error.kind()) => return Ok(Held::Unclear),
-            reader => reader?,
-        };
-        let Some(line) = find(&mut reader, seq)? else { return Ok(Held::Altered) };
-        let mut known = hash_of(&line.bytes);
-        for next in seq.saturating_add(1)..=last {
-            let line = reader.next_line()?;
-            let entry = line.as_ref().and_then(|line| Entry::read(&line.bytes).ok()).filter(|entry| entry.seq == next);
-            let (Some(line), Some(entry)) = (&line, entry) else { return Ok(Held::Unclear) };
-            if entry.prev != known {
-                return Ok(if next == seq + 1 { Held::Altered } else { Held::Unclear });
-            }
-            known = hash_of(&line.bytes);
+    pub fn held(&self, log: &str, seqs: &[u64]) -> Result<Held, IndexError> {
+        let Some(disk) = self.logs().now()?.remove(log) else { return Ok(Held::Unclear) };
+        let mut left: Vec<u64> = seqs.to_vec();
+        left.sort_unstable();
+        let mut worst = Held::AsRead;
+        let mut left = left.as_slice();
+        while let Some(first) = left.first().copied() {
+            let around =
+                self.ask(|connection, _| Ok((before(connection, log, first)?, after(connection, log, first)?)))?;
+            let (Some(from), Some((last, hash))) = around else { return Ok(worst.max(Held::Unclear)) };
+            let (near, further) = left.split_at(left.partition_point(|seq| *seq <= last));
+            left = further;
+            let mut reader = match from.reader(&*disk) {
+                Err(error) if is_damage(error.kind()) => return Ok(worst.max(Held::Unclear)),
+                reader => reader?,
+            };
+            worst = worst.max(chained(&mut reader, near, last, &hash)?);
         }
-        Ok(match (known == hash, last == seq) {
-            (true, _) => Held::AsRead,
-            (false, true) => Held::Altered,
-            (false, false) => Held::Unclear,
-        })
+        Ok(worst)
     }
+}
+
+/// Whether the chain runs from each of these records (in order, and not behind the anchor) to the anchor: the worst.
+fn chained(reader: &mut Reader<'_>, seqs: &[u64], last: u64, hash: &str) -> Result<Held, IndexError> {
+    let (Some(first), Some(newest)) = (seqs.first().copied(), seqs.last().copied()) else { return Ok(Held::AsRead) };
+    let Some(line) = find(reader, first)? else { return Ok(Held::Altered) };
+    let mut known = hash_of(&line.bytes);
+    // Behind a place where it does not run it may run on to the anchor, which matters only for those that are behind it.
+    let (mut worst, mut is_broken) = (Held::AsRead, false);
+    for next in first.saturating_add(1)..=last {
+        let line = reader.next_line()?;
+        let entry = line.as_ref().and_then(|line| Entry::read(&line.bytes).ok()).filter(|entry| entry.seq == next);
+        let (Some(line), Some(entry)) = (&line, entry) else { return Ok(worst.max(Held::Unclear)) };
+        if entry.prev != known {
+            let own = if seqs.contains(&(next - 1)) { Held::Altered } else { Held::Unclear };
+            worst = worst.max(own);
+            is_broken = newest < next;
+        }
+        known = hash_of(&line.bytes);
+    }
+    Ok(match (known == hash, newest == last) {
+        _ if is_broken => worst,
+        (true, _) => worst,
+        (false, true) => Held::Altered,
+        (false, false) => worst.max(Held::Unclear),
+    })
 }
 
 /// The record of this number, from the place that the reader is at.

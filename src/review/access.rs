@@ -24,7 +24,7 @@ pub(super) fn read(queries: &Queries, log: &str, seq: u64, reviewer: &Reviewer) 
         && read_time(&entry.time) == Some(row.time_ms)
         && caller == &*row.caller
         && is_review == row.flags.has(Flags::REVIEW);
-    if !agrees || queries.held(log, seq)? == Held::Altered {
+    if !agrees || queries.held(log, &[seq])? == Held::Altered {
         return Err(changed());
     }
     if !is_review {

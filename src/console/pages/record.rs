@@ -38,14 +38,9 @@ pub(super) fn find(state: &State, asking: &Asking) -> Result<Found, Trouble> {
     let begin = line(row.place.seq)?;
     let windows = row.windows.iter().take(WINDOWS_MAX).map(|seq| line(*seq)).collect::<Result<_, _>>()?;
     let end = row.end.map(line).transpose()?;
-    let mut held = Held::AsRead;
-    for seq in std::iter::once(row.place.seq).chain(row.windows.iter().take(WINDOWS_MAX).copied()).chain(row.end) {
-        held = match (held, state.queries.held(log, seq)?) {
-            (Held::Altered, _) | (_, Held::Altered) => Held::Altered,
-            (Held::Unclear, _) | (_, Held::Unclear) => Held::Unclear,
-            (Held::AsRead, Held::AsRead) => Held::AsRead,
-        };
-    }
+    let windows_shown = row.windows.iter().take(WINDOWS_MAX).copied();
+    let seqs: Vec<u64> = std::iter::once(row.place.seq).chain(windows_shown).chain(row.end).collect();
+    let held = state.queries.held(log, &seqs)?;
     Ok(Found { row, begin, windows, end, held })
 }
 
