@@ -72,7 +72,12 @@ impl Asked {
         let (mut from, mut until, mut days) = (None, None, None);
         for (name, value) in asking.query.iter().filter(|(_, value)| !value.is_empty()) {
             let moment = |is_end| {
-                let fault = || Trouble::Asked(format!("`{name}`: `{value}` is no time such as 2026-10-26T19:42"));
+                let fault = || {
+                    asking.wrong(
+                        format!("`{name}`: `{value}` is no time such as 2026-10-26T19:42"),
+                        format!("`{name}`: `{value}` は 2026-10-26T19:42 のような日時ではありません"),
+                    )
+                };
                 when::read(value, &state.zone, is_end).map(Some).ok_or_else(fault)
             };
             match name.as_str() {
@@ -80,14 +85,19 @@ impl Asked {
                 "until" => until = moment(true)?,
                 "days" => {
                     let number = value.parse::<u64>().ok().filter(|days| (1..=366).contains(days));
-                    let fault = || Trouble::Asked(format!("`days`: `{value}` is not from 1 to 366"));
+                    let fault = || {
+                        asking.wrong(
+                            format!("`days`: `{value}` is not from 1 to 366"),
+                            format!("`days`: `{value}` は1〜366ではありません"),
+                        )
+                    };
                     days = Some(number.ok_or_else(fault)?);
                 }
-                "before" => asked.before = Some(known_place(state, name, value)?),
+                "before" => asked.before = Some(known_place(state, asking, name, value)?),
                 "q" => asked.filter.text.clone_from(value),
                 "form" => asked.filter.form = Some(value.clone()),
                 "subject" => asked.about(state, asking, value)?,
-                _ => asked.take(name, value)?,
+                _ => asked.take(asking, name, value)?,
             }
             if name != "before" {
                 asked.pairs.push((name.clone(), value.clone()));
@@ -100,7 +110,7 @@ impl Asked {
         };
         asked.from_ms = from.unwrap_or_else(|| back(asked.until_ms, days.unwrap_or(DAYS), &state.zone));
         if asked.from_ms >= asked.until_ms {
-            return Err(Trouble::Asked("`from` is not before `until`".to_owned()));
+            return Err(asking.wrong("`from` is not before `until`", "`from` は `until` より前にしてください"));
         }
         asked.filter.from_ms = Some(asked.from_ms);
         asked.filter.until_ms = Some(asked.until_ms);
@@ -117,11 +127,12 @@ impl Asked {
         Ok(())
     }
 
-    fn take(&mut self, name: &str, value: &str) -> Result<(), Trouble> {
+    fn take(&mut self, asking: &Asking, name: &str, value: &str) -> Result<(), Trouble> {
         if let Some((_, flag)) = FLAGS.iter().find(|(known, _)| *known == name) {
             // Of a flag nothing else can be said, and so nothing else put on record.
             if value != "1" {
-                return Err(Trouble::Asked(format!("`{name}` is 1 or is not there")));
+                return Err(asking
+                    .wrong(format!("`{name}` is 1 or is not there"), format!("`{name}` に指定できる値は1のみです")));
             }
             self.filter.flags = self.filter.flags.with(*flag);
             return Ok(());
@@ -140,10 +151,21 @@ impl Asked {
             "reason" => &mut filter.reason,
             "outcome" => {
                 let known = Outcome::ALL.into_iter().find(|outcome| outcome.name() == value);
-                filter.outcome.push(known.ok_or_else(|| Trouble::Asked(format!("`outcome`: `{value}` is none")))?);
+                let fault = || {
+                    asking.wrong(
+                        format!("`outcome`: `{value}` is none"),
+                        format!("`outcome`: `{value}` という結果はありません"),
+                    )
+                };
+                filter.outcome.push(known.ok_or_else(fault)?);
                 return Ok(());
             }
-            _ => return Err(Trouble::Asked(format!("`{name}` is nothing that can be asked for"))),
+            _ => {
+                return Err(asking.wrong(
+                    format!("`{name}` is nothing that can be asked for"),
+                    format!("`{name}` という条件はありません"),
+                ));
+            }
         };
         // In an address an empty value is no value: this stands for "none".
         list.push(if value == NONE { String::new() } else { value.to_owned() });
@@ -232,12 +254,15 @@ impl Asked {
 fn bounded(asking: &Asking) -> Result<(), Trouble> {
     for single in ["from", "until", "days", "before", "q", "form", "subject"] {
         if asking.query.iter().filter(|(name, _)| name == single).count() > 1 {
-            return Err(Trouble::Asked(format!("`{single}` is there twice")));
+            return Err(asking.wrong(format!("`{single}` is there twice"), format!("`{single}` が重複しています")));
         }
     }
     let bytes = |(name, value): &(String, String)| if name == "subject" { 0 } else { name.len() + value.len() };
     if asking.query.iter().map(bytes).sum::<usize>() > BYTES_MAX {
-        return Err(Trouble::Asked(format!("more than {BYTES_MAX} bytes are asked for at once: ask for less")));
+        return Err(asking.wrong(
+            format!("more than {BYTES_MAX} bytes are asked for at once: ask for less"),
+            format!("条件が{BYTES_MAX}バイトを超えています。条件を減らしてください"),
+        ));
     }
     Ok(())
 }
@@ -254,8 +279,8 @@ fn place(text: &str) -> Option<Place> {
 }
 
 /// The place that an address names, in a log that there is: anything else could be put on record by it.
-pub(super) fn known_place(state: &State, name: &str, value: &str) -> Result<Place, Trouble> {
-    let none = || Trouble::Asked(format!("`{name}` is no place"));
+pub(super) fn known_place(state: &State, asking: &Asking, name: &str, value: &str) -> Result<Place, Trouble> {
+    let none = || asking.wrong(format!("`{name}` is no place"), format!("`{name}` は位置の指定ではありません"));
     let place = place(value).ok_or_else(none)?;
     if state.queries.has_log(&place.log)? { Ok(place) } else { Err(none()) }
 }

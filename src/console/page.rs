@@ -65,6 +65,14 @@ impl Asking {
         first(&self.query, name).filter(|value| !value.is_empty())
     }
 
+    /// What is wrong with what he asks, in his language.
+    pub(super) fn wrong(&self, en: impl Into<String>, ja: impl Into<String>) -> Trouble {
+        Trouble::Asked(match self.lang {
+            Lang::En => en.into(),
+            Lang::Ja => ja.into(),
+        })
+    }
+
     /// A field of the form, without the blanks around it; empty where it is not there.
     pub(super) fn field(&self, name: &str) -> &str {
         first(&self.fields, name).unwrap_or_default().trim()

@@ -10,7 +10,6 @@ use crate::audit::Follow;
 use crate::audit::export::{Exporter, Format};
 use crate::console::asked::Asked;
 use crate::console::error::Trouble;
-use crate::console::lang::Lang;
 use crate::console::page::{Asking, Chunks, Content, Page};
 use crate::console::person::Right;
 use crate::console::shell::number;
@@ -29,28 +28,23 @@ pub(super) fn jsonl(state: &State, asking: &Asking) -> Result<Page, Trouble> {
 fn file(state: &State, asking: &Asking, format: Format, extension: &str, media: &'static str) -> Result<Page, Trouble> {
     asking.must(Right::Export)?;
     if !asking.hears_cuts {
-        return Err(Trouble::Asked(
-            asking
-                .lang
-                .pick(
-                    "over HTTP/1.0 nobody can tell a whole file from one that was cut off: ask by HTTP/1.1 (of a proxy before the console: `proxy_http_version 1.1`)",
-                    "HTTP/1.0では途中で切れたファイルを見分けられません。HTTP/1.1を使ってください(前段のプロキシ: `proxy_http_version 1.1`)",
-                )
-                .to_owned(),
+        return Err(asking.wrong(
+            "over HTTP/1.0 nobody can tell a whole file from one that was cut off: ask by HTTP/1.1 (of a proxy before the console: `proxy_http_version 1.1`)",
+            "HTTP/1.0では途中で切れたファイルを見分けられません。HTTP/1.1を使ってください(前段のプロキシ: `proxy_http_version 1.1`)",
         ));
     }
     let asked = Asked::read(state, asking)?;
     whole(state, asking)?;
     if state.queries.count(&asked.filter)? > ACCESSES_MAX {
         let most = number(ACCESSES_MAX);
-        return Err(Trouble::Asked(match asking.lang {
-            Lang::En => format!(
+        return Err(asking.wrong(
+            format!(
                 "it is more than the {most} accesses that a browser is given: narrow it down, or use `sekisho audit export --since … --until …`"
             ),
-            Lang::Ja => format!(
+            format!(
                 "ブラウザへの上限{most}件を超えています。条件を絞るか `sekisho audit export --since … --until …` を使ってください"
             ),
-        }));
+        ));
     }
     let wanted = wanted(&state.queries, &asked)?;
     let mut reading = asked.reading(state, "search")?;
@@ -67,14 +61,9 @@ fn whole(state: &State, asking: &Asking) -> Result<(), Trouble> {
     if log.map_or(Ok(true), |log| is_whole(state, &log))? {
         return Ok(());
     }
-    Err(Trouble::Asked(
-        asking
-            .lang
-            .pick(
-                "the log is not whole, and a file of it would look as if it were: see Integrity; `sekisho audit export` tells as far as the log can be read",
-                "記録が欠損しており、書き出したファイルは完全なものに見えてしまいます。「完全性」を確認してください。`sekisho audit export` は読める範囲を書き出します",
-            )
-            .to_owned(),
+    Err(asking.wrong(
+        "the log is not whole, and a file of it would look as if it were: see Integrity; `sekisho audit export` tells as far as the log can be read",
+        "記録が欠損しており、書き出したファイルは完全なものに見えてしまいます。「完全性」を確認してください。`sekisho audit export` は読める範囲を書き出します",
     ))
 }
 

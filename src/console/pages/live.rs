@@ -15,7 +15,10 @@ use crate::index::{Filter, Row};
 pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let lang = asking.lang;
     if !asking.query.is_empty() {
-        return Err(Trouble::Asked("the live page shows every access: search for some of them".to_owned()));
+        return Err(asking.wrong(
+            "the live page shows every access: search for some of them",
+            "ライブはすべてのアクセスを表示します。絞り込みは「検索」を使ってください",
+        ));
     }
     let found = state.queries.search(&Filter::default(), None, ROWS)?;
     let title = lang.pick("Live", "ライブ");
@@ -53,8 +56,12 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
 pub(super) fn newer(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let after = match asking.query.as_slice() {
         [(name, value)] if name == "after" && value.is_empty() => None,
-        [(name, value)] if name == "after" => Some(known_place(state, name, value)?),
-        _ => return Err(Trouble::Asked("`after` is asked for, once, and nothing else".to_owned())),
+        [(name, value)] if name == "after" => Some(known_place(state, asking, name, value)?),
+        _ => {
+            return Err(
+                asking.wrong("`after` is asked for, once, and nothing else", "`after` を1つだけ指定してください")
+            );
+        }
     };
     let mut found: Vec<Row> = state.queries.search(&Filter::default(), None, ROWS)?;
     if let Some(after) = &after {

@@ -73,9 +73,7 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let name = match (asking.one("organization"), asking.one("recipient")) {
         (Some(name), _) | (None, Some(name)) if name != NONE => name.to_owned(),
         _ => {
-            return Err(Trouble::Asked(
-                lang.pick("name a recipient or an organisation", "提供先か組織を指定してください").to_owned(),
-            ));
+            return Err(asking.wrong("name a recipient or an organisation", "提供先か組織を指定してください"));
         }
     };
     let released = Filter { outcome: RELEASED.to_vec(), ..asked.filter.clone() };

@@ -101,9 +101,9 @@ pub(super) fn reveal(state: &State, asking: &Asking) -> Result<Page, Trouble> {
 pub(super) fn why(state: &State, asking: &Asking) -> Result<(String, crate::audit::Sealed), Trouble> {
     let why = asking.field("why");
     if why.is_empty() {
-        let said =
-            asking.lang.pick("say why you need it: it goes on record", "必要な理由を入力してください(記録されます)");
-        return Err(Trouble::Asked(said.to_owned()));
+        return Err(
+            asking.wrong("say why you need it: it goes on record", "必要な理由を入力してください(記録されます)")
+        );
     }
     let id = crate::console::session::random().map_err(Trouble::unable)?;
     let sealed = state.seal.note(Note::Reason, &id, why).map_err(Trouble::unable)?;

@@ -44,8 +44,10 @@ pub(super) fn list(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let lang = asking.lang;
     let chosen = asking.one("list").unwrap_or("open");
     let which = LISTS.iter().find(|(name, ..)| *name == chosen).map(|(_, which, ..)| *which);
-    let which = which.ok_or_else(|| Trouble::Asked(format!("`list`: `{chosen}` is none")))?;
-    let before = asking.one("before").map(|text| known_place(state, "before", text)).transpose()?;
+    let fault =
+        || asking.wrong(format!("`list`: `{chosen}` is none"), format!("`list`: `{chosen}` という一覧はありません"));
+    let which = which.ok_or_else(fault)?;
+    let before = asking.one("before").map(|text| known_place(state, asking, "before", text)).transpose()?;
     let filter = QueueFilter { which, before: before.as_ref(), limit: ROWS + 1 };
     let mut items = state.journal.queue(&state.queries, &filter)?;
     let more = items.len() > ROWS;

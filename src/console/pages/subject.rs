@@ -56,7 +56,7 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     asking.must(Right::Reveal)?;
     let sealed = asking.part("sealed")?;
     let clear = state.seal.open_subject(sealed).map_err(|_| Trouble::Missing)?;
-    let before = asking.one("before").map(|text| known_place(state, "before", text)).transpose()?;
+    let before = asking.one("before").map(|text| known_place(state, asking, "before", text)).transpose()?;
     let found = state.queries.subject(sealed, before.as_ref(), ROWS_MAX + 1)?;
     let from = before.as_ref().map(|place| format!("before {}", place_text(place))).unwrap_or_default();
     let mut reading = Reading::of("subject", from).with_records(found.len());
@@ -84,8 +84,7 @@ pub(super) fn narrow(state: &State, asking: &Asking) -> Result<Page, Trouble> {
 fn seal(state: &State, asking: &Asking) -> Result<crate::audit::Sealed, Trouble> {
     let person = asking.field("person");
     if person.is_empty() {
-        let said = asking.lang.pick("name the person's id", "本人のIDを入力してください");
-        return Err(Trouble::Asked(said.to_owned()));
+        return Err(asking.wrong("name the person's id", "本人のIDを入力してください"));
     }
     state.seal.subject(person).map_err(|error| Trouble::Asked(error.to_string()))
 }

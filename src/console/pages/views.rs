@@ -25,8 +25,7 @@ fn of(state: &State, asking: &Asking) -> Result<Vec<(String, String)>, Trouble> 
 pub(super) fn keep(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let name = asking.field("name");
     if name.is_empty() || name.chars().count() > NAME_MAX {
-        let said = asking.lang.pick("a view has a name of 1 to 80 letters", "名前は1〜80文字で入力してください");
-        return Err(Trouble::Asked(said.to_owned()));
+        return Err(asking.wrong("a view has a name of 1 to 80 letters", "名前は1〜80文字で入力してください"));
     }
     // Read and written again: what comes back into a page's link is a filter that can be asked for, and nothing else.
     let query = pairs(asking.field("query").as_bytes());
@@ -34,10 +33,9 @@ pub(super) fn keep(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let query = joined(query.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let person = asking.person();
     if of(state, asking)?.len() >= VIEWS_MAX {
-        let said = asking
-            .lang
-            .pick("there are 100 views already: remove one", "保存済みの条件が100件あります。削除してください");
-        return Err(Trouble::Asked(said.to_owned()));
+        return Err(
+            asking.wrong("there are 100 views already: remove one", "保存済みの条件が100件あります。削除してください")
+        );
     }
     state.kept.ask(|connection| {
         connection.execute(
