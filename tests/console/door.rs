@@ -248,3 +248,30 @@ async fn a_second_console_over_the_same_folder_says_so() {
     let none = ConsoleServer::alone(&settings(&nobody.0)).err().unwrap().to_string();
     assert!(none.contains("no log"), "{none}");
 }
+
+#[tokio::test]
+async fn what_is_wrong_is_said_in_the_readers_language() {
+    let stand = Stand::new().await;
+    let mine = stand.sign_in("reviewer").await;
+    let token = stand.token(&mine).await;
+    let japanese = format!("{mine}; sekisho-language=ja");
+    for (path, en, ja) in [
+        ("/search?days=0", "is not from 1 to 366", "は1〜366ではありません"),
+        ("/search?q=a&q=b", "is there twice", "が重複しています"),
+        ("/search?colour=red", "nothing that can be asked for", "という条件はありません"),
+        ("/search?before=x", "is no place", "位置の指定ではありません"),
+        ("/live?caller=x", "shows every access", "すべてのアクセスを表示します"),
+        ("/reviews?list=x", "is none", "という一覧はありません"),
+    ] {
+        let answer = stand.get(path, &mine).await;
+        assert!(answer.status() == 400 && answer.body().contains(en), "{path}: {}", answer.0);
+        let answer = stand.get(path, &japanese).await;
+        assert!(answer.status() == 400 && answer.body().contains(ja) && !answer.body().contains(en), "{path}");
+    }
+    let page = stand.get("/reviews?list=all", &mine).await;
+    let (_, rest) = page.body().split_once("href=\"/reviews/gate/").unwrap();
+    let path = format!("/reviews/gate/{}/accept", rest.split('"').next().unwrap());
+    let own = stand.post(&path, &japanese, &format!("token={token}")).await;
+    assert!(own.status() == 400 && own.body().contains("ご自身のアクセスは確認できません"), "{}", own.0);
+    stand.end().await;
+}

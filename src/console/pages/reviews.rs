@@ -40,6 +40,22 @@ impl From<ReviewError> for Trouble {
     }
 }
 
+/// Why a verdict is not taken, where that is the reader's to mend.
+fn in_japanese(error: &ReviewError) -> Option<String> {
+    Some(match error {
+        ReviewError::Own => "ご自身のアクセスは確認できません。他の方が確認します".to_owned(),
+        ReviewError::Decided { by, .. } => format!("{by} が既に確認しています"),
+        ReviewError::NoAction => "異議には、取った措置を入力してください".to_owned(),
+        ReviewError::TooLong { bytes_max, .. } => format!("入力が長すぎます({bytes_max}バイトまで)"),
+        ReviewError::Unverified { .. } => "ログが破損している箇所より後の記録のため、確認できません".to_owned(),
+        ReviewError::Changed { .. } => {
+            "この記録は索引の作成後に変更されています。「完全性」を確認してください".to_owned()
+        }
+        ReviewError::Busy => "他の処理が書き込み中です。もう一度お試しください".to_owned(),
+        _ => return None,
+    })
+}
+
 pub(super) fn list(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let lang = asking.lang;
     let chosen = asking.one("list").unwrap_or("open");
@@ -222,7 +238,11 @@ fn decide(state: &State, asking: &Asking, decision: Decision, action: &'static s
     asking.must(Right::Review)?;
     let found = find(state, asking)?;
     let place = &found.row.place;
-    state.journal.decide(&state.queries, &place.log, place.seq, &reviewer(asking.person()), decision)?;
+    let decided = state.journal.decide(&state.queries, &place.log, place.seq, &reviewer(asking.person()), decision);
+    decided.map_err(|error| match in_japanese(&error) {
+        Some(said) if asking.lang == Lang::Ja => Trouble::Asked(said),
+        _ => error.into(),
+    })?;
     let reading = Reading { action, ..Reading::of("review", named(&found.row)) };
     Ok(Page::elsewhere(reading, format!("/reviews/{}", named(&found.row))))
 }
