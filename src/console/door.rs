@@ -292,9 +292,14 @@ pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> 
 
 fn host<B>(request: &http::Request<B>) -> Option<Authority> {
     let mut fields = request.headers().get_all(header::HOST).iter();
+    let named = request.uri().authority();
     match (fields.next(), fields.next()) {
-        (Some(value), None) => value.to_str().ok()?.parse().ok(),
-        (None, None) => request.uri().authority().cloned(),
+        // A target that names a host names this one (RFC 9112 section 3.2.2).
+        (Some(value), None) => {
+            let field: Authority = value.to_str().ok()?.parse().ok()?;
+            named.is_none_or(|named| *named == field).then_some(field)
+        }
+        (None, None) => named.cloned(),
         (_, Some(_)) => None,
     }
 }

@@ -52,6 +52,10 @@ async fn a_page_elsewhere_cannot_make_its_name_point_here_nor_send_a_form() {
     }
     let doubled = stand.raw(head("Host: localhost\r\nHost: localhost\r\n").as_bytes()).await.status();
     assert!([400, 421].contains(&doubled), "{doubled}");
+    let whole =
+        |target: &str| format!("GET http://{target}/sign-in HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    assert_eq!(stand.raw(whole("localhost").as_bytes()).await.status(), 200);
+    assert_eq!(stand.raw(whole("evil.example").as_bytes()).await.status(), 421, "two names in one head");
     let mine = stand.sign_in("viewer").await;
     let token = stand.token(&mine).await;
     let form = format!("token={token}&name=kept&query=caller%3Dx");
