@@ -80,16 +80,17 @@ async fn a_record_that_was_altered_after_it_was_indexed_is_shown_with_a_warning(
         let sound = lines(&file);
         let at = access(&sound);
         let path = |at: usize| format!("/record/gate/{}", number(&sound[at]));
-        for page in [path(at), format!("{}/proof", path(at))] {
-            assert!(!stand.get(&page, &mine).await.body().contains(SINCE), "{page}: it is sound");
+        let pages = ["", "/proof", "/today"].map(|page| format!("{}{page}", path(at)));
+        for page in &pages {
+            assert!(!stand.get(page, &mine).await.body().contains(SINCE), "{page}: it is sound");
         }
         forge(&file, at, chained);
         if chained {
             // The index sees that its last record is another, and reads all of it again.
             until(&stand, "/integrity", &mine, |page| page.body().contains("Records are missing")).await;
         }
-        for page in [path(at), format!("{}/proof", path(at))] {
-            let body = stand.get(&page, &mine).await.0;
+        for page in &pages {
+            let body = stand.get(page, &mine).await.0;
             assert!(body.contains(SINCE) || (chained && body.contains(WHOLE_NO_MORE)), "{page}, chained: {chained}");
         }
         let before = (0..at).rev().find(|at| sound[*at].contains("\"kind\":\"begin\"")).unwrap();
@@ -97,6 +98,25 @@ async fn a_record_that_was_altered_after_it_was_indexed_is_shown_with_a_warning(
         assert!(!body.contains(SINCE), "the one before is not the altered one");
         stand.end().await;
     }
+}
+
+#[tokio::test]
+async fn an_altered_access_is_shown_with_a_warning_to_who_would_review_it_and_cannot_be_reviewed() {
+    let stand = Stand::new().await;
+    let mine = stand.sign_in("privacy-officer").await;
+    let page = stand.get("/reviews?list=all", &mine).await;
+    let (_, rest) = page.body().split_once("href=\"/reviews/gate/").unwrap();
+    let seq: u64 = rest.split('"').next().unwrap().parse().unwrap();
+    let path = format!("/reviews/gate/{seq}");
+    assert!(!stand.get(&path, &mine).await.body().contains(SINCE));
+    let holds = |file: &PathBuf| lines(file).iter().position(|line| number(line) == seq);
+    let (file, at) = segments(&stand.home.0).iter().find_map(|file| Some((file.clone(), holds(file)?))).unwrap();
+    forge(&file, at, false);
+    assert!(stand.get(&path, &mine).await.body().contains(SINCE));
+    let token = stand.token(&mine).await;
+    let verdict = stand.post(&format!("{path}/accept"), &mine, &format!("token={token}&remark=fine")).await;
+    assert_eq!(verdict.status(), 400, "{}", verdict.0);
+    stand.end().await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::record::{escaped, find, named, pair};
+use super::record::{escaped, find, named, pair, warning};
 use super::rows::{href, people};
 use crate::console::asked::{known_place, place_text};
 use crate::console::error::Trouble;
@@ -145,7 +145,10 @@ fn mark(state: &State, lang: Lang, item: &Item) -> Markup {
 pub(super) fn one(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let found = find(state, asking)?;
     let item = state.journal.item(&found.row)?.ok_or(Trouble::Missing)?;
-    let body = body(state, asking, &item);
+    let body = html! {
+        (warning(state, asking.lang, &found)?)
+        (body(state, asking, &item))
+    };
     Ok(Page::html(
         Reading::of("review", named(&item.row)),
         Place::Reviews,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::record::{Found, find, named, read};
+use super::record::{Found, find, named, read, warning};
 use crate::audit::Entry;
 use crate::console::error::Trouble;
 use crate::console::lang::Lang;
@@ -28,6 +28,7 @@ pub(super) fn page(state: &State, asking: &Asking) -> Result<Page, Trouble> {
     let title = lang.pick("What would today's policy say?", "現在の方針ではどうなるか");
     let body = html! {
         h1 { (title) }
+        (warning(state, lang, &found)?)
         p { a href=(format!("/record/{name}")) { (lang.pick("Record ", "記録 ")) (name) } ", " (when::second(found.row.time_ms, &state.zone)) }
         (judged(state, asking, &found, &begin)?)
     };
