@@ -37,7 +37,7 @@ fn one(state: &State, asking: &Asking, log: &Integrity) -> Result<Markup, Troubl
             h2 { code { (log.log) } " " (mark(lang, is_whole(state, log)?)) }
             dl {
                 (pair(lang.pick("Records", "記録数"), html! { (number(log.last)) }))
-                (pair(lang.pick("Whole up to", "連鎖が正しい範囲"), html! { (number(log.verified)) }))
+                (pair(lang.pick("Whole up to, when read", "読込み時に正しい範囲"), html! { (number(log.verified)) }))
                 (pair(lang.pick("Newest", "最新"), html! { (when::second(log.newest_ms, &state.zone)) }))
                 @if !log.hash.is_empty() { (pair(lang.pick("Hash of the last", "最終ハッシュ"), html! { code.hash { (log.hash) } })) }
                 (pair(lang.pick("Newest signed checkpoint", "最新の署名"), signed(state, lang, &log.log)))
@@ -56,7 +56,7 @@ fn one(state: &State, asking: &Asking, log: &Integrity) -> Result<Markup, Troubl
                 }
             }
             details {
-                summary { (number(log.segments.len() as u64)) " " (lang.pick("segments", "セグメント")) }
+                summary { (number(log.segments.len() as u64)) " " (lang.pick(if log.segments.len() == 1 { "segment" } else { "segments" }, "セグメント")) }
                 div.wide-table tabindex="0" role="region" aria-label=(lang.pick("Segments", "セグメント")) { table {
                     thead { tr {
                         th scope="col" { (lang.pick("File", "ファイル")) }
