@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use crate::catalogue::dicomweb::Vr;
-use crate::catalogue::fields::{self, Generaliser, Meaning};
+use crate::catalogue::fields::{self, Generaliser, Meaning, Node};
 use crate::policy::{Categories, Category, Form, Release};
 
 use super::names::Names;
@@ -87,6 +87,28 @@ impl Takes {
     }
 }
 
+/// What the layout has at a place, whatever of it the plan goes into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Has {
+    Value,
+    Members,
+    Values,
+    /// Elements that have members.
+    Elements,
+}
+
+impl Has {
+    pub(super) fn of(node: &Node) -> Has {
+        let has_members = |node: &Node| node.resource || !node.members.is_empty();
+        match &node.any {
+            _ if has_members(node) => Has::Members,
+            None => Has::Value,
+            Some(element) if has_members(element) => Has::Elements,
+            Some(_) => Has::Values,
+        }
+    }
+}
+
 /// A place of the document.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
@@ -100,6 +122,7 @@ pub(super) struct Place {
     pub(super) reference: bool,
     pub(super) as_string: bool,
     pub(super) required: bool,
+    pub(super) has: Has,
     pub(super) resource: bool,
     /// A string that leaves in clear is looked at for an Individual Number.
     pub(super) watched: bool,
@@ -172,6 +195,7 @@ static EMPTY: Place = Place {
     reference: false,
     as_string: false,
     required: false,
+    has: Has::Value,
     resource: false,
     watched: false,
     whole_unless_number: false,
@@ -208,16 +232,6 @@ impl Place {
     #[inline]
     pub(super) fn named_at(&self, bytes: &[u8], at: Range<usize>) -> Option<u32> {
         self.members.get_at(bytes, at)
-    }
-
-    /// Whether members are named here, or stand in a resource here.
-    pub(super) fn has_members(&self) -> bool {
-        self.resource || !self.members.is_empty()
-    }
-
-    /// Whether elements are named here.
-    pub(super) const fn lists(&self) -> bool {
-        self.any.is_some()
     }
 
     /// What holds for an element.

@@ -143,3 +143,29 @@ fn a_modifier_extension_in_what_streams_ends_the_answer() {
     assert_eq!(end.err(), Some(Fault::Modifier));
     assert!(!String::from_utf8(out).unwrap().contains("aaa"));
 }
+
+/// It is nothing of a primitive: its name has no shadow, whether the plan goes into it or not.
+#[test]
+fn a_required_element_that_goes_for_what_it_would_tell_besides_says_so_under_its_own_name() {
+    let besides = Some(cat(WITHHELD));
+    let parts = [("/text", of(CLEAR))];
+    let required = |node: Node| Node { required: true, besides, ..node };
+    let due = required((*tree(&parts)).clone());
+    let list = required((*tree(&[("/*/text", of(CLEAR))])).clone());
+    let codes = required((*tree(&[("/*", of(CLEAR))])).clone());
+    let order =
+        tree(&[("/id", of(CLEAR)), ("/due", due), ("/items", list), ("/codes", codes), ("/code", required(of(CLEAR)))]);
+    let types = Types([("Order".into(), ResourceType { node: order, subjects: Subjects::NoOne })].into());
+    let setup =
+        Setup::with(Shape::FhirResource, Arc::new(Node::default()), Some(types), true, Limits::default(), release());
+    let body =
+        r#"{"resourceType":"Order","id":"o","due":{"text":"x"},"items":[{"text":"x"}],"codes":["x"],"code":"x"}"#;
+    let out: serde_json::Value = serde_json::from_str(&setup.text(body)).unwrap();
+    let absent = serde_json::json!({"extension": [{
+        "url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "masked"}]});
+    assert_eq!((&out["due"], &out["_due"]), (&absent, &serde_json::Value::Null));
+    assert_eq!((&out["items"], &out["_items"]), (&serde_json::json!([absent]), &serde_json::Value::Null));
+    assert_eq!((&out["codes"], &out["_codes"]), (&serde_json::Value::Null, &serde_json::json!([absent])));
+    assert_eq!((&out["code"], &out["_code"]), (&serde_json::Value::Null, &absent));
+    assert!(!out.to_string().contains("\"x\""), "{out}");
+}

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::names::Names;
-use super::{Act, By, EMPTY, Place, Quick, Takes, Terms, Tree};
+use super::{Act, By, EMPTY, Has, Place, Quick, Takes, Terms, Tree};
 use crate::catalogue::categories_of;
 use crate::catalogue::dicomweb::{Room, Vr};
 use crate::catalogue::fields::{Covers, Generaliser, Meaning, Node};
@@ -184,7 +184,7 @@ impl<'a> Join<'a> {
     }
 
     /// The place of what goes whole because this may not be seen.
-    fn withheld_with(&mut self, category: Category, required: bool) -> u32 {
+    fn withheld_with(&mut self, category: Category, node: &Node) -> u32 {
         self.cut = true;
         self.push(Place {
             meaning: Some(Meaning::Category(category)),
@@ -192,7 +192,8 @@ impl<'a> Join<'a> {
             takes: Takes::of(true, true),
             deep: true,
             whole: true,
-            required,
+            required: node.required,
+            has: Has::of(node),
             ..EMPTY.clone()
         })
     }
@@ -206,7 +207,7 @@ impl<'a> Join<'a> {
             return *seen;
         }
         if let Some(besides) = node.besides.filter(|besides| !self.may_be_seen(*besides)) {
-            let place = self.withheld_with(besides, node.required);
+            let place = self.withheld_with(besides, node);
             self.seen.insert(memo, (place, Act::Withhold));
             return (place, Act::Withhold);
         }
@@ -260,6 +261,7 @@ impl<'a> Join<'a> {
             reference: handed.is_some_and(|handed| handed.reference),
             as_string: handed.is_some_and(|handed| handed.as_string),
             required: node.required,
+            has: Has::of(node),
             resource: node.resource,
             watched,
             whole_unless_number: copied,

@@ -2,7 +2,7 @@
 
 use super::super::fault::Fault;
 use super::super::fhir;
-use super::super::plan::Act;
+use super::super::plan::{Act, Has};
 use super::super::scan::Kind;
 use super::{Ctx, Slot, Walker, Whole};
 
@@ -111,9 +111,11 @@ impl Walker {
         let clear = place.act == Act::Clear;
         let named = frame.extra.as_ref().is_some_and(|extra| extra.shadowed.iter().any(|name| **name == *self.name));
         let may_have_one = clear && (container || named);
-        let (shadow, kind) = match place.has_members() {
-            false if place.lists() => (!tree.place(place.element()).has_members() && !may_have_one, Kind::Array),
-            has_members => (!has_members && !may_have_one, Kind::Object),
+        let (shadow, kind) = match place.has {
+            Has::Members => (false, Kind::Object),
+            Has::Value => (!may_have_one, Kind::Object),
+            Has::Elements => (false, Kind::Array),
+            Has::Values => (!may_have_one, Kind::Array),
         };
         if clear && shadow {
             frame.extra().shadows.push(self.name.as_slice().into());
