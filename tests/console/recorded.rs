@@ -99,7 +99,7 @@ async fn whom_a_reading_was_about_and_where_it_began_is_on_record() {
         let answer = stand.get(&format!("{path}?days=30&subject={}", person.as_str()), &mine).await;
         assert_eq!(answer.status(), 200, "{path}");
         let record = stand.readings().pop().unwrap();
-        assert_eq!(record["subjects"], json!([person.as_str()]), "{path}");
+        assert_eq!(record["subjects"], json!([person.as_str()]), "{path}: {record}");
     }
     for (path, says) in [
         ("/search?days=30&before=1790000000000.gate.77", "before=1790000000000.gate.77"),

@@ -1,12 +1,13 @@
 //! A console alone over a filled folder, and a browser that does what it is told.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use http::Request;
 use http_body_util::BodyExt as _;
 use sekisho::audit::Seal;
-use sekisho::console::{Accounts, AuthSettings, Console, Parts, Role, account};
+use sekisho::console::{Account, Accounts, AuthSettings, Console, Parts, Role, account};
 use sekisho::demo::Folder;
 use sekisho::demo::fill::{Fill, fill};
 use sekisho::demo::sample::Org;
@@ -102,13 +103,21 @@ pub(super) fn settings(home: &Path) -> Settings {
     settings
 }
 
+/// An account with the password of all of them; hashed once.
+fn made(id: &str, role: Role, callers: &[String]) -> Account {
+    static MADE: Mutex<BTreeMap<String, Account>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap();
+    let new = || account(id, &[role], callers, PASSWORD).unwrap();
+    made.entry(format!("{id} {} {callers:?}", role.name())).or_insert_with(new).clone()
+}
+
 /// A filled folder with these accounts.
 pub(super) fn furnished(accounts: &[(&str, Role, &[String])]) -> Home {
     let home = Home(fresh("home"));
     copy(&template().join("sakura"), &home.0);
     let kept = Accounts::new(settings(&home.0).console.unwrap().accounts);
     for (id, role, callers) in accounts {
-        kept.add(account(id, &[*role], callers, PASSWORD).unwrap()).unwrap();
+        kept.add(made(id, *role, callers)).unwrap();
     }
     home
 }

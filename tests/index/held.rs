@@ -50,11 +50,13 @@ fn an_altered_record_is_never_as_it_was_read_however_many_behind_it_fit() {
     let sound = lines(&disk);
     let count = sound.iter().map(|(_, lines)| lines.len()).sum::<usize>();
     assert!(count > 600, "anchors lie 256 apart: {count}");
-    for seq in 1..=count as u64 {
-        assert_eq!(queries.held("gate", &[seq]).unwrap(), Held::AsRead, "{seq}");
+    let all: Vec<u64> = (1..=count as u64).collect();
+    assert_eq!(queries.held("gate", &all).unwrap(), Held::AsRead);
+    for seq in all.iter().step_by(5) {
+        assert_eq!(queries.held("gate", &[*seq]).unwrap(), Held::AsRead, "{seq}");
     }
     let mut chance = Chance(61);
-    for _ in 0..60 {
+    for _ in 0..40 {
         let at = chance.below(count as u64) as usize;
         let chained = [0, 1, 5, usize::MAX >> 1][chance.below(4) as usize];
         write(&disk, &forge(&sound, at, chained));
@@ -69,7 +71,7 @@ fn an_altered_record_is_never_as_it_was_read_however_many_behind_it_fit() {
             assert_eq!(queries.held("gate", &[seq + 1]).unwrap(), Held::AsRead, "nor the one behind {seq}");
         }
     }
-    for _ in 0..200 {
+    for _ in 0..60 {
         let at = chance.below(count as u64) as usize;
         write(&disk, &forge(&sound, at, [0, 1, 300][chance.below(3) as usize]));
         let some: Vec<u64> = (0..6).map(|_| 1 + chance.below(count as u64)).collect();
